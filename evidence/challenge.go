@@ -1,0 +1,96 @@
+package evidence
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// Challenge is what a workload must answer. It is sealed into an opaque text
+// that only the service can open, so the service keeps no table of the open ones.
+type Challenge struct {
+	ID       [16]byte // random; what is remembered once it is spent
+	Nonce    [NonceSize]byte
+	Purpose  Purpose
+	Audience string // the trust domain that the workload asks to join
+	Expires  time.Time
+}
+
+// SealKeySize is the size of a sealing key in bytes (AES-256).
+const SealKeySize = 32
+
+// challengeVersion is the first byte of a sealed challenge and is authenticated with it.
+const challengeVersion = 1
+
+// Sealer seals and opens challenges with one key. It is safe for concurrent use.
+type Sealer struct{ aead cipher.AEAD }
+
+// NewSealer returns a Sealer. The key must be fresh for every process or be
+// shared by replicas that also share the set of spent challenges.
+func NewSealer(key [SealKeySize]byte) *Sealer {
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic("evidence: " + err.Error()) // the key's size is in its type
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic("evidence: " + err.Error())
+	}
+	return &Sealer{aead}
+}
+
+// challengeWire is a sealed challenge's plaintext, a CBOR array.
+type challengeWire struct {
+	_        struct{} `cbor:",toarray"`
+	ID       []byte
+	Nonce    []byte
+	Purpose  Purpose
+	Audience string
+	Expires  int64 // Unix seconds
+}
+
+// Seal returns c as base64url text without padding.
+func (s *Sealer) Seal(c Challenge) string {
+	plain, err := deterministic.Marshal(challengeWire{
+		ID: c.ID[:], Nonce: c.Nonce[:], Purpose: c.Purpose, Audience: c.Audience, Expires: c.Expires.Unix(),
+	})
+	if err != nil {
+		panic("evidence: cannot encode a challenge: " + err.Error())
+	}
+	header := []byte{challengeVersion}
+	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(header, nil, plain, header))
+}
+
+// Open returns the challenge in sealed, which must be one that this Sealer's key
+// sealed. It does not look at the clock and does not know what is spent.
+func (s *Sealer) Open(sealed string) (Challenge, error) {
+	const most = 1024 // a sealed challenge with the longest audience takes about 500 characters
+	if len(sealed) > most {
+		return Challenge{}, errChallenge()
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	if err != nil || len(raw) == 0 || raw[0] != challengeVersion {
+		return Challenge{}, errChallenge()
+	}
+	plain, err := s.aead.Open(nil, nil, raw[1:], raw[:1])
+	if err != nil {
+		return Challenge{}, errChallenge()
+	}
+	var wire challengeWire
+	if err := cbor.Unmarshal(plain, &wire); err != nil || len(wire.ID) != 16 || len(wire.Nonce) != NonceSize {
+		return Challenge{}, errChallenge()
+	}
+	return Challenge{
+		ID: [16]byte(wire.ID), Nonce: [NonceSize]byte(wire.Nonce),
+		Purpose: wire.Purpose, Audience: wire.Audience, Expires: time.Unix(wire.Expires, 0),
+	}, nil
+}
+
+// errChallenge is the same for every way in which a challenge can be wrong: an
+// attacker learns nothing from the difference.
+func errChallenge() error {
+	return Errorf(CodeChallengeMalformed, "challenge", "this service did not seal this challenge, or it restarted since; ask for a new one")
+}

@@ -1,0 +1,192 @@
+package evidence
+
+import "time"
+
+// Claims are what a verifier found in one item of evidence. They are typed
+// facts, not judgements: policy decides what is good enough. Exactly one of
+// SEVSNP, TDX and TPM is set. A nil pointer, an empty byte string or an empty
+// text means that the evidence does not say; absent is never false.
+type Claims struct {
+	Kind Kind `json:"kind"`
+	// Simulated marks evidence that rests on a simulated or test root.
+	Simulated bool `json:"simulated"`
+	// TrustAnchor is the root that the evidence rests on, once its chain was verified.
+	TrustAnchor *TrustAnchor `json:"trust_anchor,omitempty"`
+
+	SEVSNP *SNPClaims `json:"sev_snp,omitempty"`
+	TDX    *TDXClaims `json:"tdx,omitempty"`
+	TPM    *TPMClaims `json:"tpm,omitempty"`
+}
+
+// Origin says why a trust anchor is trusted.
+type Origin string
+
+// The origins of trust anchors.
+const (
+	OriginPinned     Origin = "pinned"     // a vendor's root, embedded in this build
+	OriginConfigured Origin = "configured" // named by the operator as real (TPM roots, attestation keys)
+	OriginSimulated  Origin = "simulated"  // a simulator's or test PKI's root
+)
+
+// TrustAnchor identifies a root of trust.
+type TrustAnchor struct {
+	Name   string `json:"name"`   // the certificate's subject, or the key's description
+	SHA256 Hex    `json:"sha256"` // of the certificate's DER, or of the key's SPKI
+	Origin Origin `json:"origin"`
+}
+
+// SNPTCB is a TCB version, component by component (SEV-SNP ABI 56860, table 3 and 4).
+// Components are compared one by one, never as a number.
+type SNPTCB struct {
+	Bootloader uint8  `json:"bootloader"`
+	TEE        uint8  `json:"tee"`
+	SNP        uint8  `json:"snp"`
+	Microcode  uint8  `json:"microcode"`
+	FMC        *uint8 `json:"fmc,omitempty"` // Turin and later only
+}
+
+// SNPPolicy is the guest policy that the guest's owner set at launch (table 8).
+type SNPPolicy struct {
+	ABIMinor         uint8 `json:"abi_minor"`
+	ABIMajor         uint8 `json:"abi_major"`
+	SMT              bool  `json:"smt"`                // bit 16: SMT allowed
+	MigrateMA        bool  `json:"migrate_ma"`         // bit 18: a migration agent may be associated
+	Debug            bool  `json:"debug"`              // bit 19: debugging allowed
+	SingleSocket     bool  `json:"single_socket"`      // bit 20: single socket required
+	CXL              bool  `json:"cxl"`                // bit 21: CXL allowed
+	AES256XTS        bool  `json:"aes_256_xts"`        // bit 22: AES-256-XTS required
+	RAPLDisabled     bool  `json:"rapl_disabled"`      // bit 23: RAPL must be off
+	CiphertextHiding bool  `json:"ciphertext_hiding"`  // bit 24: ciphertext hiding required
+	PageSwapDisabled bool  `json:"page_swap_disabled"` // bit 25: page move commands disabled
+	Raw              Hex   `json:"raw"`                // 8 bytes, big-endian, as people write the number
+}
+
+// SNPPlatform is PLATFORM_INFO (table 24).
+type SNPPlatform struct {
+	SMT                bool `json:"smt"`
+	TSME               bool `json:"tsme"`
+	ECC                bool `json:"ecc"`
+	RAPLDisabled       bool `json:"rapl_disabled"`
+	CiphertextHiding   bool `json:"ciphertext_hiding"`
+	AliasCheckComplete bool `json:"alias_check_complete"`
+	TIO                bool `json:"tio"`
+	Raw                Hex  `json:"raw"` // 8 bytes, big-endian
+}
+
+// SNPClaims are the contents of an SEV-SNP report (table 23) and of the
+// certificate that its key rests on.
+type SNPClaims struct {
+	Version          uint32      `json:"version"`
+	Product          string      `json:"product"`        // "Milan", "Genoa", …
+	ProductSource    string      `json:"product_source"` // "report" (signed family and model, version 3 on) or "certificate"
+	GuestSVN         uint32      `json:"guest_svn"`
+	Policy           SNPPolicy   `json:"policy"`
+	FamilyID         Hex         `json:"family_id"` // 16 bytes
+	ImageID          Hex         `json:"image_id"`  // 16 bytes
+	VMPL             uint32      `json:"vmpl"`
+	PlatformInfo     SNPPlatform `json:"platform_info"`
+	AuthorKeyEnabled bool        `json:"author_key_enabled"`
+	ChipKeyMasked    bool        `json:"chip_key_masked"`
+	SigningKey       string      `json:"signing_key"`       // "vcek" or "vlek"
+	ReportData       Hex         `json:"report_data"`       // 64 bytes
+	Measurement      Hex         `json:"measurement"`       // 48 bytes
+	HostData         Hex         `json:"host_data"`         // 32 bytes
+	IDKeyDigest      Hex         `json:"id_key_digest"`     // 48 bytes
+	AuthorKeyDigest  Hex         `json:"author_key_digest"` // 48 bytes
+	ReportID         Hex         `json:"report_id"`         // 32 bytes
+	ReportIDMA       Hex         `json:"report_id_ma"`      // 32 bytes; all FF if there is no migration agent
+	ReportedTCB      SNPTCB      `json:"reported_tcb"`
+	CurrentTCB       SNPTCB      `json:"current_tcb"`
+	CommittedTCB     SNPTCB      `json:"committed_tcb"`
+	LaunchTCB        SNPTCB      `json:"launch_tcb"`
+	CPUFamily        *uint32     `json:"cpu_family,omitempty"`   // version 3 on
+	CPUModel         *uint32     `json:"cpu_model,omitempty"`    // version 3 on
+	CPUStepping      *uint32     `json:"cpu_stepping,omitempty"` // version 3 on
+	ChipID           Hex         `json:"chip_id,omitempty"`      // 64 bytes; absent where the host masks it
+	CurrentVersion   string      `json:"current_version"`        // firmware "major.minor.build"
+	CommittedVersion string      `json:"committed_version"`
+	LaunchMitVector  Hex         `json:"launch_mit_vector,omitempty"`  // 8 bytes, big-endian, version 5 on
+	CurrentMitVector Hex         `json:"current_mit_vector,omitempty"` // 8 bytes, big-endian, version 5 on
+	CSPID            string      `json:"csp_id,omitempty"`             // VLEK only
+	// RevocationChecked says that the vendor's CRL covered the chain.
+	RevocationChecked bool `json:"revocation_checked"`
+}
+
+// TDXAttributes are the TD attributes (TDX module ABI, "TD ATTRIBUTES").
+type TDXAttributes struct {
+	Debug         bool `json:"debug"`           // bit 0
+	SEPTVEDisable bool `json:"sept_ve_disable"` // bit 28
+	Migratable    bool `json:"migratable"`      // bit 29
+	PKS           bool `json:"pks"`             // bit 30
+	KL            bool `json:"kl"`              // bit 31
+	Perfmon       bool `json:"perfmon"`         // bit 63
+	Raw           Hex  `json:"raw"`             // 8 bytes, as in the quote (little-endian)
+}
+
+// TDXClaims are the contents of a TDX quote's body, of its PCK certificate, and
+// the TCB evaluation by Intel's collateral.
+type TDXClaims struct {
+	QuoteVersion   uint16        `json:"quote_version"` // 4 or 5
+	BodyVersion    string        `json:"body_version"`  // "1.0" or "1.5"
+	TEETCBSVN      Hex           `json:"tee_tcb_svn"`   // 16 bytes
+	TEETCBSVN2     Hex           `json:"tee_tcb_svn2,omitempty"`
+	MRSEAM         Hex           `json:"mrseam"`          // 48 bytes, as every MR and RTMR
+	MRSignerSEAM   Hex           `json:"mrsigner_seam"`   // zero for Intel's module
+	SEAMAttributes Hex           `json:"seam_attributes"` // 8 bytes
+	Attributes     TDXAttributes `json:"td_attributes"`
+	XFAM           Hex           `json:"xfam"` // 8 bytes, as in the quote
+	MRTD           Hex           `json:"mrtd"`
+	MRConfigID     Hex           `json:"mrconfigid"`
+	MROwner        Hex           `json:"mrowner"`
+	MROwnerConfig  Hex           `json:"mrownerconfig"`
+	RTMR0          Hex           `json:"rtmr0"`
+	RTMR1          Hex           `json:"rtmr1"`
+	RTMR2          Hex           `json:"rtmr2"`
+	RTMR3          Hex           `json:"rtmr3"`
+	ReportData     Hex           `json:"report_data"` // 64 bytes
+	MRServiceTD    Hex           `json:"mrservicetd,omitempty"`
+	FMSPC          Hex           `json:"fmspc,omitempty"` // 6 bytes, from the PCK certificate
+	PCEID          Hex           `json:"pceid,omitempty"` // 2 bytes
+	PPID           Hex           `json:"ppid,omitempty"`  // 16 bytes
+
+	// TCB is absent where no genuine collateral decided it.
+	TCB *TDXTCB `json:"tcb,omitempty"`
+}
+
+// TDXTCB is the TCB evaluation: Intel's statuses, converged and part by part.
+type TDXTCB struct {
+	// Status is the converged status: "UpToDate", "SWHardeningNeeded",
+	// "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded", "OutOfDate",
+	// "OutOfDateConfigurationNeeded", "Revoked", or "NotSupported" where no TCB
+	// level matches.
+	Status               string    `json:"status"`
+	PlatformStatus       string    `json:"platform_status"`
+	ModuleStatus         string    `json:"module_status,omitempty"` // empty where the body has no module version
+	QEStatus             string    `json:"qe_status"`
+	Advisories           []string  `json:"advisories,omitempty"` // sorted
+	TCBDate              time.Time `json:"tcb_date,omitzero"`
+	EvaluationDataNumber uint32    `json:"evaluation_data_number"`
+}
+
+// TPMClaims are the contents of a TPM quote and what is known of the key that
+// signed it.
+type TPMClaims struct {
+	// AKSource says why the key is trusted: "certificate" or "given".
+	AKSource string `json:"ak_source"`
+	AKSHA256 Hex    `json:"ak_sha256"`         // SHA-256 of the key's SubjectPublicKeyInfo DER
+	AKName   Hex    `json:"ak_name,omitempty"` // TPM name, where the public area is known
+	// AKRestricted is absent where the public area is not known.
+	AKRestricted    *bool  `json:"ak_restricted,omitempty"`
+	SignatureScheme string `json:"signature_scheme"` // "rsassa", "rsapss" or "ecdsa"
+	SignatureHash   string `json:"signature_hash"`
+	Bank            string `json:"bank"` // the one bank that the quote covers
+	// PCRs holds exactly the values that the signed digest covers, by index.
+	PCRs            map[int]Hex `json:"pcrs"`
+	ExtraData       Hex         `json:"extra_data"`
+	QualifiedSigner Hex         `json:"qualified_signer"`
+	Clock           uint64      `json:"clock"` // milliseconds
+	ResetCount      uint32      `json:"reset_count"`
+	RestartCount    uint32      `json:"restart_count"`
+	Safe            bool        `json:"safe"`
+	FirmwareVersion Hex         `json:"firmware_version"` // 8 bytes, big-endian
+}

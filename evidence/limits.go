@@ -1,0 +1,31 @@
+package evidence
+
+// Bounds on what a workload may send. Each is far above what real machines
+// send and far below what would hurt a verifier.
+const (
+	// MaxItems is one of each kind: a bundle of two reports of one technology
+	// has no meaning yet.
+	MaxItems = 3
+	// MaxEncoded bounds an encoded bundle. The largest real part is a TPM or
+	// CC event log (seen: 50 KiB, allowed elsewhere up to 4 MiB); without logs a
+	// quote with its chain is under 20 KiB.
+	MaxEncoded = 256 << 10
+	// MaxReport bounds an SNP report or TDX quote with its padding: guests pad
+	// quotes to 8,000 or 16,384 bytes.
+	MaxReport = 64 << 10
+	// MaxTPMStructure bounds TPMS_ATTEST, TPMT_SIGNATURE and TPMT_PUBLIC: RSA-4096
+	// structures stay under 1,100 bytes.
+	MaxTPMStructure = 4 << 10
+	// MaxCertificate bounds a certificate: VCEKs take 1.4 KiB, AK certificates
+	// (padded to their NV index) 3 KiB.
+	MaxCertificate = 16 << 10
+	// MaxCertificates bounds the certificates that travel with one item.
+	MaxCertificates = 8
+	// MaxPCR is the highest PCR index: TPM 2.0 PC client profile has 24.
+	MaxPCR = 23
+	// MaxDepth bounds nested collections: ours are flat; one level of nesting is
+	// tolerated because CMW senders may wrap a collection in a collection.
+	MaxDepth = 2
+	// MaxAudience bounds an audience (a trust domain: at most 255 bytes, SPIFFE ID §2.1).
+	MaxAudience = 255
+)

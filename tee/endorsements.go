@@ -1,0 +1,136 @@
+package tee
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"slices"
+)
+
+// Endorsements are the vendors' statements that a verification may draw on:
+// certificates, CRLs and collateral documents, indexed by content. Nothing in
+// them is trusted: a verifier uses an entry only after its signature chain to a
+// trust anchor held. The zero value is empty. Build one with the Add methods;
+// after that it is only read, and safe for concurrent use.
+type Endorsements struct {
+	bySubject   map[string][]*x509.Certificate
+	byExtension map[string][]*x509.Certificate
+	crls        map[string][]*x509.RevocationList
+	documents   map[documentKey][]Document
+	count       int
+}
+
+// DocumentType names a kind of signed collateral document that is not a
+// certificate or CRL.
+type DocumentType string
+
+// The collateral documents of Intel's provisioning certification service (API v4).
+const (
+	DocumentTCBInfo    DocumentType = "tcb-info"    // keyed by FMSPC, 12 lower-case hex digits
+	DocumentQEIdentity DocumentType = "qe-identity" // keyed by its id: "TD_QE", "QE", …
+)
+
+// Document is a signed document, exactly as it was received.
+type Document struct {
+	Type DocumentType
+	// Key is what the document is looked up by; it was read before any signature was checked.
+	Key string
+	Raw []byte
+}
+
+type documentKey struct {
+	typ DocumentType
+	key string
+}
+
+// AddCertificate adds a certificate. It is found by its subject and by the
+// values of its non-standard extensions (AMD's HWID, for example). A
+// certificate that is there already, byte for byte, is not added again.
+func (e *Endorsements) AddCertificate(cert *x509.Certificate) {
+	subject := string(cert.RawSubject)
+	if slices.ContainsFunc(e.bySubject[subject], cert.Equal) {
+		return
+	}
+	if e.bySubject == nil {
+		e.bySubject = map[string][]*x509.Certificate{}
+		e.byExtension = map[string][]*x509.Certificate{}
+	}
+	e.bySubject[subject] = append(e.bySubject[subject], cert)
+	for _, ext := range cert.Extensions {
+		if isVendorExtension(ext.Id) {
+			key := extensionKey(ext.Id, ext.Value)
+			e.byExtension[key] = append(e.byExtension[key], cert)
+		}
+	}
+	e.count++
+}
+
+// AddCRL adds a certificate revocation list, found by its issuer.
+func (e *Endorsements) AddCRL(crl *x509.RevocationList) {
+	if e.crls == nil {
+		e.crls = map[string][]*x509.RevocationList{}
+	}
+	e.crls[string(crl.RawIssuer)] = append(e.crls[string(crl.RawIssuer)], crl)
+	e.count++
+}
+
+// AddDocument adds a collateral document, found by its type and key.
+func (e *Endorsements) AddDocument(d Document) {
+	if e.documents == nil {
+		e.documents = map[documentKey][]Document{}
+	}
+	key := documentKey{d.Type, d.Key}
+	e.documents[key] = append(e.documents[key], d)
+	e.count++
+}
+
+// BySubject returns the certificates with this DER subject.
+func (e *Endorsements) BySubject(rawSubject []byte) []*x509.Certificate {
+	if e == nil {
+		return nil
+	}
+	return e.bySubject[string(rawSubject)]
+}
+
+// ByExtension returns the certificates that carry this extension with exactly this value.
+func (e *Endorsements) ByExtension(oid asn1.ObjectIdentifier, value []byte) []*x509.Certificate {
+	if e == nil {
+		return nil
+	}
+	return e.byExtension[extensionKey(oid, value)]
+}
+
+// CRLs returns the revocation lists of this DER issuer.
+func (e *Endorsements) CRLs(rawIssuer []byte) []*x509.RevocationList {
+	if e == nil {
+		return nil
+	}
+	return e.crls[string(rawIssuer)]
+}
+
+// Documents returns the documents of this type and key.
+func (e *Endorsements) Documents(typ DocumentType, key string) []Document {
+	if e == nil {
+		return nil
+	}
+	return e.documents[documentKey{typ, key}]
+}
+
+// Len returns the number of entries.
+func (e *Endorsements) Len() int {
+	if e == nil {
+		return 0
+	}
+	return e.count
+}
+
+func extensionKey(oid asn1.ObjectIdentifier, value []byte) string {
+	return oid.String() + "\x00" + string(value)
+}
+
+// isVendorExtension reports whether an extension stands under the private
+// enterprise arc (1.3.6.1.4.1): standard extensions identify nothing and would
+// only swell the index.
+func isVendorExtension(oid asn1.ObjectIdentifier) bool {
+	arc := asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1}
+	return len(oid) > len(arc) && oid[:len(arc)].Equal(arc)
+}

@@ -1,0 +1,92 @@
+// Package tee is the contract of a technology: what a verifier of one kind of
+// evidence takes and returns, and what an attester (the side that produces
+// evidence) does. Implementations live below it (tee/sevsnp, tee/tdx, tee/tpm) and
+// in simulators.
+//
+// Verification is pure: no clock, no network, no logger, no context. The same
+// item, endorsements and parameters give the same outcome, so that it can be
+// fuzzed, benchmarked, replayed in time and used offline.
+package tee
+
+import (
+	"context"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// Params are the inputs of a verification that are neither evidence nor endorsement.
+type Params struct {
+	Now time.Time // the instant at which certificates, CRLs and collateral must hold
+}
+
+// Verifier judges one kind of evidence. Its trust anchors are fixed when it is
+// made. Implementations are safe for concurrent use. A verifier may remember
+// what it proved (chains, collateral), bounded, keyed by the exact bytes, every
+// validity re-checked against Params.Now on each use; never a verdict.
+type Verifier interface {
+	Kind() evidence.Kind
+
+	// Verify judges whether item is genuine: format, signature, chain to a trust
+	// anchor, revocation, validity at p.Now, and the identity of hardware and
+	// certificate. What a policy may weigh (debug, TCB level, measurements) it
+	// reports as claims only. It makes all checks that are safe to make after a
+	// failure. It never panics on any item.
+	Verify(item evidence.Item, e *Endorsements, p Params) Outcome
+}
+
+// Inspector decodes evidence without verifying it.
+type Inspector interface {
+	// UnverifiedClaims returns what item says of itself. SAFETY: nothing in it was
+	// checked; it is for display and for finding endorsements only.
+	UnverifiedClaims(item evidence.Item) (evidence.Claims, error)
+}
+
+// Attester produces evidence: a machine's own TEE, or a simulated one.
+type Attester interface {
+	// Kinds lists the kinds of evidence that Attest returns, so that the caller
+	// can compute the binding before.
+	Kinds() []evidence.Kind
+	// Attest returns evidence that carries binding, each item as
+	// [evidence.Binding.ReportData] has it for its kind.
+	Attest(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error)
+}
+
+// Missing names an endorsement that a verification needed and did not have.
+type Missing struct {
+	Type string `json:"type"` // "vcek", "vlek", "ask", "tcb-info", "qe-identity", "pck-crl", "root-crl", …
+	ID   string `json:"id"`   // which one, in the vendor's terms: product, chip and TCB, or FMSPC
+}
+
+// Outcome is what a verifier found. The zero Outcome is not genuine.
+type Outcome struct {
+	Checks evidence.Checks
+	// Claims are set as far as the item could be decoded. They count only if the
+	// outcome is Genuine.
+	Claims evidence.Claims
+	// ReportData is the caller's data as the signed evidence carries it
+	// (REPORT_DATA, 64 bytes; a TPM's extraData), or nil if it could not be decoded.
+	ReportData []byte
+	// Missing lists endorsements without which nothing can be decided.
+	Missing []Missing
+	// ValidUntil is the earliest end of validity of the endorsements used.
+	ValidUntil time.Time
+}
+
+// Genuine reports whether the evidence is what it says it is: at least one check
+// was made, none failed and no endorsement is missing.
+func (o Outcome) Genuine() bool {
+	return len(o.Checks) > 0 && len(o.Checks.Failed()) == 0 && len(o.Missing) == 0 && o.ReportData != nil
+}
+
+// Undecided reports whether only missing endorsements stand between the
+// evidence and a decision.
+func (o Outcome) Undecided() bool {
+	return len(o.Missing) > 0 && len(o.Checks.Failed()) == 0
+}
+
+// Anchor is a root certificate that a verifier trusts.
+type Anchor struct {
+	DER    []byte
+	Origin evidence.Origin
+}
