@@ -34,5 +34,6 @@ var (
 	CodeSimulatedAllowed    = define("trust.simulated", "Evidence under a simulated or test root is accepted only where both the service and the policy say so.")
 	CodeEndorsementsMissing = define("undecided.endorsements-unavailable", "An endorsement that the verdict needs is missing; neither accepted nor refused.")
 	CodeNotAccepted         = define("appraisal.rejected", "The evidence was appraised and refused; the failed checks say why.")
+	CodePolicyEvaluated     = define("appraisal.policy-evaluated", "The active policy was asked about the evidence.")
 	CodeVerifierFault       = define("appraisal.verifier-fault", "A verifier failed on this evidence; it is refused.")
 )

@@ -28,4 +28,9 @@ const (
 	MaxDepth = 2
 	// MaxAudience bounds an audience (a trust domain: at most 255 bytes, SPIFFE ID §2.1).
 	MaxAudience = 255
+	// MaxKey bounds a SubjectPublicKeyInfo: RSA-4096 takes 550 bytes.
+	MaxKey = 1 << 10
+	// MaxCSR bounds a certificate request: one with an RSA-4096 key and no names
+	// takes 1.6 KiB.
+	MaxCSR = 4 << 10
 )

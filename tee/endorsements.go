@@ -1,9 +1,12 @@
 package tee
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/asn1"
+	"maps"
 	"slices"
+	"strings"
 )
 
 // Endorsements are the vendors' statements that a verification may draw on:
@@ -113,6 +116,42 @@ func (e *Endorsements) Documents(typ DocumentType, key string) []Document {
 		return nil
 	}
 	return e.documents[documentKey{typ, key}]
+}
+
+// Certificates returns every certificate, each once, ordered by its DER subject
+// and, within one subject, as they were added.
+func (e *Endorsements) Certificates() []*x509.Certificate {
+	if e == nil {
+		return nil
+	}
+	return inOrder(e.bySubject, strings.Compare)
+}
+
+// RevocationLists returns every CRL, ordered by its DER issuer.
+func (e *Endorsements) RevocationLists() []*x509.RevocationList {
+	if e == nil {
+		return nil
+	}
+	return inOrder(e.crls, strings.Compare)
+}
+
+// AllDocuments returns every collateral document, ordered by type and key.
+func (e *Endorsements) AllDocuments() []Document {
+	if e == nil {
+		return nil
+	}
+	return inOrder(e.documents, func(a, b documentKey) int {
+		return cmp.Or(cmp.Compare(a.typ, b.typ), cmp.Compare(a.key, b.key))
+	})
+}
+
+// inOrder flattens an index by its ordered keys.
+func inOrder[K comparable, V any](index map[K][]V, compare func(a, b K) int) []V {
+	var out []V
+	for _, key := range slices.SortedFunc(maps.Keys(index), compare) {
+		out = append(out, index[key]...)
+	}
+	return out
 }
 
 // Len returns the number of entries.

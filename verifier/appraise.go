@@ -1,0 +1,159 @@
+package verifier
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
+)
+
+// Request asks for an appraisal.
+type Request struct {
+	Bundle evidence.Bundle
+	// Freshness says what the evidence must be bound to: an [Answer] or a [BackgroundCheck].
+	Freshness Freshness
+}
+
+// Freshness is an [Answer] or a [BackgroundCheck].
+type Freshness interface{ sealed() }
+
+// Answer is evidence made for a challenge of this service and for one key.
+type Answer struct {
+	Challenge string // as it was issued
+	Key       evidence.Key
+}
+
+// BackgroundCheck is evidence made for somebody else's report data. Nothing but
+// an attestation result can be issued on it.
+type BackgroundCheck struct {
+	// ReportData must equal what the evidence carries. Nil judges no freshness.
+	ReportData []byte
+}
+
+func (Answer) sealed()          {}
+func (BackgroundCheck) sealed() {}
+
+// Appraise judges evidence under the active policy. The error is an
+// *evidence.Error for a challenge that is malformed, expired, spent or for
+// another audience, or a request without freshness; evidence that is refused is
+// no error but a Result with its verdict and all checks. The challenge is spent
+// before anything else is looked at.
+func (v *Verifier) Appraise(req Request) (Result, error) {
+	now := v.now()
+	r := &result{id: newID(), appraisedAt: now}
+	var expected expectation
+	switch f := req.Freshness.(type) {
+	case Answer:
+		binding, err := v.answer(f, req.Bundle, r)
+		if err != nil {
+			return Result{}, err
+		}
+		expected = ofBinding(binding)
+	case BackgroundCheck:
+		expected = ofCaller(f.ReportData)
+	default:
+		return Result{}, errors.New("verifier: a request without freshness")
+	}
+	if len(req.Bundle) == 0 {
+		return Result{}, evidence.Errorf(evidence.CodeEvidenceEmpty, "evidence", "there is no evidence in the request")
+	}
+	r.items = v.judge(req.Bundle, expected, now)
+	v.decide(r)
+	return Result{r}, nil
+}
+
+// answer consumes the challenge and returns the binding that the evidence must carry.
+func (v *Verifier) answer(a Answer, bundle evidence.Bundle, r *result) (evidence.Binding, error) {
+	if v.challenges == nil {
+		return evidence.Binding{}, errors.New("verifier: no challenges are configured")
+	}
+	challenge, err := v.challenges.consume(a.Challenge, v.trustDomain, r.appraisedAt)
+	if err != nil {
+		return evidence.Binding{}, err
+	}
+	if a.Key.IsZero() {
+		return evidence.Binding{}, evidence.Errorf(evidence.CodeKeyMalformed, "public_key", "an attestation needs a key to certify")
+	}
+	r.purpose, r.audience, r.key, r.nonce = challenge.Purpose, challenge.Audience, a.Key, challenge.Nonce[:]
+	return evidence.NewBinding(challenge.Purpose, challenge.Nonce, a.Key.SPKI(), challenge.Audience, bundle.Kinds()), nil
+}
+
+// decide sets the verdict: first genuineness and binding, then policy. Policy is
+// asked only about genuine evidence; it cannot raise trust.
+func (v *Verifier) decide(r *result) {
+	verdict := conclude(r)
+	if verdict != Genuine {
+		r.verdict = verdict
+		r.checks.NotPerformed(evidence.CodePolicyEvaluated, "", "the evidence is not genuine, so no policy was asked")
+		r.nonce = nil
+		return
+	}
+	if r.purpose == "" {
+		r.nonce = boundData(r.items)
+	}
+	r.decision = v.policies().Evaluate(policies.Input{
+		Claims: claimsOf(r.items), Now: r.appraisedAt,
+		TrustDomain: v.trustDomain, SimulatedAccepted: v.simulated,
+	})
+	r.policyDigest = r.decision.Digest
+	r.checks = append(r.checks, r.decision.Checks...)
+	r.validUntil = earliest(r.validUntil, r.decision.ValidUntil)
+	r.verdict = Verdict(r.decision.Verdict)
+	if r.verdict != Accepted {
+		r.decision.Identity = policies.Identity{}
+	}
+}
+
+// conclude gathers the items' checks and says whether all are genuine and bound.
+func conclude(r *result) Verdict {
+	verdict := Genuine
+	if len(r.items) == 0 {
+		verdict = Rejected // nothing proves nothing
+	}
+	for _, item := range r.items {
+		r.checks = append(r.checks, item.Outcome.Checks...)
+		r.validUntil = earliest(r.validUntil, item.Outcome.ValidUntil)
+		r.simulated = r.simulated || item.Outcome.Claims.Simulated
+		verdict = worse(verdict, verdictOf(item))
+	}
+	return verdict
+}
+
+// verdictOf judges one item.
+func verdictOf(item Item) Verdict {
+	switch {
+	case item.Outcome.Genuine():
+		return Genuine
+	case item.Outcome.Undecided():
+		return Undecided
+	default:
+		return Rejected
+	}
+}
+
+// worse returns the verdict that grants less.
+func worse(a, b Verdict) Verdict {
+	for _, v := range []Verdict{Rejected, Undecided} {
+		if a == v || b == v {
+			return v
+		}
+	}
+	return Genuine
+}
+
+// boundData returns the caller's data of a background check, if it was compared.
+func boundData(items []Item) []byte {
+	check, ok := items[0].Outcome.Checks.Get(evidence.CodeBinding)
+	if !ok || check.Status != evidence.Pass {
+		return nil
+	}
+	return items[0].Outcome.ReportData
+}
+
+func newID() string {
+	var id [16]byte
+	rand.Read(id[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(id[:])
+}

@@ -1,0 +1,31 @@
+package verifier
+
+import (
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
+	"github.com/quotary/quotary/tee"
+)
+
+// Examination is a judgement of genuineness alone. Nothing can be issued on it.
+type Examination struct {
+	Verdict Verdict // Genuine, Rejected or Undecided
+	Items   []Item
+	// Checks lists the checks of every item; then, as warnings, what the default
+	// policy would deny.
+	Checks evidence.Checks
+}
+
+// Examine judges formats, signatures, chains, revocation, validity and, if
+// reportData is not nil, that the evidence carries it. No policy is asked; what
+// the strict defaults would deny is listed with status Warn.
+func (v *Verifier) Examine(bundle evidence.Bundle, reportData []byte) Examination {
+	r := &result{items: v.judge(bundle, ofCaller(reportData), v.now())}
+	verdict := conclude(r)
+	if verdict == Genuine {
+		r.checks = append(r.checks, policies.Advise(claimsOf(r.items))...)
+	}
+	return Examination{Verdict: verdict, Items: r.items, Checks: r.checks}
+}
+
+// Missing lists the endorsements that were needed and not at hand.
+func (e Examination) Missing() []tee.Missing { return missingOf(e.Items) }

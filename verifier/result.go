@@ -1,0 +1,147 @@
+package verifier
+
+import (
+	"slices"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
+	"github.com/quotary/quotary/tee"
+)
+
+// Verdict is the end of an appraisal or examination.
+type Verdict string
+
+// The verdicts.
+const (
+	Accepted  Verdict = "accepted"  // genuine, bound, and a workload's policy grants it an identity
+	Rejected  Verdict = "rejected"  // not genuine, not bound, or no policy grants it anything
+	Undecided Verdict = "undecided" // an endorsement is missing
+	Genuine   Verdict = "genuine"   // an examination only: genuine, and no policy was asked
+)
+
+// Result is a finished appraisal. Only [Verifier.Appraise] makes one; the zero
+// Result is not valid. It is immutable.
+type Result struct{ r *result }
+
+type result struct {
+	id           string
+	verdict      Verdict
+	purpose      evidence.Purpose // empty for a background check
+	audience     string
+	nonce        []byte
+	key          evidence.Key
+	items        []Item
+	checks       evidence.Checks
+	decision     policies.Decision
+	appraisedAt  time.Time
+	validUntil   time.Time
+	simulated    bool
+	policyDigest string
+}
+
+// Valid reports whether r came from an appraisal.
+func (r Result) Valid() bool { return r.r != nil }
+
+// Accepted reports whether the evidence passed. It is false for the zero Result.
+func (r Result) Accepted() bool { return r.r != nil && r.r.verdict == Accepted }
+
+// CertificateKey returns the attested key and true if a certificate may be
+// issued on r: accepted, for the purpose of a certificate, under a challenge of
+// this service.
+func (r Result) CertificateKey() (evidence.Key, bool) {
+	if !r.Accepted() || r.r.purpose != evidence.PurposeCertificate || r.r.key.IsZero() {
+		return evidence.Key{}, false
+	}
+	return r.r.key, true
+}
+
+// ID is the appraisal's own random name, 32 hex digits.
+func (r Result) ID() string { return r.r.id }
+
+// Verdict returns Accepted, Rejected or Undecided.
+func (r Result) Verdict() Verdict { return r.r.verdict }
+
+// Purpose is what the challenge was for, or empty for a background check.
+func (r Result) Purpose() evidence.Purpose { return r.r.purpose }
+
+// Audience is the trust domain of the challenge, or empty for a background check.
+func (r Result) Audience() string { return r.r.audience }
+
+// Nonce is what proves freshness: the challenge's nonce, once the evidence was
+// found to carry its binding; in a background check the caller's data as found in
+// the evidence. Nil if neither was found.
+func (r Result) Nonce() []byte { return slices.Clone(r.r.nonce) }
+
+// Key is the attested key, or the zero Key for a background check.
+func (r Result) Key() evidence.Key { return r.r.key }
+
+// Identity is what policy grants; the zero Identity unless accepted.
+func (r Result) Identity() policies.Identity {
+	identity := r.r.decision.Identity
+	identity.DNSNames = slices.Clone(identity.DNSNames)
+	return identity
+}
+
+// Workload is the name of the workload that matched, or that came nearest.
+func (r Result) Workload() string { return r.r.decision.Workload }
+
+// PolicyDigest identifies the policy set that decided.
+func (r Result) PolicyDigest() string { return r.r.policyDigest }
+
+// Relaxed names what the policy relaxed of the strict defaults.
+func (r Result) Relaxed() []string { return slices.Clone(r.r.decision.Relaxed) }
+
+// Checks lists every check that was made: of each item, then of policy.
+func (r Result) Checks() evidence.Checks { return slices.Clone(r.r.checks) }
+
+// Claims lists the claims of each item, in the bundle's order. They count only
+// if r is Accepted.
+func (r Result) Claims() []evidence.Claims { return claimsOf(r.r.items) }
+
+// ReportData lists the caller's data as each item carries it, in the bundle's order.
+func (r Result) ReportData() [][]byte {
+	var out [][]byte
+	for _, item := range r.r.items {
+		out = append(out, slices.Clone(item.Outcome.ReportData))
+	}
+	return out
+}
+
+// Missing lists the endorsements that were needed and not at hand.
+func (r Result) Missing() []tee.Missing { return missingOf(r.r.items) }
+
+// Simulated reports whether any item rests on a simulated root.
+func (r Result) Simulated() bool { return r.r.simulated }
+
+// AppraisedAt is the instant of the appraisal.
+func (r Result) AppraisedAt() time.Time { return r.r.appraisedAt }
+
+// ValidUntil is the earliest end of validity of what the result rests on
+// (certificates, CRLs, collateral, reference values); nothing issued on it
+// should live longer. Zero means that nothing bounds it.
+func (r Result) ValidUntil() time.Time { return r.r.validUntil }
+
+func claimsOf(items []Item) []evidence.Claims {
+	claims := make([]evidence.Claims, len(items))
+	for i, item := range items {
+		claims[i] = item.Outcome.Claims
+	}
+	return claims
+}
+
+func missingOf(items []Item) []tee.Missing {
+	var missing []tee.Missing
+	for _, item := range items {
+		missing = append(missing, item.Outcome.Missing...)
+	}
+	return missing
+}
+
+// earliest returns the earlier of two instants, where zero means unbounded.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
