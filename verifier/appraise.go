@@ -19,10 +19,13 @@ type Request struct {
 // Freshness is an [Answer] or a [BackgroundCheck].
 type Freshness interface{ sealed() }
 
-// Answer is evidence made for a challenge of this service and for one key.
+// Answer is evidence made for a challenge of this service and for one key,
+// given as a certificate request, as a public key, or as both, which must then
+// be the same key. It is undecoded: nothing is parsed before the challenge is spent.
 type Answer struct {
 	Challenge string // as it was issued
-	Key       evidence.Key
+	CSR       []byte // PKCS #10, DER
+	PublicKey []byte // SubjectPublicKeyInfo, DER
 }
 
 // BackgroundCheck is evidence made for somebody else's report data. Nothing but
@@ -37,7 +40,7 @@ func (BackgroundCheck) sealed() {}
 
 // Appraise judges evidence under the active policy. The error is an
 // *evidence.Error for a challenge that is malformed, expired, spent or for
-// another audience, or a request without freshness; evidence that is refused is
+// another audience, and for a key that cannot be certified; evidence that is refused is
 // no error but a Result with its verdict and all checks. The challenge is spent
 // before anything else is looked at.
 func (v *Verifier) Appraise(req Request) (Result, error) {
@@ -73,11 +76,34 @@ func (v *Verifier) answer(a Answer, bundle evidence.Bundle, r *result) (evidence
 	if err != nil {
 		return evidence.Binding{}, err
 	}
-	if a.Key.IsZero() {
-		return evidence.Binding{}, evidence.Errorf(evidence.CodeKeyMalformed, "public_key", "an attestation needs a key to certify")
+	key, err := a.key()
+	if err != nil {
+		return evidence.Binding{}, err
 	}
-	r.purpose, r.audience, r.key, r.nonce = challenge.Purpose, challenge.Audience, a.Key, challenge.Nonce[:]
-	return evidence.NewBinding(challenge.Purpose, challenge.Nonce, a.Key.SPKI(), challenge.Audience, bundle.Kinds()), nil
+	r.purpose, r.audience, r.key, r.nonce = challenge.Purpose, challenge.Audience, key, challenge.Nonce[:]
+	return evidence.NewBinding(challenge.Purpose, challenge.Nonce, key.SPKI(), challenge.Audience, bundle.Kinds()), nil
+}
+
+// key decodes the one key that the answer names.
+func (a Answer) key() (evidence.Key, error) {
+	switch {
+	case a.CSR == nil && a.PublicKey == nil:
+		return evidence.Key{}, evidence.Errorf(evidence.CodeKeyMalformed, "public_key", "an attestation needs a key: send a csr or a public_key")
+	case a.CSR == nil:
+		return evidence.ParseKey(a.PublicKey)
+	}
+	key, err := evidence.ParseCSR(a.CSR)
+	if err != nil || a.PublicKey == nil {
+		return key, err
+	}
+	other, err := evidence.ParseKey(a.PublicKey)
+	if err != nil {
+		return evidence.Key{}, err
+	}
+	if !key.Equal(other) {
+		return evidence.Key{}, evidence.Errorf(evidence.CodeKeyMismatch, "csr", "the request's key is not the public_key that was sent with it")
+	}
+	return key, nil
 }
 
 // decide sets the verdict: first genuineness and binding, then policy. Policy is
