@@ -1,0 +1,67 @@
+package endorsements
+
+import (
+	"encoding/hex"
+	"regexp"
+	"strings"
+
+	"github.com/quotary/quotary/tee"
+)
+
+// The signed bodies of Intel's provisioning certification service (PCS API v4):
+// exactly two members, the body and the signature over its bytes.
+const (
+	memberTCBInfo         = "tcbInfo"
+	memberEnclaveIdentity = "enclaveIdentity"
+	memberSignature       = "signature"
+)
+
+var (
+	fmspcForm      = regexp.MustCompile(`^[0-9A-Fa-f]{12}$`)
+	identityIDForm = regexp.MustCompile(`^[A-Z_]{2,16}$`)
+)
+
+// isCollateral reports whether an object is meant as a collateral document.
+func isCollateral(all []member) bool {
+	return get(all, memberTCBInfo) != nil || get(all, memberEnclaveIdentity) != nil
+}
+
+// recogniseCollateral reads a TCB info or an enclave identity as far as it must
+// to be found again. The signature is not looked at: whoever uses the document
+// verifies it over these very bytes.
+func recogniseCollateral(raw []byte, all []member) (found, error) {
+	d := tee.Document{Raw: raw}
+	var field string
+	body := get(all, memberTCBInfo)
+	if body != nil {
+		d.Type, field = tee.DocumentTCBInfo, "fmspc"
+	} else {
+		body = get(all, memberEnclaveIdentity)
+		d.Type, field = tee.DocumentQEIdentity, "id"
+	}
+	if len(all) != 2 || get(all, memberSignature) == nil {
+		return found{}, errMalformed("a %s must have exactly two members, its body and %q", d.Type, memberSignature)
+	}
+	if s, ok := text(get(all, memberSignature)); !ok || !isHex(s) {
+		return found{}, errMalformed("the signature of a %s is not hex text", d.Type)
+	}
+	inner, err := members(body)
+	if err != nil {
+		return found{}, err
+	}
+	key, _ := text(get(inner, field))
+	switch {
+	case d.Type == tee.DocumentTCBInfo && fmspcForm.MatchString(key):
+		d.Key = strings.ToLower(key)
+	case d.Type == tee.DocumentQEIdentity && identityIDForm.MatchString(key):
+		d.Key = key
+	default:
+		return found{}, errMalformed("a %s without a proper %q", d.Type, field)
+	}
+	return found{documents: []tee.Document{d}}, nil
+}
+
+func isHex(s string) bool {
+	_, err := hex.DecodeString(s)
+	return err == nil && s != ""
+}

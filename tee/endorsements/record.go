@@ -1,0 +1,96 @@
+package endorsements
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"net/url"
+	"strings"
+)
+
+// recogniseJSON reads a collateral document, or a record: any JSON object
+// whose values are endorsements. Tools record the answers of Intel's and
+// Azure's services in many shapes (header names, member names, an issuer chain
+// URL-escaped or not, a CRL in PEM, hex or base64), so a record's names are not
+// looked at, only what its values hold. Other values in it are left alone.
+func recogniseJSON(data []byte, depth int) (found, error) {
+	if depth > MaxRecordDepth {
+		return found{}, errUnrecognised
+	}
+	all, err := members(data)
+	if err != nil {
+		return found{}, err
+	}
+	if isCollateral(all) {
+		return recogniseCollateral(bytes.TrimSpace(data), all)
+	}
+	var record found
+	for _, m := range all {
+		one, err := recogniseMember(all, m, depth)
+		if isUnrecognised(err) {
+			continue
+		}
+		if err != nil {
+			return found{}, err
+		}
+		if err := record.merge(one); err != nil {
+			return found{}, err
+		}
+	}
+	if record.len() == 0 {
+		return found{}, errUnrecognised
+	}
+	return record, nil
+}
+
+func recogniseMember(all []member, m member, depth int) (found, error) {
+	if whole := rejoin(all, m); whole != nil {
+		return recogniseJSON(whole, depth+1)
+	}
+	if m.value[0] == '{' {
+		return recogniseJSON(m.value, depth+1)
+	}
+	s, ok := text(m.value)
+	if !ok {
+		return found{}, errUnrecognised
+	}
+	return recogniseText(s, depth)
+}
+
+// recogniseText reads a text in a record.
+func recogniseText(s string, depth int) (found, error) {
+	s = strings.TrimSpace(s)
+	if strings.HasPrefix(s, "-----BEGIN%20") || strings.HasPrefix(s, "%2D%2D%2D%2D%2DBEGIN") {
+		unescaped, err := url.PathUnescape(s) // not QueryUnescape: base64 has plus signs
+		if err != nil {
+			return found{}, errMalformed("a URL-escaped chain in a record: %v", err)
+		}
+		s = unescaped
+	}
+	if strings.HasPrefix(s, "{") {
+		return recogniseJSON([]byte(s), depth+1)
+	}
+	if strings.HasPrefix(s, string(pemBegin)) {
+		return recognisePEM([]byte(s))
+	}
+	for _, decode := range []func(string) ([]byte, error){hex.DecodeString, base64.StdEncoding.DecodeString} {
+		if der, err := decode(s); err == nil && len(der) > 0 && der[0] == derSequence {
+			if f, err := recogniseDER(der); err == nil {
+				return f, nil
+			}
+		}
+	}
+	return found{}, errUnrecognised
+}
+
+// rejoin puts a body and its signature together again where a record keeps them
+// apart, as in {"tcb_info": "{…}", "tcb_info_signature": "…"}; or returns nil.
+func rejoin(all []member, m member) []byte {
+	name, ok := map[string]string{"tcb_info": memberTCBInfo, "qe_identity": memberEnclaveIdentity}[m.name]
+	signature, hasSignature := text(get(all, m.name+"_signature"))
+	body, hasBody := text(m.value)
+	if !ok || !hasSignature || !hasBody || !isHex(signature) {
+		return nil
+	}
+	return []byte(`{"` + name + `":` + body + `,"` + memberSignature + `":"` + signature + `"}`)
+}
