@@ -26,6 +26,13 @@ const (
 	// MaxDepth bounds nested collections: ours are flat; one level of nesting is
 	// tolerated because CMW senders may wrap a collection in a collection.
 	MaxDepth = 2
+	// MaxPCRBanks bounds the PCR banks of one item: TPM 2.0 part 2 (TPML_PCR_SELECTION)
+	// has up to 16, machines have up to 5.
+	MaxPCRBanks = 16
+	// MaxPCRBankName bounds a bank's name in bytes: the longest in use is "sha3_512".
+	MaxPCRBankName = 16
+	// MaxPCRValue is the largest digest that a TPM makes, SHA-512, in bytes.
+	MaxPCRValue = 64
 	// MaxAudience bounds an audience (a trust domain: at most 255 bytes, SPIFFE ID §2.1).
 	MaxAudience = 255
 	// MaxKey bounds a SubjectPublicKeyInfo: RSA-4096 takes 550 bytes.
@@ -33,4 +40,9 @@ const (
 	// MaxCSR bounds a certificate request: one with an RSA-4096 key and no names
 	// takes 1.6 KiB.
 	MaxCSR = 4 << 10
+	// maxNestedCBOR bounds nested CBOR: a record in MaxDepth collections makes
+	// three levels, PCR values in their payload three; the library starts at four.
+	maxNestedCBOR = 4
+	// maxElementsCBOR bounds each CBOR array and map: the longest is a bank of 24 PCRs.
+	maxElementsCBOR = MaxPCR + 1
 )

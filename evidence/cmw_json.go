@@ -1,0 +1,136 @@
+package evidence
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// jsonWalker reads a CMW in JSON token by token: encoding/json keeps the last of
+// two equal keys, and so would hide one from whoever looks.
+type jsonWalker struct {
+	tokens *json.Decoder
+	found  records
+}
+
+// decodeJSON returns the records of a CMW record or collection in JSON.
+func decodeJSON(data []byte) (records, error) {
+	if !utf8.Valid(data) || !json.Valid(data) {
+		return nil, Errorf(CodeEvidenceMalformed, "evidence", "this is not one complete JSON text")
+	}
+	w := jsonWalker{tokens: json.NewDecoder(bytes.NewReader(data))}
+	w.tokens.UseNumber()
+	err := w.message("evidence", 1)
+	return w.found, err
+}
+
+// next returns the next token. The text was validated before, so there is one.
+func (w *jsonWalker) next() json.Token {
+	token, err := w.tokens.Token()
+	if err != nil {
+		return nil
+	}
+	return token
+}
+
+// message reads a record or a collection.
+func (w *jsonWalker) message(field string, depth int) error {
+	switch w.next() {
+	case json.Delim('['):
+		return w.record(field)
+	case json.Delim('{'):
+		return w.collection(field, depth)
+	}
+	return Errorf(CodeEvidenceMalformed, field, "neither a CMW record (an array) nor a collection (an object)")
+}
+
+func (w *jsonWalker) collection(field string, depth int) error {
+	if err := checkDepth(field, depth); err != nil {
+		return err
+	}
+	labels := map[string]bool{}
+	entries := 0
+	for w.tokens.More() {
+		label, _ := w.next().(string)
+		if labels[label] {
+			return Errorf(CodeEvidenceDuplicate, under(field, label), "the label occurs twice")
+		}
+		labels[label] = true
+		if label == collectionTypeLabel {
+			typ, _ := w.next().(string)
+			if err := checkCollectionType(field, typ); err != nil {
+				return err
+			}
+			continue
+		}
+		entries++
+		if err := w.message(under(field, label), depth+1); err != nil {
+			return err
+		}
+	}
+	w.next() // the closing brace
+	return checkEntries(field, entries)
+}
+
+// record reads ["media/type", "base64url", indicator?] behind its opening bracket.
+func (w *jsonWalker) record(field string) error {
+	var elements [3]json.Token
+	n := 0
+	for ; w.tokens.More(); n++ {
+		if n == len(elements) {
+			return errRecord(field)
+		}
+		elements[n] = w.next()
+	}
+	w.next() // the closing bracket
+	if _, number := elements[0].(json.Number); number && n >= 2 {
+		return errContentFormat(field)
+	}
+	mediaType, ok1 := elements[0].(string)
+	text, ok2 := elements[1].(string)
+	if !ok1 || !ok2 {
+		return errRecord(field)
+	}
+	indicators, err := jsonIndicators(field, elements[2:n])
+	if err != nil {
+		return err
+	}
+	value, err := decodeBase64URL(field, text)
+	if err != nil {
+		return err
+	}
+	return w.found.add(record{field, mediaType, value}, indicators)
+}
+
+// jsonIndicators reads the last element of a record, if it is there.
+func jsonIndicators(field string, rest []json.Token) (*uint64, error) {
+	if len(rest) == 0 {
+		return nil, nil
+	}
+	number, ok := rest[0].(json.Number)
+	if !ok {
+		return nil, errRecord(field)
+	}
+	n, err := strconv.ParseUint(number.String(), 10, 64)
+	if err != nil {
+		return nil, errRecord(field)
+	}
+	return &n, nil
+}
+
+// decodeBase64URL reads base64url without padding in its one canonical form.
+// The standard decoder passes over line breaks, so these are refused here.
+func decodeBase64URL(field, text string) ([]byte, error) {
+	value, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || strings.ContainsAny(text, "\r\n") {
+		return nil, Errorf(CodeEvidenceMalformed, field, "the record's value is not canonical base64url without padding")
+	}
+	return value, nil
+}
+
+func errRecord(field string) error {
+	return Errorf(CodeEvidenceMalformed, field, "a CMW record is an array of media type, value and at most one indicator")
+}
