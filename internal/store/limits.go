@@ -1,0 +1,25 @@
+package store
+
+import "time"
+
+const (
+	// maxQueue bounds the entries that wait for the committer. At the bound callers
+	// are told to come back later: 2,048 entries are about a quarter of a second of
+	// work at 8,000 attestations a second.
+	maxQueue = 2048
+	// maxBatch bounds one transaction, and with it how long its first entry waits
+	// for its last: 256 entries take about 15 ms to write and one fsync.
+	maxBatch = 256
+	// busyTimeout is how long a statement waits for another process that holds the
+	// database (a backup, or a look with sqlite3). It is below the server's write
+	// timeout, so that the caller still hears of it.
+	busyTimeout = 5 * time.Second
+	// maxText bounds every short text of a row: a SPIFFE ID takes at most 2,048
+	// bytes (SPIFFE ID §2.3), everything else is far shorter.
+	maxText = 2048
+	// maxClaims bounds the claims kept for re-appraisal. Claims of all three
+	// technologies together take about 8 KiB.
+	maxClaims = 64 << 10
+	// maxDetail bounds an event's detail: some failed checks, never evidence.
+	maxDetail = 4 << 10
+)

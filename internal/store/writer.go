@@ -1,0 +1,164 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// writer is the one connection that writes. It is used by one goroutine.
+type writer struct {
+	conn     *sql.Conn
+	head     *sql.Stmt
+	issuance *sql.Stmt
+	event    *sql.Stmt
+	beat     *sql.Stmt
+	// fault is asked before every write; tests make writes fail with it.
+	fault func(step) error
+}
+
+// step names a write of a transaction.
+type step string
+
+const (
+	stepBegin    step = "begin"
+	stepHead     step = "head"
+	stepIssuance step = "issuance"
+	stepEvent    step = "event"
+	stepBeat     step = "heartbeat"
+	stepCommit   step = "commit"
+)
+
+const (
+	selectHead     = `SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1`
+	insertIssuance = `INSERT INTO issuances (attestation_id, purpose, issued_at, not_before, not_after, serial, token_id,
+	   spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, claims)
+	   VALUES (?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?, ?)`
+	insertEvent = `INSERT INTO audit_events (seq, time, actor, action, outcome, code, attestation_id, detail, issuance, hash)
+	   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	upsertBeat = `INSERT INTO heartbeat (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at`
+)
+
+func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{conn: conn, fault: func(step) error { return nil }}
+	for query, stmt := range map[string]**sql.Stmt{
+		selectHead: &w.head, insertIssuance: &w.issuance, insertEvent: &w.event, upsertBeat: &w.beat,
+	} {
+		if *stmt, err = conn.PrepareContext(ctx, query); err != nil {
+			return nil, errors.Join(err, w.close())
+		}
+	}
+	return w, nil
+}
+
+func (w *writer) close() error {
+	var errs []error
+	for _, stmt := range []*sql.Stmt{w.head, w.issuance, w.event, w.beat} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
+}
+
+// entryError is the failure of one entry, which must not cost the others theirs.
+type entryError struct{ cause error }
+
+func (e *entryError) Error() string { return e.cause.Error() }
+func (e *entryError) Unwrap() error { return e.cause }
+
+// commit writes the jobs in one transaction: all of them or none. An error that
+// one job alone may be at fault for is an *entryError.
+func (w *writer) commit(jobs []*job) (err error) {
+	if err := w.exec(stepBegin, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			// A rollback that fails leaves the transaction open; the next BEGIN then
+			// fails, and so does every entry until the service is restarted.
+			_, rollback := w.conn.ExecContext(context.Background(), "ROLLBACK")
+			if rollback != nil {
+				err = fmt.Errorf("%w (rollback: %v)", err, rollback)
+			}
+		}
+	}()
+	seq, hash, err := w.lastEvent()
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if j.beat {
+			err = w.writeBeat()
+		} else {
+			seq++
+			hash, err = w.writeEntry(j.entry, seq, hash)
+		}
+		if err != nil {
+			return &entryError{err}
+		}
+	}
+	return w.exec(stepCommit, "COMMIT")
+}
+
+func (w *writer) exec(s step, query string) error {
+	if err := w.fault(s); err != nil {
+		return err
+	}
+	_, err := w.conn.ExecContext(context.Background(), query)
+	return err
+}
+
+// lastEvent reads the chain's head anew for each transaction, so that no failure
+// can leave a stale copy behind.
+func (w *writer) lastEvent() (seq int64, hash []byte, err error) {
+	if err := w.fault(stepHead); err != nil {
+		return 0, nil, err
+	}
+	err = w.head.QueryRow().Scan(&seq, &hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil, nil
+	}
+	return seq, hash, err
+}
+
+func (w *writer) writeEntry(e Entry, seq int64, previous []byte) ([]byte, error) {
+	var digest []byte
+	if e.Issuance != nil {
+		row := e.Issuance.row()
+		if err := w.writeIssuance(row); err != nil {
+			return nil, err
+		}
+		digest = row.digest()
+	}
+	if err := w.fault(stepEvent); err != nil {
+		return nil, err
+	}
+	r := e.Event.row(seq, digest)
+	hash := r.chain(previous)
+	_, err := w.event.Exec(r.Seq, r.Time, r.Actor, r.Action, r.Outcome, r.Code, r.AttestationID, r.Detail, r.Issuance, hash)
+	return hash, err
+}
+
+func (w *writer) writeIssuance(r issuanceRow) error {
+	if err := w.fault(stepIssuance); err != nil {
+		return err
+	}
+	_, err := w.issuance.Exec(r.AttestationID, r.Purpose, r.IssuedAt, r.NotBefore, r.NotAfter, r.Serial, r.TokenID,
+		r.SPKISHA256, r.SPIFFEID, r.Workload, r.PolicyDigest, r.Kinds, r.Simulated, r.Claims)
+	return err
+}
+
+func (w *writer) writeBeat() error {
+	if err := w.fault(stepBeat); err != nil {
+		return err
+	}
+	_, err := w.beat.Exec(time.Now().UnixMicro())
+	return err
+}
