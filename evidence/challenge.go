@@ -67,12 +67,11 @@ func (s *Sealer) Seal(c Challenge) string {
 // Open returns the challenge in sealed, which must be one that this Sealer's key
 // sealed. It does not look at the clock and does not know what is spent.
 func (s *Sealer) Open(sealed string) (Challenge, error) {
-	const most = 1024 // a sealed challenge with the longest audience takes about 500 characters
-	if len(sealed) > most {
+	if len(sealed) > maxSealed {
 		return Challenge{}, errChallenge()
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil || len(raw) == 0 || raw[0] != challengeVersion {
+	raw, ok := canonicalBase64URL(sealed)
+	if !ok || len(raw) == 0 || raw[0] != challengeVersion {
 		return Challenge{}, errChallenge()
 	}
 	plain, err := s.aead.Open(nil, nil, raw[1:], raw[:1])

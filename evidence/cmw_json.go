@@ -2,10 +2,8 @@ package evidence
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -121,11 +119,9 @@ func jsonIndicators(field string, rest []json.Token) (*uint64, error) {
 	return &n, nil
 }
 
-// decodeBase64URL reads base64url without padding in its one canonical form.
-// The standard decoder passes over line breaks, so these are refused here.
 func decodeBase64URL(field, text string) ([]byte, error) {
-	value, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || strings.ContainsAny(text, "\r\n") {
+	value, ok := canonicalBase64URL(text)
+	if !ok {
 		return nil, Errorf(CodeEvidenceMalformed, field, "the record's value is not canonical base64url without padding")
 	}
 	return value, nil

@@ -40,6 +40,9 @@ const (
 	// MaxCSR bounds a certificate request: one with an RSA-4096 key and no names
 	// takes 1.6 KiB.
 	MaxCSR = 4 << 10
+	// maxSealed bounds a sealed challenge in characters: with the longest audience
+	// it takes about 500.
+	maxSealed = 1024
 	// maxNestedCBOR bounds nested CBOR: a record in MaxDepth collections makes
 	// three levels, PCR values in their payload three; the library starts at four.
 	maxNestedCBOR = 4
