@@ -6,6 +6,8 @@ import (
 	"slices"
 )
 
+//go:generate go run ../internal/gencodes
+
 // Code is a stable name for a check or a refusal, such as "sev-snp.signature".
 // Codes are defined in this package only (the codes_*.go files), so that every
 // code has a description, and docs/codes.md is generated from them. The zero
