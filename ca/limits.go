@@ -1,0 +1,48 @@
+package ca
+
+import "time"
+
+const (
+	// defaultTTL is the life of an X509-SVID whose policy names none. Renewal is a
+	// new attestation, so the life is also how long a machine that turned bad stays trusted.
+	defaultTTL = time.Hour
+	// maxTTL bounds what a policy may ask for: there is no revocation of leaves,
+	// so a day is the longest that a mistake may last.
+	maxTTL = 24 * time.Hour
+	// minTTL is the least that a certificate is worth issuing for: below it, the
+	// holder could not renew in time.
+	minTTL = time.Minute
+	// serviceTTL is the life of the service's own TLS certificate, whose key is in
+	// memory only and which is renewed at half of it.
+	serviceTTL = 24 * time.Hour
+	// backdate is how far NotBefore lies in the past, for peers whose clocks are
+	// behind (5 to 30 seconds are common).
+	backdate = time.Minute
+	// maxResultAge is how old an appraisal may be when a certificate is issued on
+	// it: both happen in one request, and policy may change after it.
+	maxResultAge = time.Minute
+
+	// rootTTL is the life of the root. Replacing a root means telling every
+	// relying party, so it is long; what it can sign is one level of CAs.
+	rootTTL = 10 * 365 * 24 * time.Hour
+	// issuingTTL is the life of an issuing CA: an operator replaces it every other year.
+	issuingTTL = 2 * 365 * 24 * time.Hour
+	// minIssuerTTL is the rest of life below which a CA is refused at start: while
+	// it runs down, leaves would be cut short. A week leaves time to act.
+	minIssuerTTL = 7 * 24 * time.Hour
+
+	// maxDNSNames bounds the DNS names of a certificate: services have a handful,
+	// and each lengthens every handshake.
+	maxDNSNames = 32
+	// maxHostName is the longest DNS name in text (RFC 1035 §2.3.4: 255 octets on the wire).
+	maxHostName = 253
+	// maxLabel is the longest label of a DNS name (RFC 1035 §2.3.4).
+	maxLabel = 63
+	// maxSPIFFEID is the longest SPIFFE ID that an issuer may emit (SPIFFE-ID §2.3).
+	maxSPIFFEID = 2048
+	// serialBits is the length of serial numbers: as long as 20 octets allow for a
+	// positive number (RFC 5280 §4.1.2.2), all random.
+	serialBits = 159
+	// maxHosts bounds the names and addresses of the service's own certificate.
+	maxHosts = 32
+)

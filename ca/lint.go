@@ -1,0 +1,144 @@
+package ca
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/asn1"
+	"slices"
+	"strings"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+)
+
+// A rule is one thing that holds for every leaf.
+type rule struct {
+	name  string
+	holds func(a *Authority, c *x509.Certificate) bool
+}
+
+// shapeRules hold for a template before it is signed and for the certificate
+// after it is parsed. They know nothing of the request: they say what a leaf of
+// this authority may be at all.
+var shapeRules = []rule{
+	{"serial number of 65 to 159 bits", func(_ *Authority, c *x509.Certificate) bool {
+		return c.SerialNumber != nil && c.SerialNumber.Sign() > 0 && c.SerialNumber.BitLen() > 64 && c.SerialNumber.BitLen() <= serialBits
+	}},
+	{"life of a minute to a day", func(_ *Authority, c *x509.Certificate) bool {
+		life := c.NotAfter.Sub(c.NotBefore)
+		return life >= minTTL && life <= maxTTL+backdate+1e9 // a second, for rounding
+	}},
+	{"validity within the issuing CA's", func(a *Authority, c *x509.Certificate) bool {
+		return !c.NotBefore.Before(a.issuing.NotBefore) && !c.NotAfter.After(a.issuing.NotAfter)
+	}},
+	{"key usage digitalSignature alone", func(_ *Authority, c *x509.Certificate) bool {
+		return c.KeyUsage == x509.KeyUsageDigitalSignature
+	}},
+	{"extended key usage serverAuth and clientAuth alone", func(_ *Authority, c *x509.Certificate) bool {
+		return hasBothUsages(c)
+	}},
+	{"no CA", func(_ *Authority, c *x509.Certificate) bool {
+		return c.BasicConstraintsValid && !c.IsCA && c.MaxPathLen == -1 && !c.MaxPathLenZero
+	}},
+	{"one URI name: a SPIFFE ID with a path in the trust domain", func(a *Authority, c *x509.Certificate) bool {
+		if len(c.URIs) != 1 {
+			return false
+		}
+		id, err := spiffeid.FromURI(c.URIs[0])
+		return err == nil && id.MemberOf(a.trustDomain) && id.Path() != ""
+	}},
+	{"DNS names that are host names", func(_ *Authority, c *x509.Certificate) bool {
+		return checkDNSNames(c.DNSNames) == nil
+	}},
+	{"addresses and the service's ID together only", func(a *Authority, c *x509.Certificate) bool {
+		return len(c.IPAddresses) == 0 || len(c.URIs) == 1 && c.URIs[0].String() == a.service.String()
+	}},
+	{"no e-mail names", func(_ *Authority, c *x509.Certificate) bool { return len(c.EmailAddresses) == 0 }},
+	{"subject empty or the mark of simulation", func(_ *Authority, c *x509.Certificate) bool {
+		s := c.Subject.String()
+		return s == "" && len(c.Subject.ExtraNames) == 0 || s == "O="+simulatedOrganization
+	}},
+	{"subject key identifier", func(_ *Authority, c *x509.Certificate) bool { return len(c.SubjectKeyId) == 20 }},
+	{"no policies, constraints or locations", func(_ *Authority, c *x509.Certificate) bool {
+		return len(c.Policies) == 0 && len(c.PolicyIdentifiers) == 0 &&
+			len(c.CRLDistributionPoints) == 0 && len(c.OCSPServer) == 0 && len(c.IssuingCertificateURL) == 0 &&
+			len(c.PermittedURIDomains) == 0 && len(c.PermittedDNSDomains) == 0 && len(c.PermittedIPRanges) == 0 && len(c.PermittedEmailAddresses) == 0 &&
+			len(c.ExcludedURIDomains) == 0 && len(c.ExcludedDNSDomains) == 0 && len(c.ExcludedIPRanges) == 0 && len(c.ExcludedEmailAddresses) == 0
+	}},
+	{"no further extensions", func(_ *Authority, c *x509.Certificate) bool { return len(c.ExtraExtensions) == 0 }},
+	{"signature ECDSA with SHA-256", func(_ *Authority, c *x509.Certificate) bool {
+		return c.SignatureAlgorithm == x509.ECDSAWithSHA256
+	}},
+}
+
+// encodedRules hold for the certificate as it was encoded.
+var encodedRules = []rule{
+	{"version 3", func(_ *Authority, c *x509.Certificate) bool { return c.Version == 3 }},
+	{"issued by the issuing CA", func(a *Authority, c *x509.Certificate) bool {
+		return bytes.Equal(c.RawIssuer, a.issuing.RawSubject) && bytes.Equal(c.AuthorityKeyId, a.issuing.SubjectKeyId)
+	}},
+	{"exactly the profile's extensions, critical as they must be", func(_ *Authority, c *x509.Certificate) bool {
+		return hasExactExtensions(c)
+	}},
+	{"no key of the service", func(a *Authority, c *x509.Certificate) bool {
+		return !a.reserved[string(c.RawSubjectPublicKeyInfo)]
+	}},
+}
+
+// lint returns an *evidence.Error that names the first rule that c breaks.
+func (a *Authority) lint(c *x509.Certificate, rules []rule) error {
+	for _, r := range rules {
+		if !r.holds(a, c) {
+			return evidence.Errorf(evidence.CodeIssuingLint, "", "the certificate breaks the rule %q", r.name)
+		}
+	}
+	return nil
+}
+
+// says reports whether the parsed certificate says exactly what p decided.
+func (p *profile) says(c *x509.Certificate) bool {
+	return c.SerialNumber.Cmp(p.serial) == 0 &&
+		c.NotBefore.Equal(p.notBefore) && c.NotAfter.Equal(p.notAfter) &&
+		bytes.Equal(c.RawSubjectPublicKeyInfo, p.spki) && bytes.Equal(c.SubjectKeyId, spkiID(p.spki)) &&
+		len(c.URIs) == 1 && c.URIs[0].String() == p.id.String() &&
+		slices.Equal(c.DNSNames, p.dnsNames) && len(c.IPAddresses) == len(p.addresses) &&
+		IsSimulated(c) == p.simulated
+}
+
+func hasBothUsages(c *x509.Certificate) bool {
+	return len(c.UnknownExtKeyUsage) == 0 &&
+		slices.Equal(c.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth})
+}
+
+// The extensions of a leaf (RFC 5280 §4.2.1).
+var (
+	oidSubjectKeyID     = asn1.ObjectIdentifier{2, 5, 29, 14}
+	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
+	oidSubjectAltName   = asn1.ObjectIdentifier{2, 5, 29, 17}
+	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
+	oidAuthorityKeyID   = asn1.ObjectIdentifier{2, 5, 29, 35}
+	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
+)
+
+func hasExactExtensions(c *x509.Certificate) bool {
+	var got []string
+	for _, e := range c.Extensions {
+		got = append(got, extensionName(e.Id, e.Critical))
+	}
+	slices.Sort(got)
+	emptySubject := strings.TrimSpace(c.Subject.String()) == ""
+	want := []string{
+		extensionName(oidSubjectKeyID, false), extensionName(oidKeyUsage, true),
+		extensionName(oidSubjectAltName, emptySubject), extensionName(oidBasicConstraints, true),
+		extensionName(oidAuthorityKeyID, false), extensionName(oidExtKeyUsage, false),
+	}
+	slices.Sort(want)
+	return slices.Equal(got, want)
+}
+
+func extensionName(id asn1.ObjectIdentifier, critical bool) string {
+	if critical {
+		return id.String() + " critical"
+	}
+	return id.String()
+}

@@ -1,0 +1,136 @@
+package ca
+
+import (
+	"crypto"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/verifier"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+)
+
+// simulatedOrganization is the subject of certificates that rest on simulated
+// evidence, where real ones have none. It is in the subject because every tool
+// shows it, and no relying party needs to know an extension of ours to see it.
+const simulatedOrganization = "SIMULATED"
+
+// IsSimulated reports whether a certificate of an [Authority] says that it rests
+// on simulated evidence.
+func IsSimulated(cert *x509.Certificate) bool {
+	for _, organization := range cert.Subject.Organization {
+		if organization == simulatedOrganization {
+			return true
+		}
+	}
+	return false
+}
+
+// profile is everything that a leaf will say, decided before anything is encoded.
+type profile struct {
+	serial    *big.Int
+	id        spiffeid.ID
+	dnsNames  []string
+	addresses []net.IP // the service's own certificate only
+	key       crypto.PublicKey
+	spki      []byte
+	notBefore time.Time
+	notAfter  time.Time
+	simulated bool
+}
+
+// workloadProfile decides what a certificate on result says. Everything comes
+// from the result and from this file.
+func (a *Authority) workloadProfile(result verifier.Result, now time.Time) (*profile, error) {
+	key, ok := result.CertificateKey()
+	if !ok {
+		return nil, evidence.Errorf(evidence.CodeIssuingResult, "", "no certificate is issued on this result: it was not accepted, or its challenge was not for a certificate")
+	}
+	if age := now.Sub(result.AppraisedAt()); age > maxResultAge || age < -maxResultAge {
+		return nil, evidence.Errorf(evidence.CodeIssuingResult, "", "the result is %s old; certificates are issued within %s of the appraisal", age, maxResultAge)
+	}
+	if a.reserved[string(key.SPKI())] {
+		return nil, evidence.Errorf(evidence.CodeIssuingKey, "public_key", "this is a key of the service itself")
+	}
+	identity := result.Identity()
+	id, err := a.workloadID(identity.SPIFFEID)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDNSNames(identity.DNSNames); err != nil {
+		return nil, err
+	}
+	notAfter, err := a.notAfter(now, lifetime(identity.TTL), result.ValidUntil())
+	if err != nil {
+		return nil, err
+	}
+	return &profile{
+		serial: newSerial(), id: id, dnsNames: identity.DNSNames,
+		key: key.Public(), spki: key.SPKI(),
+		notBefore: a.notBefore(now), notAfter: notAfter, simulated: result.Simulated(),
+	}, nil
+}
+
+// lifetime bounds what a policy asks for.
+func lifetime(asked time.Duration) time.Duration {
+	if asked <= 0 {
+		return defaultTTL
+	}
+	return min(asked, maxTTL)
+}
+
+// notBefore backdates, but not to before the issuing CA.
+func (a *Authority) notBefore(now time.Time) time.Time {
+	from := now.Add(-backdate).Truncate(time.Second)
+	if from.Before(a.issuing.NotBefore) {
+		return a.issuing.NotBefore
+	}
+	return from
+}
+
+// notAfter is the earliest of: the end of ttl, the end of what the appraisal
+// rests on (zero means unbounded), the end of the issuing CA.
+func (a *Authority) notAfter(now time.Time, ttl time.Duration, validUntil time.Time) (time.Time, error) {
+	end := now.Add(ttl)
+	for _, bound := range []time.Time{validUntil, a.issuing.NotAfter} {
+		if !bound.IsZero() && bound.Before(end) {
+			end = bound
+		}
+	}
+	end = end.Truncate(time.Second)
+	if end.Sub(now) < minTTL {
+		return time.Time{}, evidence.Errorf(evidence.CodeIssuingValidity, "",
+			"a certificate could last only until %s, less than %s from now", end.UTC().Format(time.RFC3339), minTTL)
+	}
+	if now.Before(a.issuing.NotBefore) {
+		return time.Time{}, evidence.Errorf(evidence.CodeIssuingValidity, "", "the issuing CA is not valid yet; is the clock right?")
+	}
+	return end, nil
+}
+
+// template is the profile in the standard library's terms. An empty subject
+// makes the SAN extension critical (RFC 5280 §4.2.1.6).
+func (p *profile) template() *x509.Certificate {
+	t := &x509.Certificate{
+		SerialNumber:          p.serial,
+		NotBefore:             p.notBefore.UTC(),
+		NotAfter:              p.notAfter.UTC(),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		BasicConstraintsValid: true,
+		MaxPathLen:            -1,
+		SubjectKeyId:          spkiID(p.spki),
+		URIs:                  []*url.URL{p.id.URL()},
+		DNSNames:              p.dnsNames,
+		IPAddresses:           p.addresses,
+		SignatureAlgorithm:    x509.ECDSAWithSHA256,
+	}
+	if p.simulated {
+		t.Subject = pkix.Name{Organization: []string{simulatedOrganization}}
+	}
+	return t
+}

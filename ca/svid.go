@@ -1,0 +1,62 @@
+package ca
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"math/rand/v2"
+	"time"
+)
+
+// SVID is an issued certificate: an X509-SVID (SPIFFE X509-SVID §2).
+type SVID struct {
+	// SPIFFEID is the identity that the certificate asserts.
+	SPIFFEID string
+	// DNSNames are the certificate's DNS names.
+	DNSNames []string
+	// Chain is the leaf and the issuing CA, DER, without the root.
+	Chain [][]byte
+	// Serial is the leaf's serial number in lower-case hex, 40 digits.
+	Serial    string
+	NotBefore time.Time
+	NotAfter  time.Time
+	// RenewAt is when the holder should attest again: half of the life, with a
+	// jitter of up to a tenth that is drawn once, so that holders who started
+	// together do not come back together.
+	RenewAt time.Time
+	// Simulated says that the certificate rests on simulated evidence and is marked so.
+	Simulated bool
+}
+
+func (a *Authority) newSVID(leaf *x509.Certificate, now time.Time) *SVID {
+	serial := make([]byte, (serialBits+7)/8)
+	leaf.SerialNumber.FillBytes(serial)
+	return &SVID{
+		SPIFFEID:  leaf.URIs[0].String(),
+		DNSNames:  leaf.DNSNames,
+		Chain:     [][]byte{leaf.Raw, a.issuing.Raw},
+		Serial:    hex.EncodeToString(serial),
+		NotBefore: leaf.NotBefore,
+		NotAfter:  leaf.NotAfter,
+		RenewAt:   renewAt(now, leaf.NotAfter),
+		Simulated: IsSimulated(leaf),
+	}
+}
+
+// renewAt lies between 45 and 55 hundredths of the time from now to notAfter.
+func renewAt(now, notAfter time.Time) time.Time {
+	share := 0.5 * (0.9 + 0.2*rand.Float64())
+	return now.Add(time.Duration(share * float64(notAfter.Sub(now)))).Truncate(time.Second)
+}
+
+// PEM returns the chain in PEM, leaf first.
+func (s *SVID) PEM() []byte { return encodePEM(s.Chain...) }
+
+func encodePEM(certificates ...[]byte) []byte {
+	var out bytes.Buffer
+	for _, der := range certificates {
+		out.Write(pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: der}))
+	}
+	return out.Bytes()
+}
