@@ -1,0 +1,194 @@
+package tdx
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// tcbInfo is Intel's statement on the TCB levels of one platform type (PCS API
+// v4, "Get TDX TCB Info", version 3).
+type tcbInfo struct {
+	edition
+	fmspc   []byte
+	pceID   []byte
+	module  moduleIdentity // for modules of version 0
+	modules []moduleIdentity
+	levels  []platformLevel
+}
+
+// edition says when a document was issued and which evaluation it states.
+type edition struct {
+	issued     time.Time
+	nextUpdate time.Time
+	number     uint32 // tcbEvaluationDataNumber
+}
+
+// platformLevel is a TCB level of the platform: all components must be reached.
+type platformLevel struct {
+	sgx    [16]uint8
+	tdx    [16]uint8
+	pceSVN uint16
+	verdict
+}
+
+// verdict is what a TCB level means.
+type verdict struct {
+	status     status
+	date       time.Time
+	advisories []string
+}
+
+// moduleIdentity is what a TDX module of one version must be.
+type moduleIdentity struct {
+	version    uint8 // TEE_TCB_SVN[1]
+	mrSigner   []byte
+	attributes []byte
+	mask       []byte
+	levels     []svnLevel
+}
+
+// svnLevel is a TCB level that is reached by one security version.
+type svnLevel struct {
+	svn uint16
+	verdict
+}
+
+// qeIdentity is Intel's statement on the TD quoting enclave (PCS API v4, "Get
+// TDX QE Identity", version 2).
+type qeIdentity struct {
+	edition
+	miscSelect     []byte
+	miscMask       []byte
+	attributes     []byte
+	attributesMask []byte
+	mrSigner       []byte
+	prodID         uint16
+	levels         []svnLevel
+}
+
+// decodeTCBInfo reads the signed bytes of a TCB info. Keys that are not known
+// are left alone, as Intel adds some within a version.
+func decodeTCBInfo(body []byte) (*tcbInfo, error) {
+	o, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	f := &fields{}
+	f.is(o, "id", "TDX")
+	if f.uint(o, "version", 99) != 3 {
+		f.fail("it is not of version 3")
+	}
+	if f.uint(o, "tcbType", 99) != 0 {
+		f.fail("its TCB type is not 0, so its components cannot be compared")
+	}
+	info := &tcbInfo{edition: f.edition(o), fmspc: f.hex(o, "fmspc", 6), pceID: f.hex(o, "pceId", 2)}
+	info.module = f.module(f.object(o, "tdxModule"))
+	for _, m := range f.objects(o, "tdxModuleIdentities", maxLevels, true) {
+		identity := f.module(m)
+		identity.version = f.moduleVersion(m)
+		identity.levels = f.svnLevels(m, 0xff)
+		if info.identity(identity.version) != nil {
+			f.fail("two module identities for version %d", identity.version)
+		}
+		info.modules = append(info.modules, identity)
+	}
+	for _, l := range f.objects(o, "tcbLevels", maxLevels, false) {
+		tcb := f.object(l, "tcb")
+		info.levels = append(info.levels, platformLevel{
+			sgx: f.components(tcb, "sgxtcbcomponents"), tdx: f.components(tcb, "tdxtcbcomponents"),
+			pceSVN: uint16(f.uint(tcb, "pcesvn", 0xffff)), verdict: f.verdict(l),
+		})
+	}
+	return info, f.err
+}
+
+// identity returns the module identity of a version, or nil.
+func (t *tcbInfo) identity(version uint8) *moduleIdentity {
+	for i := range t.modules {
+		if t.modules[i].version == version {
+			return &t.modules[i]
+		}
+	}
+	return nil
+}
+
+// decodeQEIdentity reads the signed bytes of a QE identity.
+func decodeQEIdentity(body []byte) (*qeIdentity, error) {
+	o, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	f := &fields{}
+	f.is(o, "id", qeIdentityKey)
+	if f.uint(o, "version", 99) != 2 {
+		f.fail("it is not of version 2")
+	}
+	id := &qeIdentity{
+		edition:    f.edition(o),
+		miscSelect: f.hex(o, "miscselect", 4), miscMask: f.hex(o, "miscselectMask", 4),
+		attributes: f.hex(o, "attributes", 16), attributesMask: f.hex(o, "attributesMask", 16),
+		mrSigner: f.hex(o, "mrsigner", 32), prodID: uint16(f.uint(o, "isvprodid", 0xffff)),
+		levels: f.svnLevels(o, 0xffff),
+	}
+	return id, f.err
+}
+
+func (f *fields) edition(o object) edition {
+	e := edition{
+		issued: f.time(o, "issueDate"), nextUpdate: f.time(o, "nextUpdate"),
+		number: uint32(f.uint(o, "tcbEvaluationDataNumber", 1<<32-1)),
+	}
+	if !e.nextUpdate.After(e.issued) {
+		f.fail("its next update is not after its issue")
+	}
+	return e
+}
+
+func (f *fields) module(o object) moduleIdentity {
+	return moduleIdentity{
+		mrSigner: f.hex(o, "mrsigner", 48), attributes: f.hex(o, "attributes", 8), mask: f.hex(o, "attributesMask", 8),
+	}
+}
+
+// moduleVersion reads an id such as "TDX_03": two hex digits.
+func (f *fields) moduleVersion(o object) uint8 {
+	id := f.text(o, "id")
+	digits, ok := strings.CutPrefix(id, "TDX_")
+	version, err := strconv.ParseUint(digits, 16, 8)
+	if !ok || err != nil || len(digits) != 2 {
+		f.fail("%q is no module identity's name", brief(id))
+	}
+	return uint8(version)
+}
+
+func (f *fields) svnLevels(o object, most uint64) []svnLevel {
+	var out []svnLevel
+	for _, l := range f.objects(o, "tcbLevels", maxLevels, false) {
+		out = append(out, svnLevel{
+			svn:     uint16(f.uint(f.object(l, "tcb"), "isvsvn", most)),
+			verdict: f.verdict(l),
+		})
+	}
+	return out
+}
+
+func (f *fields) components(o object, key string) (out [16]uint8) {
+	list := f.objects(o, key, len(out), false)
+	if len(list) != len(out) {
+		f.fail("%q has %d components instead of %d", key, len(list), len(out))
+		return out
+	}
+	for i, c := range list {
+		out[i] = uint8(f.uint(c, "svn", 0xff))
+	}
+	return out
+}
+
+func (f *fields) verdict(o object) verdict {
+	s, ok := parseStatus(f.text(o, "tcbStatus"))
+	if !ok {
+		f.fail("unknown TCB status %q", brief(f.text(o, "tcbStatus")))
+	}
+	return verdict{status: s, date: f.time(o, "tcbDate"), advisories: f.texts(o, "advisoryIDs", maxAdvisories)}
+}

@@ -1,0 +1,214 @@
+package tdx
+
+import (
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/hex"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+)
+
+// qeIdentityKey is the id of the TD quoting enclave's identity.
+const qeIdentityKey = "TD_QE"
+
+// documentKind is what distinguishes the two collateral documents.
+type documentKind struct {
+	typ             tee.DocumentType
+	member          string // the signed member
+	format, genuine evidence.Code
+}
+
+var (
+	tcbInfoKind = documentKind{
+		tee.DocumentTCBInfo, "tcbInfo", evidence.CodeTDXTCBInfoFormat, evidence.CodeTDXTCBInfoSignature,
+	}
+	qeIdentityKind = documentKind{
+		tee.DocumentQEIdentity, "enclaveIdentity", evidence.CodeTDXQEIdentityFormat, evidence.CodeTDXQEIdentitySignature,
+	}
+)
+
+// document is a collateral document that was verified, apart from time and
+// revocation. Exactly one of info and identity is set.
+type document struct {
+	signer   *x509.Certificate
+	info     *tcbInfo
+	identity *qeIdentity
+}
+
+func (d *document) edition() edition {
+	if d.info != nil {
+		return d.info.edition
+	}
+	return d.identity.edition
+}
+
+// documentID keys a verified document by its signer's certificate and its own bytes.
+type documentID struct {
+	typ         tee.DocumentType
+	signer, raw string
+}
+
+// document verifies one document by one signing certificate, which the caller
+// verified, or remembers that it did. The values are decoded from the very bytes
+// whose signature holds, and only after it does.
+func (v *Verifier) document(kind documentKind, raw []byte, signer *x509.Certificate) (*document, evidence.Code, string) {
+	id := documentID{kind.typ, string(signer.Raw), string(raw)}
+	if known, ok := v.documents.get(id); ok {
+		return known, evidence.Code{}, ""
+	}
+	body, signature, err := splitSigned(raw, kind.member)
+	if err != nil {
+		return nil, kind.format, err.Error()
+	}
+	sig, err := hex.DecodeString(signature)
+	if err != nil || !verifySignature(signer.PublicKey.(*ecdsa.PublicKey), body, sig) {
+		return nil, kind.genuine, "not signed by this certificate"
+	}
+	d := &document{signer: signer}
+	if kind.typ == tee.DocumentTCBInfo {
+		d.info, err = decodeTCBInfo(body)
+	} else {
+		d.identity, err = decodeQEIdentity(body)
+	}
+	if err != nil {
+		return nil, kind.format, err.Error()
+	}
+	v.documents.put(id, d)
+	return d, evidence.Code{}, ""
+}
+
+// signers returns the TCB signing certificates under the anchor. If there are
+// none, it records why.
+func (r *run) signers(a *anchor) []*x509.Certificate {
+	candidates := limited(r.endorsements.BySubject(a.signing))
+	var genuine []*x509.Certificate
+	for _, cert := range candidates {
+		if r.verifier.isSigner(cert, a) {
+			genuine = append(genuine, cert)
+		}
+	}
+	switch {
+	case len(candidates) == 0:
+		r.miss(tee.Missing{Type: "tcb-signing-chain", ID: cnSigning})
+		r.checks.NotPerformed(evidence.CodeTDXSigningChain, "a TCB signing certificate", "there is none")
+	default:
+		r.checks.Judge(len(genuine) > 0, evidence.CodeTDXSigningChain, "a TCB signing certificate under "+a.claim.Name, countText(len(genuine), len(candidates)))
+	}
+	return genuine
+}
+
+// signerKey keys a verified signing certificate by the root's and its own bytes.
+type signerKey struct{ root, cert string }
+
+// isSigner reports whether cert is a TCB signing certificate that the anchor signed.
+func (v *Verifier) isSigner(cert *x509.Certificate, a *anchor) bool {
+	key := signerKey{string(a.cert.Raw), string(cert.Raw)}
+	if _, known := v.signers.get(key); known {
+		return true
+	}
+	if checkEndEntity(cert) != "" || string(cert.RawIssuer) != string(a.cert.RawSubject) || signedBy(cert, a.cert) != nil {
+		return false
+	}
+	v.signers.put(key, struct{}{})
+	return true
+}
+
+// document finds the newest genuine document of a kind, preferring one that is
+// in force. accept says whether a genuine document is about this platform.
+func (r *run) document(kind documentKind, key string, signers []*x509.Certificate, accept func(*document) bool) *document {
+	candidates := limited(r.endorsements.Documents(kind.typ, key))
+	want := "a " + string(kind.typ) + " for " + key
+	if len(candidates) == 0 {
+		r.miss(tee.Missing{Type: string(kind.typ), ID: key})
+		notPerformed(r.checks, "there is no "+want[2:], kind.format, kind.genuine)
+		return nil
+	}
+	if len(signers) == 0 {
+		notPerformed(r.checks, "there is no certificate to verify it with", kind.format, kind.genuine)
+		return nil
+	}
+	var best *document
+	var worst refusal
+	for _, candidate := range candidates {
+		found, refused := r.genuine(kind, candidate.Raw, signers)
+		if found == nil {
+			worst = refused
+		} else if best == nil || r.prefer(found, best, accept) {
+			best = found
+		}
+	}
+	if best == nil {
+		r.refuse(kind, want, worst)
+		return nil
+	}
+	e := best.edition()
+	r.checks.Pass(kind.format, "evaluation data number "+numberText(e.number))
+	r.checks.Pass(kind.genuine, signatureText+passedOver(worst.reason))
+	r.collateral = append(r.collateral, window{string(kind.typ), e.issued, e.nextUpdate})
+	return best
+}
+
+// refusal is why a document is not genuine.
+type refusal struct {
+	code   evidence.Code
+	reason string
+}
+
+// refuse records both of a kind's checks where no document is genuine.
+func (r *run) refuse(kind documentKind, want string, why refusal) {
+	if why.code == kind.format {
+		r.checks.Fail(kind.format, want, why.reason)
+		r.checks.NotPerformed(kind.genuine, want, "its form is wrong")
+		return
+	}
+	r.checks.NotPerformed(kind.format, want, "it is not signed by a TCB signing certificate")
+	r.checks.Fail(kind.genuine, want, why.reason)
+}
+
+// genuine verifies a document by whichever signing certificate fits.
+func (r *run) genuine(kind documentKind, raw []byte, signers []*x509.Certificate) (*document, refusal) {
+	var last refusal
+	for _, signer := range signers {
+		found, code, reason := r.verifier.document(kind, raw, signer)
+		if found != nil {
+			return found, refusal{}
+		}
+		if last.code != kind.format {
+			last = refusal{code, reason}
+		}
+	}
+	return nil, last
+}
+
+// prefer ranks genuine documents: about this platform, in force by a certificate
+// in force, of the highest evaluation, issued last.
+func (r *run) prefer(found, best *document, accept func(*document) bool) bool {
+	if f, b := accept(found), accept(best); f != b {
+		return f
+	}
+	if f, b := r.inForce(found), r.inForce(best); f != b {
+		return f
+	}
+	f, b := found.edition(), best.edition()
+	if f.number != b.number {
+		return f.number > b.number
+	}
+	return f.issued.After(b.issued)
+}
+
+func (r *run) inForce(d *document) bool {
+	e := d.edition()
+	return window{from: e.issued, to: e.nextUpdate}.contains(r.now) &&
+		certificateWindow("", d.signer).contains(r.now) &&
+		(r.rootCRL == nil || !r.rootCRL.revoked(d.signer))
+}
+
+// earlier returns the earlier of two times, of which the first may be zero.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}

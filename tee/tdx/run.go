@@ -1,0 +1,250 @@
+package tdx
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+)
+
+// run is one verification: its inputs, and the outcome as it grows.
+type run struct {
+	verifier     *Verifier
+	endorsements *tee.Endorsements
+	now          time.Time
+
+	outcome *tee.Outcome
+	checks  *evidence.Checks
+
+	rootCRL      *revocations
+	certificates []window // of the certificates used
+	collateral   []window // of the CRLs and documents used
+}
+
+// Verify implements [tee.Verifier].
+func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params) tee.Outcome {
+	out := tee.Outcome{Claims: evidence.Claims{Kind: evidence.KindTDX}}
+	q, err := parseItem(item)
+	if err != nil {
+		out.Checks.Fail(evidence.CodeOf(err), "a TDX quote of version 4 or 5", detail(err))
+		return out
+	}
+	out.Claims.TDX = quoteClaims(q)
+	out.ReportData = out.Claims.TDX.ReportData
+	r := &run{verifier: v, endorsements: e, now: p.Now, outcome: &out, checks: &out.Checks}
+	r.form(q)
+	key := r.signatures(q)
+	if key.chain == nil {
+		r.unendorsed()
+		return out
+	}
+	r.platform(key.chain)
+	r.revocation(key.chain)
+	r.tcb(q, key.chain)
+	r.validity()
+	return out
+}
+
+// form records what parsing established and checks the fields with fixed values.
+func (r *run) form(q *quote) {
+	bodyText := "TD report 1.0"
+	if q.body.is15() {
+		bodyText = "TD report 1.5"
+	}
+	r.checks.Pass(evidence.CodeTDXQuoteFormat, "complete")
+	r.checks.Pass(evidence.CodeTDXQuoteVersion, "version "+strconv.Itoa(int(q.version)))
+	r.checks.Pass(evidence.CodeTDXTEEType, "TDX")
+	r.checks.Pass(evidence.CodeTDXKeyType, "ECDSA P-256")
+	r.checks.Pass(evidence.CodeTDXBodyType, bodyText)
+	r.checks.Pass(evidence.CodeTDXCertificationData, "QE report over a PEM chain")
+	r.checks.Pass(evidence.CodeTDXPadding, strconv.Itoa(q.padding)+" zero bytes")
+	r.checks.Judge(bytes.Equal(q.vendor, intelVendor), evidence.CodeTDXQEVendor, "Intel", hexText(q.vendor))
+	r.checks.Judge(q.qe.reservedZero(), evidence.CodeTDXReserved, "zero", zeroText(q.qe.reservedZero()))
+}
+
+// signatures checks who vouches for the attestation key, and its signature.
+func (r *run) signatures(q *quote) attestationKey {
+	key, checks := r.verifier.attestationKey(q)
+	*r.checks = append(*r.checks, checks...)
+	const want = "a signature by the attestation key"
+	if key.public == nil {
+		r.checks.Fail(evidence.CodeTDXQuoteSignature, want, "the key is no point of P-256")
+	} else {
+		r.checks.Judge(verifySignature(key.public, q.signed, q.signature), evidence.CodeTDXQuoteSignature, want, signatureText)
+	}
+	return key
+}
+
+// platform records what the verified chain says.
+func (r *run) platform(c *chain) {
+	claim := c.anchor.claim
+	r.outcome.Claims.TrustAnchor = &claim
+	r.outcome.Claims.Simulated = c.anchor.origin == evidence.OriginSimulated
+	c.platform.addTo(r.outcome.Claims.TDX)
+	r.certificates = append(r.certificates, c.windows()...)
+}
+
+// unendorsed records that without a trusted chain there is no platform to
+// endorse: nothing is looked up, and nothing is missing.
+func (r *run) unendorsed() {
+	notPerformed(r.checks, "the PCK chain is not trusted",
+		evidence.CodeTDXRootCRL, evidence.CodeTDXPCKCRL, evidence.CodeTDXCARevocation, evidence.CodeTDXPCKRevocation,
+		evidence.CodeTDXSigningChain, evidence.CodeTDXSigningRevocation,
+		evidence.CodeTDXTCBInfoFormat, evidence.CodeTDXTCBInfoSignature, evidence.CodeTDXTCBInfoPlatform,
+		evidence.CodeTDXQEIdentityFormat, evidence.CodeTDXQEIdentitySignature,
+		evidence.CodeTDXQuotingEnclave, evidence.CodeTDXModuleSigner, evidence.CodeTDXTCBEvaluation,
+		evidence.CodeTDXCertificateTime, evidence.CodeTDXCollateralExpired, evidence.CodeTDXCollateralNotYet)
+}
+
+// revocation looks the chain's certificates up in the CRLs of their issuers.
+func (r *run) revocation(c *chain) {
+	r.rootCRL = r.crl(c.anchor.cert, evidence.CodeTDXRootCRL, tee.Missing{Type: "root-crl", ID: cnRoot})
+	pckCRL := r.crl(c.ca, evidence.CodeTDXPCKCRL, tee.Missing{Type: "pck-crl", ID: c.caName()})
+	r.notRevoked(evidence.CodeTDXCARevocation, r.rootCRL, c.ca)
+	r.notRevoked(evidence.CodeTDXPCKRevocation, pckCRL, c.leaf)
+}
+
+func (r *run) notRevoked(code evidence.Code, crl *revocations, certs ...*x509.Certificate) {
+	if crl == nil || len(certs) == 0 {
+		r.checks.NotPerformed(code, "not revoked", "there is no CRL, or no certificate")
+		return
+	}
+	for _, cert := range certs {
+		if crl.revoked(cert) {
+			r.checks.Fail(code, "not revoked", "serial number "+cert.SerialNumber.Text(16)+" is revoked")
+			return
+		}
+	}
+	r.checks.Pass(code, "not revoked")
+}
+
+// tcb finds TCB info and QE identity, holds quoting enclave and module to them,
+// and evaluates the TCB.
+func (r *run) tcb(q *quote, c *chain) {
+	signers := r.signers(c.anchor)
+	ours := func(d *document) bool {
+		return d.info == nil || (bytes.Equal(d.info.fmspc, c.platform.fmspc) && bytes.Equal(d.info.pceID, c.platform.pceID))
+	}
+	info := r.document(tcbInfoKind, hexText(c.platform.fmspc), signers, ours)
+	identity := r.document(qeIdentityKind, qeIdentityKey, signers, ours)
+	r.signing(info, identity)
+
+	svn := effectiveSVN(q.body)
+	isOurs := info != nil && ours(info)
+	if info == nil {
+		notPerformed(r.checks, "there is no genuine TCB info", evidence.CodeTDXTCBInfoPlatform, evidence.CodeTDXModuleSigner)
+	} else {
+		r.checks.Judge(isOurs, evidence.CodeTDXTCBInfoPlatform,
+			platformText(c.platform.fmspc, c.platform.pceID), platformText(info.info.fmspc, info.info.pceID))
+		r.module(info.info.signerOf(svn), q.body)
+	}
+	if identity == nil {
+		r.checks.NotPerformed(evidence.CodeTDXQuotingEnclave, "Intel's TD quoting enclave", "there is no genuine QE identity")
+	} else {
+		r.quotingEnclave(identity.identity, q.qe)
+	}
+	if !isOurs || identity == nil {
+		r.checks.NotPerformed(evidence.CodeTDXTCBEvaluation, "", "collateral for it is not there")
+		return
+	}
+	number := min(info.info.number, identity.identity.number)
+	claims := evaluate(info.info, identity.identity, c.platform, svn, q.qe.svn()).claims(number)
+	r.outcome.Claims.TDX.TCB = claims
+	r.checks.Pass(evidence.CodeTDXTCBEvaluation, claims.Status)
+}
+
+// signing holds the documents' signing certificates to the root's CRL.
+func (r *run) signing(documents ...*document) {
+	var used []*x509.Certificate
+	for _, d := range documents {
+		if d != nil && !slices.ContainsFunc(used, d.signer.Equal) {
+			used = append(used, d.signer)
+			r.certificates = append(r.certificates, certificateWindow("TCB signing certificate", d.signer))
+		}
+	}
+	r.notRevoked(evidence.CodeTDXSigningRevocation, r.rootCRL, used...)
+}
+
+// module holds the TDX module to its identity.
+func (r *run) module(want *moduleIdentity, b body) {
+	ok := bytes.Equal(b.mrSignerSEAM(), want.mrSigner) && masked(b.seamAttributes(), want.mask, want.attributes)
+	r.checks.Judge(ok, evidence.CodeTDXModuleSigner,
+		"MRSIGNERSEAM "+hexText(want.mrSigner)+", attributes "+hexText(want.attributes),
+		"MRSIGNERSEAM "+hexText(b.mrSignerSEAM())+", attributes "+hexText(b.seamAttributes()))
+}
+
+// quotingEnclave holds the quoting enclave to its identity.
+func (r *run) quotingEnclave(want *qeIdentity, qe qeReport) {
+	ok := bytes.Equal(qe.mrSigner(), want.mrSigner) && qe.prodID() == want.prodID &&
+		masked(qe.attributes(), want.attributesMask, want.attributes) &&
+		masked(qe.miscSelect(), want.miscMask, want.miscSelect)
+	r.checks.Judge(ok, evidence.CodeTDXQuotingEnclave,
+		enclaveText(want.mrSigner, want.prodID, want.attributes, want.miscSelect),
+		enclaveText(qe.mrSigner(), qe.prodID(), qe.attributes(), qe.miscSelect()))
+}
+
+// validity holds everything used to the time of verification.
+func (r *run) validity() {
+	var invalid, expired, early string
+	for _, w := range r.certificates {
+		r.outcome.ValidUntil = earlier(r.outcome.ValidUntil, w.to)
+		if !w.contains(r.now) {
+			invalid = w.state(r.now)
+		}
+	}
+	for _, w := range r.collateral {
+		r.outcome.ValidUntil = earlier(r.outcome.ValidUntil, w.to)
+		switch {
+		case r.now.After(w.to):
+			expired = w.state(r.now)
+		case r.now.Before(w.from):
+			early = w.state(r.now)
+		}
+	}
+	want := "valid at " + stamp(r.now)
+	r.checks.Judge(invalid == "", evidence.CodeTDXCertificateTime, want, orElse(invalid, "all valid"))
+	if len(r.collateral) == 0 {
+		notPerformed(r.checks, "there is no collateral", evidence.CodeTDXCollateralExpired, evidence.CodeTDXCollateralNotYet)
+		return
+	}
+	r.checks.Judge(expired == "", evidence.CodeTDXCollateralExpired, want, orElse(expired, "none expired"))
+	r.checks.Judge(early == "", evidence.CodeTDXCollateralNotYet, want, orElse(early, "all issued before"))
+}
+
+// miss records a missing endorsement.
+func (r *run) miss(m tee.Missing) { r.outcome.Missing = append(r.outcome.Missing, m) }
+
+// detail is an error's text for a check: without the code, which the check has.
+func detail(err error) string {
+	var e *evidence.Error
+	if errors.As(err, &e) {
+		return e.Detail
+	}
+	return err.Error()
+}
+
+func zeroText(zero bool) string {
+	if zero {
+		return "zero"
+	}
+	return "not zero"
+}
+
+func numberText(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+
+func countText(some, all int) string { return fmt.Sprintf("%d of %d", some, all) }
+
+func platformText(fmspc, pceID []byte) string {
+	return "FMSPC " + hexText(fmspc) + ", PCEID " + hexText(pceID)
+}
+
+func enclaveText(signer []byte, product uint16, attributes, misc []byte) string {
+	return "MRSIGNER " + hexText(signer) + ", product " + strconv.Itoa(int(product)) +
+		", attributes " + hexText(attributes) + ", MISCSELECT " + hexText(misc)
+}

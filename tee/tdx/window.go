@@ -1,0 +1,28 @@
+package tdx
+
+import (
+	"crypto/x509"
+	"time"
+)
+
+// window is a period of validity with the name of what is valid then.
+type window struct {
+	name     string
+	from, to time.Time
+}
+
+func certificateWindow(name string, cert *x509.Certificate) window {
+	return window{name, cert.NotBefore, cert.NotAfter}
+}
+
+func (w window) contains(now time.Time) bool { return !now.Before(w.from) && !now.After(w.to) }
+
+// state renders the end that now lies beyond.
+func (w window) state(now time.Time) string {
+	if now.Before(w.from) {
+		return w.name + " valid from " + stamp(w.from)
+	}
+	return w.name + " valid until " + stamp(w.to)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
