@@ -1,0 +1,83 @@
+package archtest
+
+import "fmt"
+
+// floors says on which floor each room stands. A room covers the folders in it
+// unless they are named themselves. Imports only point down.
+var floors = map[string]int{
+	"evidence": 0,
+
+	"tee":              1,
+	"policies":         1,
+	"internal/keyfile": 1, // private keys in files, for every room that keeps one
+
+	"tee/sevsnp":       2,
+	"tee/tdx":          2,
+	"tee/tpm":          2,
+	"tee/endorsements": 2,
+	"simulators":       2,
+
+	"verifier": 3,
+
+	"tokens": 4,
+	"ca":     4,
+	"client": 4,
+
+	"internal/store": 5,
+	"internal/agent": 5,
+
+	"internal/server":  6,
+	"internal/console": 6,
+
+	"cmd": 7,
+
+	// At the top: they wire simulated machines to a real service.
+	"simulators/simtest": 8,
+	"cmd/quotary-sim":    9,
+
+	// Beside the house: what the product does not contain.
+	"internal/archtest":     0,
+	"internal/deps":         0,
+	"internal/evidencetest": 0,
+	"internal/gencodes":     9,
+}
+
+// siblings are rooms whose packages may import each other on one floor.
+var siblings = []string{"simulators", "internal/store", "internal/server", "internal/console", "internal/agent"}
+
+// room returns the innermost room that dir lies in.
+func room(dir string) (name string, floor int, ok bool) {
+	for candidate, level := range floors {
+		if within(dir, candidate) && len(candidate) > len(name) {
+			name, floor, ok = candidate, level, true
+		}
+	}
+	return name, floor, ok
+}
+
+// arrows reports imports that do not point down, and packages without a room.
+func arrows(t Tree) []Violation {
+	const rule = "arrows point down"
+	var out []Violation
+	for _, dir := range t.Dirs() {
+		from, floor, ok := room(dir)
+		if !ok {
+			out = append(out, Violation{rule, dir, "this package has no floor; give it one in internal/archtest/floors.go"})
+			continue
+		}
+		for _, file := range t.Code(dir) {
+			for _, imported := range file.Imports() {
+				target, ok := own(imported)
+				if !ok {
+					continue
+				}
+				to, below, known := room(target)
+				if known && (below < floor || from == to && withinAny(dir, siblings...)) {
+					continue
+				}
+				out = append(out, Violation{rule, file.Path, fmt.Sprintf("%s (floor %d) imports %s (floor %d)", dir, floor, target, below)})
+			}
+		}
+	}
+	return out
+}
