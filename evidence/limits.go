@@ -16,6 +16,9 @@ const (
 	// MaxTPMStructure bounds TPMS_ATTEST, TPMT_SIGNATURE and TPMT_PUBLIC: RSA-4096
 	// structures stay under 1,100 bytes.
 	MaxTPMStructure = 4 << 10
+	// MaxTPMFile bounds a file of PCR values: 24 PCRs of eight banks are under
+	// 30 KB in every form.
+	MaxTPMFile = 64 << 10
 	// MaxCertificate bounds a certificate: VCEKs take 1.4 KiB, AK certificates
 	// (padded to their NV index) 3 KiB.
 	MaxCertificate = 16 << 10

@@ -1,0 +1,72 @@
+package tpm
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+)
+
+// anchor is a root certificate of attestation keys.
+type anchor struct {
+	cert   *x509.Certificate
+	sha256 digest
+	origin evidence.Origin
+}
+
+// googleRoot is the SHA-256 of Google Compute Engine's root for vTPM keys,
+// "EK/AK CA Root", valid from 2022 to 2122. It is no trust anchor by
+// itself: the operator configures it, or does not.
+var googleRoot = func() (d digest) {
+	const fingerprint = "594759594b9b61524f6c8ef668f7177f7b9066bc0674f2f49fe9e052be78beb2"
+	if n, err := hex.Decode(d[:], []byte(fingerprint)); err != nil || n != len(d) {
+		panic("tpm: malformed fingerprint")
+	}
+	return d
+}()
+
+// newAnchor reads a root that the operator configured.
+func newAnchor(a tee.Anchor) (*anchor, error) {
+	if err := checkOrigin(a.Origin); err != nil {
+		return nil, err
+	}
+	cert, err := newIssuer(a.DER)
+	if err != nil {
+		return nil, err
+	}
+	return &anchor{cert, sha256.Sum256(cert.Raw), a.Origin}, nil
+}
+
+// newIssuer reads the certificate of a CA.
+func newIssuer(der []byte) (*x509.Certificate, error) {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("tpm: a configured CA certificate cannot be read: %w", err)
+	}
+	if !isIssuer(cert) {
+		return nil, fmt.Errorf("tpm: %q is no CA certificate with an RSA or ECDSA key that is accepted", cert.Subject)
+	}
+	return cert, nil
+}
+
+// isIssuer reports whether cert may stand above another certificate in a chain.
+// It keeps keys away whose use would take absurdly long.
+func isIssuer(cert *x509.Certificate) bool {
+	return cert.BasicConstraintsValid && cert.IsCA && judgeKey(cert.PublicKey) == nil
+}
+
+// checkOrigin refuses origins that no TPM key has: no root is pinned in this build.
+func checkOrigin(origin evidence.Origin) error {
+	if origin != evidence.OriginConfigured && origin != evidence.OriginSimulated {
+		return fmt.Errorf("tpm: a trust anchor of origin %q; it is %q or %q", origin, evidence.OriginConfigured, evidence.OriginSimulated)
+	}
+	return nil
+}
+
+// claim returns the anchor as claims name it.
+func (a *anchor) claim() *evidence.TrustAnchor {
+	return &evidence.TrustAnchor{Name: a.cert.Subject.String(), SHA256: a.sha256[:], Origin: a.origin}
+}

@@ -1,0 +1,183 @@
+// Package tpm judges quotes of TPM 2.0s. A quote is a statement by a TPM about
+// its PCRs, signed by an attestation key (AK) that signs nothing else:
+//
+//   - the signed TPMS_ATTEST is decoded by strict decoders and must be a quote
+//     that a TPM generated (files reader, attest);
+//   - the AK is trusted because the operator gave it, or because its certificate
+//     ends at a root that he configured (files key, certificate, chain,
+//     revocation), and must be restricted to what its TPM made (file public);
+//   - the AK's scheme fixes how the signature is checked (file signature);
+//   - the PCR values that came along count only where the signed selection
+//     names them and the signed digest covers them (file pcrs).
+//
+// Which PCRs a quote must cover, which values they must have and which banks
+// are good enough is for policy to say. Event logs are not read here.
+//
+// Structures and algorithms are those of the TCG's TPM 2.0 Library, parts 1 and
+// 2. Start at [New] and [Verifier.Verify].
+package tpm
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+)
+
+// Options are what a [Verifier] trusts. With neither roots nor keys it refuses
+// every quote.
+type Options struct {
+	// Roots are the roots that AK certificates must end at, of origin
+	// [evidence.OriginConfigured] or [evidence.OriginSimulated].
+	Roots []tee.Anchor
+	// Intermediates are DER certificates that may stand between AK certificates
+	// and roots. They are not trusted.
+	Intermediates [][]byte
+	// Keys are AKs that the operator vouches for one by one.
+	Keys []TrustedKey
+}
+
+// Verifier judges TPM quotes. It implements [tee.Verifier] and [tee.Inspector].
+type Verifier struct {
+	anchors       []*anchor
+	roots         *x509.CertPool
+	intermediates []*x509.Certificate
+	keys          map[digest]*givenKey // by fingerprint
+	trials        []*givenKey          // keys to try on a quote that names none, if they are few
+
+	chains *cache[*chain]
+	lists  *cache[*revoked]
+}
+
+// givenKey is a [TrustedKey], decoded.
+type givenKey struct {
+	public      *public // nil where the area is not known
+	area        []byte
+	key         akKey
+	trustAnchor evidence.TrustAnchor
+}
+
+// New returns a Verifier. It refuses roots that cannot issue, keys that are weak,
+// and contradictions.
+func New(o Options) (*Verifier, error) {
+	v := &Verifier{
+		roots: x509.NewCertPool(), keys: map[digest]*givenKey{},
+		chains: newCache[*chain](maxChains), lists: newCache[*revoked](maxLists),
+	}
+	for _, root := range o.Roots {
+		if err := v.addRoot(root); err != nil {
+			return nil, err
+		}
+	}
+	for _, der := range o.Intermediates {
+		cert, err := newIssuer(der)
+		if err != nil {
+			return nil, err
+		}
+		v.intermediates = append(v.intermediates, cert)
+	}
+	for _, key := range o.Keys {
+		if err := v.addKey(key); err != nil {
+			return nil, err
+		}
+	}
+	if len(v.trials) > maxTrials {
+		v.trials = nil
+	}
+	return v, nil
+}
+
+// addRoot makes a certificate a trust anchor.
+func (v *Verifier) addRoot(root tee.Anchor) error {
+	a, err := newAnchor(root)
+	if err != nil {
+		return err
+	}
+	if known := v.anchorOf(a.cert); known != nil {
+		if known.origin != a.origin {
+			return fmt.Errorf("tpm: root %q is given both as %s and as %s", a.cert.Subject, known.origin, a.origin)
+		}
+		return nil
+	}
+	v.anchors = append(v.anchors, a)
+	v.roots.AddCert(a.cert)
+	return nil
+}
+
+// addKey makes a key trusted.
+func (v *Verifier) addKey(key TrustedKey) error {
+	given, err := newGivenKey(key)
+	if err != nil {
+		return err
+	}
+	known, taken := v.keys[given.key.fingerprint]
+	switch {
+	case !taken:
+		v.keys[given.key.fingerprint] = given
+		v.trials = append(v.trials, given)
+	case known.trustAnchor.Origin != given.trustAnchor.Origin:
+		return fmt.Errorf("tpm: attestation key %x is given twice with different origins", given.key.fingerprint)
+	case known.public == nil:
+		known.public, known.area = given.public, given.area
+	case given.public != nil && !bytes.Equal(known.area, given.area):
+		return fmt.Errorf("tpm: attestation key %x is given twice with different public areas", given.key.fingerprint)
+	}
+	return nil
+}
+
+// newGivenKey decodes what the operator gave.
+func newGivenKey(k TrustedKey) (*givenKey, error) {
+	if k.Origin == "" {
+		k.Origin = evidence.OriginConfigured
+	}
+	if err := checkOrigin(k.Origin); err != nil {
+		return nil, err
+	}
+	key, err := newAKKey(k.Public)
+	if err != nil {
+		return nil, err
+	}
+	given := &givenKey{key: key, trustAnchor: evidence.TrustAnchor{Name: k.Name, SHA256: key.fingerprint[:], Origin: k.Origin}}
+	if given.trustAnchor.Name == "" {
+		given.trustAnchor.Name = "given attestation key"
+	}
+	if k.Area == nil {
+		return given, nil
+	}
+	area, err := parsePublic(k.Area)
+	if err != nil {
+		return nil, err
+	}
+	if !equal(area.key, key.public) {
+		return nil, fmt.Errorf("tpm: the public area given for attestation key %x is of another key", key.fingerprint)
+	}
+	given.public, given.area = &area, k.Area
+	return given, nil
+}
+
+// Kind returns [evidence.KindTPM].
+func (*Verifier) Kind() evidence.Kind { return evidence.KindTPM }
+
+// Verify judges item as [tee.Verifier] says.
+func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params) tee.Outcome {
+	x := &examination{v: v, e: e, now: p.Now}
+	x.out.Claims.Kind = evidence.KindTPM
+	quote, ok := item.(*evidence.TPM)
+	if !ok || quote == nil {
+		x.checks().Fail(evidence.CodeTPMKind, "a TPM quote", fmt.Sprintf("%T", item))
+		return x.out
+	}
+	x.item = quote
+	x.out.Claims.TPM = &x.claims
+	x.readAttest()
+	x.readSignature()
+	x.readArea()
+	x.findKey()
+	x.judgeArea()
+	x.judgeSigner()
+	x.judgeSignature()
+	x.judgePCRs()
+	return x.out
+}
