@@ -1,1 +1,25 @@
 package evidence
+
+// Codes of AMD SEV-SNP, in the order in which a report is examined.
+var (
+	CodeSNPSize               = define("sev-snp.size", "The report has 1184 bytes, with nothing behind it but zero padding.")
+	CodeSNPVersion            = define("sev-snp.version", "The report's version is one that this build knows, 2 to 5.")
+	CodeSNPReserved           = define("sev-snp.reserved", "The bytes that the report's version reserves are zero.")
+	CodeSNPGuestPolicy        = define("sev-snp.guest-policy", "The guest policy has its fixed bits and none that this build does not know.")
+	CodeSNPPlatformInfo       = define("sev-snp.platform-info", "PLATFORM_INFO has no bit that this build does not know.")
+	CodeSNPVMPL               = define("sev-snp.vmpl", "The guest asked for the report, at VMPL 0 to 3; the host did not.")
+	CodeSNPSigningKey         = define("sev-snp.signing-key", "The report says that a VCEK or a VLEK signed it.")
+	CodeSNPSignatureAlgorithm = define("sev-snp.signature-algorithm", "The report is signed with ECDSA P-384 and SHA-384.")
+	CodeSNPSignatureFormat    = define("sev-snp.signature-format", "Both numbers of the signature are in the range of P-384, and the bytes behind them are zero.")
+	CodeSNPProduct            = define("sev-snp.product", "The processor belongs to a product line whose reports this build can verify.")
+	CodeSNPKeyCertificate     = define("sev-snp.key-certificate", "A certificate for the report's signing key (VCEK or VLEK) is there.")
+	CodeSNPCertificateProfile = define("sev-snp.certificate-profile", "The signing key's certificate has the form that AMD's key distribution service gives it.")
+	CodeSNPProductAgreement   = define("sev-snp.product-agreement", "The signing key's certificate and its issuer name the processor's product line.")
+	CodeSNPChipID             = define("sev-snp.chip-id", "The VCEK is that of the chip that the report names.")
+	CodeSNPTCB                = define("sev-snp.tcb", "The signing key's certificate is for the report's REPORTED_TCB, part by part.")
+	CodeSNPChain              = define("sev-snp.chain", "The signing key's certificate chains over exactly one AMD signing key to a trusted AMD root key.")
+	CodeSNPValidity           = define("sev-snp.validity", "Every certificate of the chain is valid at the time of verification.")
+	CodeSNPRevocation         = define("sev-snp.revocation", "The root key's revocation list is current and lists no certificate of the chain.")
+	CodeSNPSignature          = define("sev-snp.signature", "The signing key's signature over the report verifies.")
+	CodeSNPAnchor             = define("sev-snp.anchor", "A trust anchor for SEV-SNP is the self-signed RSA-4096 certificate of an AMD root key, real or simulated.")
+)

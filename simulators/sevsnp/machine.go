@@ -1,0 +1,161 @@
+package sevsnp
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// MachineOptions say what a machine is.
+type MachineOptions struct {
+	// Name tells machines apart: another name is another chip with another key.
+	Name string
+	// Report is what the machine's reports say; nil is what [Vendor.Report] returns.
+	Report *Report
+	// CSPID, if set, names a cloud provider, whose VLEK then signs in place of the
+	// chip's VCEK; CHIP_ID is masked, as such providers do.
+	CSPID string
+	// WithoutCertificates leaves the certificates out of the evidence, as a guest
+	// does that asks for a plain report.
+	WithoutCertificates bool
+}
+
+// Machine is a guest on a simulated chip. It implements tee.Attester and is safe
+// for concurrent use as long as nobody changes Template.
+type Machine struct {
+	// Template is what the machine's reports say, all but REPORT_DATA.
+	Template Report
+	// Certificate is that of the key that signs.
+	Certificate *x509.Certificate
+
+	key          *ecdsa.PrivateKey
+	certificates [][]byte // that travel with a report
+}
+
+// Report returns what reports of a healthy machine of that name say: a
+// production guest of version 3, with the newest TCB.
+func (v *Vendor) Report(name string) *Report {
+	label := v.options.Seed + "/" + v.options.Product + "/machine/" + name
+	r := &Report{
+		Version:            3,
+		Policy:             1<<17 | 1<<16, // no debugging, no migration; SMT allowed
+		SignatureAlgorithm: 1,
+		PlatformInfo:       1<<5 | 1<<2 | 1, // SMT, ECC, alias check complete
+		CPUFamily:          0x19,
+		CPUModel:           0x01,
+		CPUStepping:        1,
+		Current:            Firmware{1, 55, 29},
+		Committed:          Firmware{1, 55, 29},
+	}
+	tcb := TCB{Bootloader: 4, TEE: 0, SNP: 24, Microcode: 219}
+	if v.options.Product == Genoa {
+		tcb, r.CPUModel = TCB{Bootloader: 10, TEE: 0, SNP: 23, Microcode: 84}, 0x11
+	}
+	r.CurrentTCB, r.ReportedTCB, r.CommittedTCB, r.LaunchTCB = tcb, tcb, tcb, tcb
+	fill(r.ChipID[:], label+"/chip")
+	fill(r.Measurement[:], v.options.Seed+"/measurement")
+	fill(r.ReportID[:], label+"/report")
+	for i := range r.ReportIDMA {
+		r.ReportIDMA[i] = 0xff // no migration agent
+	}
+	return r
+}
+
+// NewMachine makes a machine and publishes the certificate of its key.
+func (v *Vendor) NewMachine(options MachineOptions) (*Machine, error) {
+	report := options.Report
+	if report == nil {
+		report = v.Report(options.Name)
+	}
+	m := &Machine{Template: *report}
+	chip := m.Template.ChipID
+	if chip == [64]byte{} { // masked, which only the report is
+		chip = v.Report(options.Name).ChipID
+	}
+	issuer, template := v.ask, v.VCEKTemplate(chip, m.Template.ReportedTCB)
+	if options.CSPID != "" {
+		m.Template.SigningKey = KeyVLEK
+		m.Template.ChipID = [64]byte{}
+		template = v.VLEKTemplate(options.CSPID, m.Template.ReportedTCB)
+		var err error
+		if issuer, err = v.ASVK(); err != nil {
+			return nil, err
+		}
+		v.publish(issuer.Certificate)
+	}
+	var err error
+	if m.key, err = newP384Key(fmt.Sprintf("%s/%s/key/%s/%s/%v", v.options.Seed, v.options.Product, options.Name, options.CSPID, m.Template.ReportedTCB)); err != nil {
+		return nil, err
+	}
+	if m.Certificate, err = issuer.Issue(template, m.key.Public()); err != nil {
+		return nil, fmt.Errorf("sevsnp: cannot issue the key certificate of %q: %w", options.Name, err)
+	}
+	v.publish(m.Certificate)
+	if !options.WithoutCertificates {
+		m.certificates = [][]byte{m.Certificate.Raw, issuer.Certificate.Raw}
+	}
+	return m, nil
+}
+
+// Kinds returns the one kind of evidence that Attest gives.
+func (*Machine) Kinds() []evidence.Kind { return []evidence.Kind{evidence.KindSEVSNP} }
+
+// Attest returns a report that carries the binding.
+func (m *Machine) Attest(_ context.Context, binding evidence.Binding) (evidence.Bundle, error) {
+	item, err := m.Item([64]byte(binding.ReportData(evidence.KindSEVSNP)))
+	if err != nil {
+		return nil, err
+	}
+	return evidence.NewBundle(item)
+}
+
+// Item returns a signed report with this REPORT_DATA, and its certificates.
+func (m *Machine) Item(reportData [64]byte) (*evidence.SNP, error) {
+	report := m.Template
+	report.ReportData = reportData
+	raw, err := m.Sign(report.Marshal())
+	if err != nil {
+		return nil, err
+	}
+	return &evidence.SNP{Report: raw, Certificates: slices.Clone(m.certificates)}, nil
+}
+
+// Public returns the public key of the machine's signing key.
+func (m *Machine) Public() *ecdsa.PublicKey { return &m.key.PublicKey }
+
+// Sign returns a copy of a report, which may say anything, with the machine's
+// signature over its first SignedSize bytes. The same report gets the same signature.
+func (m *Machine) Sign(report []byte) ([]byte, error) {
+	if len(report) < ReportSize {
+		return nil, fmt.Errorf("sevsnp: %d bytes are no report", len(report))
+	}
+	sum := sha512.Sum384(report[:SignedSize])
+	der, err := m.key.Sign(nil, sum[:], crypto.SHA384)
+	if err != nil {
+		return nil, fmt.Errorf("sevsnp: cannot sign: %w", err)
+	}
+	var numbers struct{ R, S *big.Int }
+	if _, err := asn1.Unmarshal(der, &numbers); err != nil {
+		return nil, fmt.Errorf("sevsnp: cannot sign: %w", err)
+	}
+	signed := slices.Clone(report)
+	clear(signed[SignedSize:ReportSize])
+	putScalar(signed[SignedSize:], numbers.R)
+	putScalar(signed[SignedSize+72:], numbers.S)
+	return signed, nil
+}
+
+// putScalar writes a number as the firmware does: little-endian, 72 bytes.
+func putScalar(field []byte, n *big.Int) {
+	number := n.FillBytes(make([]byte, 72))
+	slices.Reverse(number)
+	copy(field, number)
+}

@@ -1,0 +1,136 @@
+package sevsnp
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	"github.com/google/go-sev-guest/verify/trust"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+)
+
+// anchor is a root key (ARK) that is trusted for one product line.
+type anchor struct {
+	cert    *x509.Certificate
+	product *product
+	suffix  string // of every common name under it: empty, or simulatedSuffix
+	origin  evidence.Origin
+	issuers []*x509.Certificate // the ASK and ASVK that this build carries
+}
+
+// pinned names AMD's root keys by the SHA-256 of their certificates. The bytes
+// come from a dependency; these digests are why they are trusted.
+var pinned = []struct {
+	product *product
+	sha256  string
+	chains  func() [][]byte // PEM, the issuer before the root: for VCEKs, and for VLEKs
+}{
+	{milan, "69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd",
+		func() [][]byte { return [][]byte{trust.AskArkMilanVcekBytes, trust.AskArkMilanVlekBytes} }},
+	{genoa, "4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1",
+		func() [][]byte { return [][]byte{trust.AskArkGenoaVcekBytes, trust.AskArkGenoaVlekBytes} }},
+}
+
+// pinnedAnchors returns AMD's root keys with the issuers under them. It fails if
+// the embedded certificates are not the ones that were pinned.
+func pinnedAnchors() ([]*anchor, error) {
+	var anchors []*anchor
+	for _, pin := range pinned {
+		a := &anchor{product: pin.product, origin: evidence.OriginPinned}
+		for _, chain := range pin.chains() {
+			issuer, root, err := parseChain(chain)
+			if err != nil {
+				return nil, fmt.Errorf("sevsnp: the embedded certificates of %s: %w", pin.product.name, err)
+			}
+			if sum := sha256.Sum256(root.Raw); hex.EncodeToString(sum[:]) != pin.sha256 {
+				return nil, fmt.Errorf("sevsnp: the embedded root of %s is %x, not the pinned %s", pin.product.name, sum, pin.sha256)
+			}
+			a.cert = root
+			a.issuers = append(a.issuers, issuer)
+		}
+		anchors = append(anchors, a)
+	}
+	return anchors, nil
+}
+
+// parseChain reads an issuer and its root from PEM.
+func parseChain(chain []byte) (issuer, root *x509.Certificate, err error) {
+	first, rest := pem.Decode(chain)
+	second, rest := pem.Decode(rest)
+	if first == nil || second == nil || len(rest) != 0 {
+		return nil, nil, fmt.Errorf("want two PEM blocks")
+	}
+	if issuer, err = x509.ParseCertificate(first.Bytes); err != nil {
+		return nil, nil, err
+	}
+	root, err = x509.ParseCertificate(second.Bytes)
+	return issuer, root, err
+}
+
+// newAnchor admits a further root. Only simulated and test roots can be added:
+// AMD's are pinned.
+func newAnchor(given tee.Anchor) (*anchor, error) {
+	if given.Origin != evidence.OriginSimulated {
+		return nil, evidence.Errorf(evidence.CodeSNPAnchor, "anchor", "a further root must be marked %q, got %q", evidence.OriginSimulated, given.Origin)
+	}
+	if len(given.DER) > evidence.MaxCertificate {
+		return nil, evidence.Errorf(evidence.CodeSNPAnchor, "anchor", "%d bytes are more than the bound of %d", len(given.DER), evidence.MaxCertificate)
+	}
+	cert, err := x509.ParseCertificate(given.DER)
+	if err != nil {
+		return nil, evidence.Errorf(evidence.CodeSNPAnchor, "anchor", "cannot parse the certificate: %w", err)
+	}
+	p, suffix := productOfRoot(cert)
+	if p == nil {
+		return nil, evidence.Errorf(evidence.CodeSNPAnchor, "anchor", "the subject %q names no AMD root key of a product line that this build can verify", cert.Subject.CommonName)
+	}
+	if err := isRoot(cert); err != nil {
+		return nil, evidence.Errorf(evidence.CodeSNPAnchor, "anchor", "%s: %w", cert.Subject.CommonName, err)
+	}
+	return &anchor{cert: cert, product: p, suffix: suffix, origin: given.Origin}, nil
+}
+
+// IsRoot reports whether a certificate is, by its name, the root key of a
+// product line that this package can verify: its common name is "ARK-Milan" or
+// "ARK-Genoa", or one of these followed by " SIMULATED", and it issued itself.
+// [New] takes exactly these as anchors; nothing else is told by the name.
+func IsRoot(cert *x509.Certificate) bool {
+	p, _ := productOfRoot(cert)
+	return p != nil && bytes.Equal(cert.RawSubject, cert.RawIssuer)
+}
+
+// productOfRoot returns the line that a root's common name stands for, and the
+// suffix of every name under it.
+func productOfRoot(cert *x509.Certificate) (*product, string) {
+	for _, p := range products {
+		for _, suffix := range []string{"", simulatedSuffix} {
+			if cert.Subject.CommonName == p.names(vcek, suffix).root {
+				return p, suffix
+			}
+		}
+	}
+	return nil, ""
+}
+
+// isRoot checks the form of a root: like AMD's, whoever made it.
+func isRoot(cert *x509.Certificate) error {
+	if err := isAuthority(cert); err != nil {
+		return err
+	}
+	if !bytes.Equal(cert.RawSubject, cert.RawIssuer) {
+		return errors.New("it did not issue itself")
+	}
+	return signedBy(cert, cert)
+}
+
+// trustAnchor is how claims name the anchor.
+func (a *anchor) trustAnchor() *evidence.TrustAnchor {
+	sum := sha256.Sum256(a.cert.Raw)
+	return &evidence.TrustAnchor{Name: a.cert.Subject.String(), SHA256: sum[:], Origin: a.origin}
+}

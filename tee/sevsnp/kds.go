@@ -1,0 +1,214 @@
+package sevsnp
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"slices"
+)
+
+// The extensions that AMD's key distribution service puts into a VCEK's or
+// VLEK's certificate (57230, "VCEK certificate extensions").
+var (
+	oidKDS           = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1}
+	oidStructVersion = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 1}
+	oidProductName   = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 2}
+	oidSPL           = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 3}
+	oidMicrocodeSPL  = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 3, 8}
+	oidHWID          = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 4}
+	oidCSPID         = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 5}
+)
+
+// splBytes maps the last arc of a security patch level's OID to its byte of a TCB_VERSION.
+var splBytes = [...]int{1: tcbBootloader, 2: tcbTEE, 3: tcbSNP, 4: 2, 5: 3, 6: 4, 7: 5, 8: tcbMicrocode}
+
+// keyCertificate is the certificate of a VCEK or VLEK, strictly decoded. Its
+// contents count only once its chain was verified.
+type keyCertificate struct {
+	cert    *x509.Certificate
+	public  *ecdsa.PublicKey
+	kind    signingKey
+	product string   // product-name extension, "Milan-B0"
+	tcb     tcb      // the eight security patch levels
+	hwid    [64]byte // of the chip; VCEK only
+	cspID   string   // the provider's name; VLEK only
+	unknown []string // further AMD extensions, none of them critical
+}
+
+// decodeKeyCertificate reads a key's certificate. The error says what of its
+// form AMD would not have issued.
+func decodeKeyCertificate(cert *x509.Certificate) (*keyCertificate, error) {
+	public, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	switch {
+	case cert.Version != 3:
+		return nil, fmt.Errorf("X.509 version %d", cert.Version)
+	case !ok || public.Curve != elliptic.P384():
+		return nil, fmt.Errorf("the key is not P-384")
+	case cert.SignatureAlgorithm != x509.SHA384WithRSAPSS:
+		return nil, fmt.Errorf("signed with %v", cert.SignatureAlgorithm)
+	case cert.IsCA:
+		return nil, fmt.Errorf("it is a CA certificate")
+	case cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageDigitalSignature == 0:
+		return nil, fmt.Errorf("its key usage forbids signatures")
+	}
+	k := &keyCertificate{cert: cert, public: public}
+	if err := k.decodeExtensions(); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// kdsExtensions are a certificate's AMD extensions, by their arcs below oidKDS.
+type kdsExtensions map[string][]byte
+
+// collectExtensions sorts the extensions out. It refuses repeated ones and
+// critical ones that this package does not evaluate.
+func (k *keyCertificate) collectExtensions() (kdsExtensions, error) {
+	if len(k.cert.Extensions) > maxExtensions {
+		return nil, fmt.Errorf("%d extensions are more than %d", len(k.cert.Extensions), maxExtensions)
+	}
+	found := kdsExtensions{}
+	for _, ext := range k.cert.Extensions {
+		amd := len(ext.Id) > len(oidKDS) && ext.Id[:len(oidKDS)].Equal(oidKDS)
+		known := amd && isKDS(ext.Id)
+		if ext.Critical && !known && !isEvaluated(ext.Id) {
+			return nil, fmt.Errorf("unknown critical extension %v", ext.Id)
+		}
+		if !amd {
+			continue
+		}
+		name := ext.Id.String()
+		if _, repeated := found[name]; repeated {
+			return nil, fmt.Errorf("extension %s twice", name)
+		}
+		found[name] = ext.Value
+		if !known {
+			k.unknown = append(k.unknown, name)
+		}
+	}
+	return found, nil
+}
+
+// isKDS reports whether this package decodes an AMD extension.
+func isKDS(id asn1.ObjectIdentifier) bool {
+	last := id[len(id)-1]
+	if len(id) == len(oidSPL)+1 {
+		return id[:len(oidSPL)].Equal(oidSPL) && last >= 1 && last < len(splBytes)
+	}
+	return slices.ContainsFunc([]asn1.ObjectIdentifier{oidStructVersion, oidProductName, oidHWID, oidCSPID}, id.Equal)
+}
+
+// isEvaluated reports whether a standard extension's meaning is respected
+// here: basic constraints and key usage.
+func isEvaluated(id asn1.ObjectIdentifier) bool {
+	return id.Equal(asn1.ObjectIdentifier{2, 5, 29, 19}) || id.Equal(asn1.ObjectIdentifier{2, 5, 29, 15})
+}
+
+func (k *keyCertificate) decodeExtensions() error {
+	found, err := k.collectExtensions()
+	if err != nil {
+		return err
+	}
+	structVersion, err := found.uint8(oidStructVersion)
+	if err != nil {
+		return err
+	}
+	if structVersion != 0 {
+		return fmt.Errorf("structure version %d, which has another TCB layout", structVersion)
+	}
+	if k.product, err = found.text(oidProductName); err != nil {
+		return err
+	}
+	for last := 1; last < len(splBytes); last++ {
+		level, err := found.uint8(append(slices.Clone(oidSPL), last))
+		if err != nil {
+			return err
+		}
+		k.tcb[splBytes[last]] = level
+	}
+	return k.decodeOwner(found)
+}
+
+// decodeOwner tells a VCEK, which belongs to a chip, from a VLEK, which belongs
+// to a cloud provider. Exactly one of the two extensions must be there, and the
+// subject must agree.
+func (k *keyCertificate) decodeOwner(found kdsExtensions) error {
+	hwid, isVCEK := found[oidHWID.String()]
+	_, isVLEK := found[oidCSPID.String()]
+	if isVCEK == isVLEK {
+		return fmt.Errorf("it must have either HWID or CSP_ID")
+	}
+	var err error
+	if isVCEK {
+		k.kind = vcek
+		k.hwid, err = decodeHWID(hwid)
+	} else {
+		k.kind = vlek
+		k.cspID, err = found.text(oidCSPID)
+	}
+	if err != nil {
+		return err
+	}
+	if !isKeyLike(k.cert, k.kind) {
+		return fmt.Errorf("the subject is %q, want %s", k.cert.Subject.CommonName, k.kind.subject())
+	}
+	return nil
+}
+
+// decodeHWID reads a chip's identifier. The key distribution service leaves out
+// the OCTET STRING header that DER asks for; both forms are told apart by their
+// length alone, because the first byte of an identifier can be anything.
+func decodeHWID(value []byte) ([64]byte, error) {
+	switch {
+	case len(value) == 64:
+		return [64]byte(value), nil
+	case len(value) == 66 && value[0] == asn1.TagOctetString && value[1] == 64:
+		return [64]byte(value[2:]), nil
+	}
+	return [64]byte{}, fmt.Errorf("HWID has %d bytes, want 64", len(value))
+}
+
+// encodeHWID returns both forms of a chip's identifier.
+func encodeHWID(id [64]byte) [2][]byte {
+	return [2][]byte{id[:], append([]byte{asn1.TagOctetString, 64}, id[:]...)}
+}
+
+// uint8 reads a DER INTEGER between 0 and 255.
+func (x kdsExtensions) uint8(oid asn1.ObjectIdentifier) (uint8, error) {
+	value, ok := x[oid.String()]
+	switch {
+	case !ok:
+		return 0, fmt.Errorf("extension %v is missing", oid)
+	case len(value) == 3 && value[0] == asn1.TagInteger && value[1] == 1 && value[2] < 0x80:
+		return value[2], nil
+	case len(value) == 4 && value[0] == asn1.TagInteger && value[1] == 2 && value[2] == 0 && value[3] >= 0x80:
+		return value[3], nil
+	}
+	return 0, fmt.Errorf("extension %v is no INTEGER from 0 to 255", oid)
+}
+
+// encodeUint8 is the DER INTEGER that uint8 reads.
+func encodeUint8(n uint8) []byte {
+	if n < 0x80 {
+		return []byte{asn1.TagInteger, 1, n}
+	}
+	return []byte{asn1.TagInteger, 2, 0, n}
+}
+
+// text reads a non-empty DER IA5String of printable characters.
+func (x kdsExtensions) text(oid asn1.ObjectIdentifier) (string, error) {
+	value, ok := x[oid.String()]
+	if !ok {
+		return "", fmt.Errorf("extension %v is missing", oid)
+	}
+	if len(value) < 3 || value[0] != asn1.TagIA5String || value[1] >= 0x80 || int(value[1]) != len(value)-2 {
+		return "", fmt.Errorf("extension %v is no IA5String", oid)
+	}
+	text := value[2:]
+	if slices.ContainsFunc(text, func(c byte) bool { return c < 0x20 || c > 0x7e }) {
+		return "", fmt.Errorf("extension %v holds characters that are not printable", oid)
+	}
+	return string(text), nil
+}

@@ -1,0 +1,189 @@
+package sevsnp
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+)
+
+// candidate is a certificate that may be that of the key which signed a report.
+type candidate struct {
+	cert *x509.Certificate
+	key  *keyCertificate // nil if it has not the form of one
+	err  error           // why it has not
+}
+
+// closeness says how well a candidate fits a report.
+type closeness int
+
+const (
+	malformed closeness = iota // not of the form that AMD gives a key's certificate
+	otherKind                  // a VLEK where the report names a VCEK, or the reverse
+	otherChip                  // of the kind, for another chip
+	otherTCB                   // of the chip, for another TCB
+	fits
+)
+
+// closeness compares a candidate with the report. Where the chip is masked and
+// for a VLEK, which belongs to a provider, every chip will do.
+func (c candidate) closeness(r *report) closeness {
+	switch {
+	case c.key == nil:
+		return malformed
+	case c.key.kind != r.key:
+		return otherKind
+	case r.key == vcek && !r.chipMasked() && c.key.hwid != r.chipID:
+		return otherChip
+	case c.key.tcb != r.reported:
+		return otherTCB
+	}
+	return fits
+}
+
+// candidate decodes a certificate, or recalls it.
+func (v *Verifier) candidate(cert *x509.Certificate) candidate {
+	if known, ok := v.keys.get(sha256.Sum256(cert.Raw)); ok {
+		return candidate{cert: known.cert, key: known}
+	}
+	key, err := decodeKeyCertificate(cert)
+	return candidate{cert, key, err}
+}
+
+// isKeyLike reports whether a certificate names itself that of a key of one of these kinds.
+func isKeyLike(cert *x509.Certificate, kinds ...signingKey) bool {
+	name := strings.TrimSuffix(cert.Subject.CommonName, simulatedSuffix)
+	return slices.ContainsFunc(kinds, func(k signingKey) bool { return name == k.subject() })
+}
+
+// candidates returns the certificates to judge the report with. If some fit, it
+// is these, the endorsements' first. If none fits, it is the one that comes
+// closest of those which came with the report, so that the failure says what is
+// wrong with it; or else the endorsements' only one, because endorsements with
+// a single key were put together for this report. A larger collection without
+// the right key lacks it, and nothing is to be concluded from the others.
+func (v *Verifier) candidates(r *report, in *input) []candidate {
+	var fitting, strays []candidate
+	add := func(cert *x509.Certificate) candidate {
+		c := v.candidate(cert)
+		known := slices.ContainsFunc(fitting, func(c candidate) bool { return c.cert.Equal(cert) })
+		if c.closeness(r) == fits && !known {
+			fitting = append(fitting, c)
+		}
+		return c
+	}
+	for _, cert := range lookUp(r, in.endorsements) {
+		if add(cert); len(fitting) == maxKeys {
+			return fitting
+		}
+	}
+	for _, cert := range in.supplied {
+		if isKeyLike(cert, vcek, vlek) {
+			strays = append(strays, add(cert))
+		}
+	}
+	if len(fitting) > 0 {
+		return fitting[:min(len(fitting), maxKeys)]
+	}
+	if len(strays) == 0 {
+		strays = v.onlyKey(in.endorsements)
+	}
+	if len(strays) == 0 {
+		return nil
+	}
+	return []candidate{slices.MaxFunc(strays, func(x, y candidate) int { return int(x.closeness(r) - y.closeness(r)) })}
+}
+
+// lookUp finds the endorsements that may fit: by the chip's identifier, or,
+// where the report does not name the chip, by the microcode level.
+func lookUp(r *report, e *tee.Endorsements) []*x509.Certificate {
+	if r.key == vcek && !r.chipMasked() {
+		var found []*x509.Certificate
+		for _, id := range encodeHWID(r.chipID) {
+			found = append(found, e.ByExtension(oidHWID, id)...)
+		}
+		return found
+	}
+	var found []*x509.Certificate
+	for _, cert := range e.ByExtension(oidMicrocodeSPL, encodeUint8(r.reported[tcbMicrocode])) {
+		if isKeyLike(cert, r.key) {
+			found = append(found, cert)
+		}
+	}
+	return found
+}
+
+// onlyKey returns the key's certificate among the endorsements if there is
+// exactly one. Every such certificate has the extension "structure version".
+func (v *Verifier) onlyKey(e *tee.Endorsements) []candidate {
+	var only *x509.Certificate
+	for structVersion := range uint8(2) {
+		for _, cert := range e.ByExtension(oidStructVersion, encodeUint8(structVersion)) {
+			if only != nil {
+				return nil
+			}
+			only = cert
+		}
+	}
+	if only == nil {
+		return nil
+	}
+	return []candidate{v.candidate(only)}
+}
+
+// missingKey names the certificate that the report needs as AMD's key
+// distribution service does: product line, chip, TCB.
+func missingKey(r *report, p *product) tee.Missing {
+	line := "unknown"
+	if p != nil {
+		line = p.name
+	}
+	if r.key == vlek {
+		return tee.Missing{Type: "vlek", ID: fmt.Sprintf("%s?%s", line, r.reported)}
+	}
+	chip := "masked"
+	if !r.chipMasked() {
+		chip = fmt.Sprintf("%x", r.chipID)
+	}
+	return tee.Missing{Type: "vcek", ID: fmt.Sprintf("%s/%s?%s", line, chip, r.reported)}
+}
+
+// supplied parses the certificates that came with a report. What does not parse
+// cannot complete a chain and is left out. Roots are left out too: they come
+// from the anchors alone.
+func (v *Verifier) supplied(certificates [][]byte) []*x509.Certificate {
+	var certs []*x509.Certificate
+	for _, der := range certificates {
+		id := digest(sha256.Sum256(der))
+		if _, isAnchor := v.anchorIDs[id]; isAnchor {
+			continue
+		}
+		if known, ok := v.keys.get(id); ok {
+			certs = append(certs, known.cert)
+		} else if known, ok := v.issuers.get(id); ok {
+			certs = append(certs, known.cert)
+		} else if cert, err := x509.ParseCertificate(der); err == nil {
+			certs = append(certs, cert)
+		}
+	}
+	return certs
+}
+
+// examineSupplied bounds the certificates that came with a report.
+func examineSupplied(certificates [][]byte, checks *evidence.Checks) bool {
+	if n := len(certificates); n > evidence.MaxCertificates {
+		checks.Fail(evidence.CodeEvidenceTooLarge, fmt.Sprintf("%d certificates at most", evidence.MaxCertificates), fmt.Sprint(n))
+		return false
+	}
+	for _, der := range certificates {
+		if len(der) > evidence.MaxCertificate {
+			checks.Fail(evidence.CodeEvidenceTooLarge, fmt.Sprintf("certificates of %d bytes at most", evidence.MaxCertificate), fmt.Sprint(len(der)))
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,140 @@
+// Package sevsnp verifies AMD SEV-SNP attestation reports (SEV-SNP firmware ABI,
+// 56860) down to AMD's root keys (57230, key distribution service).
+//
+// [Verifier.Verify] goes the whole way in one pass: examine the report's bytes,
+// find the certificate of the key that signed it, chain that to a root, look for
+// revocation, compare chip and TCB, check the signature. Each step reports a
+// check, also after another failed.
+//
+// AMD's roots for Milan and Genoa are part of the build. Simulated and test
+// roots can be added; what rests on them is marked so in its claims. Reports of
+// versions 2 to 5 from processors of these two lines are covered, signed by VCEK
+// or VLEK; everything else is refused with a code of its own.
+package sevsnp
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+)
+
+// Verifier verifies SEV-SNP reports. It implements [tee.Verifier] and
+// [tee.Inspector] and is safe for concurrent use. It remembers certificates,
+// chains and revocation lists whose signatures it verified, by the SHA-256 of
+// their exact bytes, and no verdict.
+type Verifier struct {
+	anchors   []*anchor
+	anchorIDs map[digest]struct{}
+
+	keys    *lru[*keyCertificate] // of proven chains
+	issuers *lru[*issuer]
+	chains  *lru[*chain]
+	crls    *lru[*provenCRL]
+}
+
+// New returns a Verifier that trusts AMD's root keys and the given further ones.
+// An anchor must be marked as simulated, must be a self-signed RSA-4096
+// certificate like AMD's, and says by its common name for which product line it
+// stands (see [IsRoot]). One that is AMD's own adds nothing. The error of an
+// unsuitable anchor has code sev-snp.anchor.
+func New(anchors ...tee.Anchor) (*Verifier, error) {
+	pinned, err := pinnedAnchors()
+	if err != nil {
+		return nil, err
+	}
+	v := &Verifier{
+		anchorIDs: map[digest]struct{}{},
+		keys:      newLRU[*keyCertificate](maxChains),
+		issuers:   newLRU[*issuer](maxProvenIssuers),
+		chains:    newLRU[*chain](maxChains),
+		crls:      newLRU[*provenCRL](maxProvenCRLs),
+	}
+	for _, a := range pinned {
+		v.trust(a)
+	}
+	for _, given := range anchors {
+		if _, known := v.anchorIDs[sha256.Sum256(given.DER)]; known {
+			continue
+		}
+		a, err := newAnchor(given)
+		if err != nil {
+			return nil, err
+		}
+		v.trust(a)
+	}
+	return v, nil
+}
+
+func (v *Verifier) trust(a *anchor) {
+	v.anchors = append(v.anchors, a)
+	v.anchorIDs[sha256.Sum256(a.cert.Raw)] = struct{}{}
+}
+
+// Kind returns [evidence.KindSEVSNP].
+func (*Verifier) Kind() evidence.Kind { return evidence.KindSEVSNP }
+
+// input is what a verification draws on besides the report.
+type input struct {
+	endorsements *tee.Endorsements
+	supplied     []*x509.Certificate // came with the report
+	now          time.Time
+}
+
+// Verify judges a report; see [tee.Verifier]. A report without the certificate
+// of its signing key, or without that of the key's issuer, is undecided.
+// Revocation is examined as far as the endorsements have the root's list: the
+// check is not performed without one, and Claims.SEVSNP.RevocationChecked says so.
+func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params) tee.Outcome {
+	out := tee.Outcome{Claims: evidence.Claims{Kind: evidence.KindSEVSNP}}
+	snp, ok := item.(*evidence.SNP)
+	if !ok || snp == nil {
+		out.Checks.Fail(evidence.CodeKindUnsupported, string(evidence.KindSEVSNP), "another kind of evidence")
+		return out
+	}
+	bounded := examineSupplied(snp.Certificates, &out.Checks)
+	r := examineReport(snp.Report, &out.Checks)
+	if r == nil || !bounded {
+		notPerformed(&out.Checks, "the evidence could not be decoded", evidence.CodeSNPKeyCertificate, evidence.CodeSNPChain, evidence.CodeSNPSignature)
+		return out
+	}
+	sig := examineSignatureFormat(r, &out.Checks)
+	line := examineProduct(r, &out.Checks)
+	claims := r.claims()
+	out.Claims.SEVSNP = claims
+	out.ReportData = claims.ReportData
+	if line != nil {
+		claims.Product, claims.ProductSource = line.name, "report"
+	}
+	in := &input{e, v.supplied(snp.Certificates), p.Now}
+	v.judge(r, line, sig, in).into(&out)
+	return out
+}
+
+// UnverifiedClaims returns what a report says of itself; see [tee.Inspector].
+func (v *Verifier) UnverifiedClaims(item evidence.Item) (evidence.Claims, error) {
+	snp, ok := item.(*evidence.SNP)
+	if !ok || snp == nil {
+		return evidence.Claims{}, evidence.Errorf(evidence.CodeKindUnsupported, "evidence", "this is no SEV-SNP report")
+	}
+	r, err := decode(snp.Report)
+	if err != nil {
+		return evidence.Claims{}, err
+	}
+	claims := r.claims()
+	if r.version >= 3 {
+		if line := productOfCPU(r.family, r.model); line != nil {
+			claims.Product, claims.ProductSource = line.name, "report"
+		}
+	}
+	return evidence.Claims{Kind: evidence.KindSEVSNP, SEVSNP: claims}, nil
+}
+
+// notPerformed records for each code why it could not be examined.
+func notPerformed(checks *evidence.Checks, why string, codes ...evidence.Code) {
+	for _, code := range codes {
+		checks.NotPerformed(code, "", why)
+	}
+}
