@@ -1,0 +1,53 @@
+# What people do in this repository. `make` alone lists it.
+
+GO       ?= go
+FUZZTIME ?= 20s
+BENCH    ?= .
+PKG      ?= ./...
+
+# Tests of these packages run under the race detector: they share state between
+# goroutines. The others only compute, and there it would cost minutes and find
+# nothing; their tests of concurrent use have Concurrent in their names and run
+# under it too.
+RACY = /(verifier|ca|tokens|client|internal/(server|store|agent|console))(/|$$)
+
+# The folders with such tests.
+CONCURRENT = grep -rlE --include='*_test.go' '^func Test[A-Za-z0-9_]*Concurrent' . | xargs -r -n1 dirname | sort -u
+
+# The linter's version stands in tools/go.mod, apart from the product's.
+STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
+
+.DEFAULT_GOAL := help
+.PHONY: help build test test-race test-tools lint bench fuzz generate
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the programs into bin/, static, without cgo
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+test: test-tools test-race ## run all tests, those that share state under the race detector
+	$(GO) test $$($(GO) list ./... | grep -Ev '$(RACY)')
+
+test-race: ## run only the tests that the race detector is for
+	@racy=$$($(GO) list ./... | grep -E '$(RACY)'); [ -z "$$racy" ] || \
+		{ echo "$(GO) test -race" $$racy; CGO_ENABLED=1 $(GO) test -race $$racy; }
+	@also=$$($(CONCURRENT) | grep -Ev '$(RACY)'); [ -z "$$also" ] || \
+		{ echo "$(GO) test -race -run Concurrent" $$also; CGO_ENABLED=1 $(GO) test -race -run Concurrent $$also; }
+
+test-tools: ## install what the tests of real TPM protocols need (Debian, as root)
+	@scripts/test-tools
+
+lint: ## check formatting, vet and staticcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w is due on:" $$unformatted; exit 1; fi
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+bench: ## run the benchmarks; BENCH=regexp PKG=packages
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+fuzz: ## run every fuzz target for FUZZTIME (20s each); PKG=packages
+	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' scripts/fuzz $(PKG)
+
+generate: ## renew generated files (docs/codes.md)
+	$(GO) generate ./...
