@@ -10,6 +10,20 @@ import (
 	"github.com/quotary/quotary/tee"
 )
 
+// ReadCertificates returns the certificates in paths, read as [Load] reads
+// endorsements, in the order in which they were found; CRLs and documents are
+// left alone. It is meant for certificates that travel with evidence.
+func ReadCertificates(paths ...string) ([]*x509.Certificate, error) {
+	var certificates []*x509.Certificate
+	if _, err := read(paths, func(f found) { certificates = append(certificates, f.certificates...) }); err != nil {
+		return nil, err
+	}
+	if len(certificates) == 0 {
+		return nil, evidence.Errorf(evidence.CodeEndorsementsNone, "", "there is no certificate in %s", strings.Join(paths, ", "))
+	}
+	return certificates, nil
+}
+
 // LoadCertificates reads trust anchors from paths, as [Load] reads endorsements.
 // Every certificate there becomes an anchor, so every one must be a CA
 // certificate ([evidence.CodeTrustAnchorUnsuitable] if not); CRLs and documents
@@ -19,8 +33,8 @@ import (
 // this build, and any other is a test PKI's. For TPM roots, which the operator
 // has to name because there are so many, see [AsConfigured].
 func LoadCertificates(paths ...string) ([]tee.Anchor, error) {
-	var certificates []*x509.Certificate
-	if _, err := read(paths, func(f found) { certificates = append(certificates, f.certificates...) }); err != nil {
+	certificates, err := ReadCertificates(paths...)
+	if err != nil {
 		return nil, err
 	}
 	var anchors []tee.Anchor
@@ -32,9 +46,6 @@ func LoadCertificates(paths ...string) ([]tee.Anchor, error) {
 		if !slices.ContainsFunc(anchors, func(a tee.Anchor) bool { return bytes.Equal(a.DER, cert.Raw) }) {
 			anchors = append(anchors, tee.Anchor{DER: cert.Raw, Origin: evidence.OriginSimulated})
 		}
-	}
-	if len(anchors) == 0 {
-		return nil, evidence.Errorf(evidence.CodeEndorsementsNone, "", "found no certificate that could be a trust anchor")
 	}
 	return anchors, nil
 }

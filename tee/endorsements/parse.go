@@ -13,7 +13,8 @@
 //     object with such documents, issuer chains and CRLs among its values;
 //   - the auxiliary certificate table that an SNP host gives its guests.
 //
-// [LoadCertificates] reads trust anchors instead.
+// [LoadCertificates] reads trust anchors instead, [ReadCertificates] certificates
+// that are to travel with evidence.
 package endorsements
 
 import (

@@ -1,0 +1,53 @@
+package main
+
+import "fmt"
+
+const helpHelp = `usage: quotary help [COMMAND]
+
+Print an overview, or the help text of a command.
+`
+
+const helpHead = `quotary judges the evidence a machine gives about itself, offline.
+
+usage: quotary COMMAND [FLAG]… [OPERAND]…
+
+`
+
+const helpTail = `
+exit codes:
+  0  accepted by policy (or done, for commands that judge nothing)
+  1  usage or internal error: nothing was judged
+  2  rejected
+  3  undecided: an endorsement is missing
+  4  genuine, but no policy was given
+
+examples:
+  quotary verify --endorsements ./amd report.bin
+  quotary verify --endorsements ./intel --policy ./policy -o json quote.bin
+  quotary verify --ak ak.pem quote.msg        (with quote.sig and quote.pcrs beside it)
+  quotary inspect quote.bin
+  quotary evidence pack --snp-report report.bin --out evidence.json
+
+Each command has its own: quotary COMMAND --help
+`
+
+func help(s streams, args []string) (exit, error) {
+	operands, err := parse(flagSet("help"), args)
+	if err != nil {
+		return exitFailed, err
+	}
+	if len(operands) > 0 {
+		c, ok := find(operands[0])
+		if !ok {
+			return exitFailed, usage(fmt.Sprintf("%q is not a command", operands[0]), "commands are "+names())
+		}
+		s.out.WriteString(c.help)
+		return exitAccepted, nil
+	}
+	s.out.WriteString(helpHead + "commands:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(s.out, "  %-10s %s\n", c.name, c.summary)
+	}
+	s.out.WriteString(helpTail)
+	return exitAccepted, nil
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
+	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/endorsements"
+	"github.com/quotary/quotary/tee/sevsnp"
+	"github.com/quotary/quotary/tee/tdx"
+	"github.com/quotary/quotary/tee/tpm"
+	"github.com/quotary/quotary/verifier"
+)
+
+// judge is everything that a verdict rests on besides the evidence.
+type judge struct {
+	verifier   *verifier.Verifier
+	policies   *policies.Set // nil: only genuineness is judged
+	kind       evidence.Kind // empty: any
+	reportData []byte        // nil: freshness is not judged
+}
+
+func newJudge(s streams, o *verifyOptions) (*judge, error) {
+	technologies, err := technologies(o)
+	if err != nil {
+		return nil, err
+	}
+	found, err := loadEndorsements(s, o.endorsements)
+	if err != nil {
+		return nil, err
+	}
+	j := &judge{kind: evidence.Kind(o.kind), reportData: o.reportData}
+	if j.policies, err = loadPolicies(o.policy); err != nil {
+		return nil, err
+	}
+	j.verifier, err = verifier.New(verifier.Config{
+		Technologies:    technologies,
+		Policies:        func() *policies.Set { return j.policies },
+		Endorsements:    func() *tee.Endorsements { return found },
+		AcceptSimulated: len(o.trust) > 0, // naming a test root is the operator's consent
+		Now:             func() time.Time { return o.at.Time },
+	})
+	return j, err
+}
+
+// technologies returns a verifier for each kind, trusting what the flags say.
+func technologies(o *verifyOptions) ([]tee.Verifier, error) {
+	anchors, err := loadAnchors(o.trust)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := loadKeys(o.ak)
+	if err != nil {
+		return nil, err
+	}
+	snp, err := sevsnp.New(anchors.amd...)
+	if err != nil {
+		return nil, withHint(err, trustHint)
+	}
+	td, err := tdx.New(anchors.intel...)
+	if err != nil {
+		return nil, withHint(err, trustHint)
+	}
+	machine, err := tpm.New(tpm.Options{Roots: anchors.tpm, Keys: keys})
+	if err != nil {
+		return nil, withHint(err, trustHint)
+	}
+	return []tee.Verifier{snp, td, machine}, nil
+}
+
+func loadKeys(paths list) ([]tpm.TrustedKey, error) {
+	var keys []tpm.TrustedKey
+	for _, path := range paths {
+		data, err := readFile(path, evidence.MaxTPMStructure)
+		if err != nil {
+			return nil, err
+		}
+		key, err := tpm.ParseTrustedKey(data)
+		if err != nil {
+			return nil, withHint(fmt.Errorf("--ak %s: %w", path, err), "--ak takes what tpm2_createak writes with -u: PEM or TPM2B_PUBLIC")
+		}
+		key.Name = path
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// loadEndorsements reads endorsements; what it could not use is noted, because
+// that is why a verdict may be undecided.
+func loadEndorsements(s streams, paths list) (*tee.Endorsements, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	found, report, err := endorsements.Load(paths...)
+	if err != nil {
+		return nil, withHint(err, "--endorsements takes certificates, CRLs and Intel's collateral: files, directories or archives")
+	}
+	const most = 5 // enough to see what is wrong; more would hide the verdict
+	for i, source := range report.Unrecognised {
+		if i == most {
+			s.note("endorsements: and %d more files were not used", len(report.Unrecognised)-most)
+			break
+		}
+		s.note("endorsements: %s was not used: %s", printable(source.Name), printable(source.Note))
+	}
+	return found, nil
+}
+
+func loadPolicies(paths list) (*policies.Set, error) {
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	files, err := policies.ReadFiles(paths...)
+	if err != nil {
+		return nil, withHint(err, "--policy takes YAML files, or directories of them")
+	}
+	set, err := policies.Load(files...)
+	if err != nil {
+		return nil, withHint(err, "correct the policy documents; nothing was judged")
+	}
+	if len(set.Workloads()) == 0 {
+		return nil, usage("the policy has no workload, so it could accept nothing", "add a document of kind Workload, or leave --policy out to judge genuineness alone")
+	}
+	return set, nil
+}
+
+// judge judges a bundle. The error is internal.
+func (j *judge) judge(bundle evidence.Bundle) (report, error) {
+	if refused := j.wrongKind(bundle); refused != nil {
+		return refuse(refused), nil
+	}
+	examination := j.verifier.Examine(bundle, j.reportData)
+	r := examined(examination)
+	if j.policies == nil {
+		return r, nil
+	}
+	result, err := j.verifier.Appraise(verifier.Request{Bundle: bundle, Freshness: verifier.BackgroundCheck{ReportData: j.reportData}})
+	if err != nil {
+		return report{}, err
+	}
+	r.appraised(result)
+	return r, nil
+}
+
+// wrongKind refuses a bundle with any other kind than the one that was asked for.
+func (j *judge) wrongKind(bundle evidence.Bundle) *evidence.Error {
+	for _, kind := range bundle.Kinds() {
+		if j.kind != "" && kind != j.kind {
+			return evidence.Errorf(evidence.CodeKindOther, "kind", "the evidence is %s, and --kind asks for %s", kind, j.kind)
+		}
+	}
+	return nil
+}

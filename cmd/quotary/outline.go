@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+)
+
+// writeText writes every field of every item, one a line.
+func (in inspection) writeText(out *bytes.Buffer) error {
+	fmt.Fprintln(out, "UNVERIFIED: this is what the evidence says of itself; anyone can write such a thing")
+	if in.Error != nil {
+		fmt.Fprintf(out, "\n%s: %s\n", in.Error.Code, printable(in.Error.Detail))
+	}
+	for _, item := range in.Items {
+		fmt.Fprintf(out, "\n%s, %d bytes\n", item.Kind, item.Size)
+		if item.Error != nil {
+			fmt.Fprintf(out, "  cannot be decoded: %s: %s\n", item.Error.Code, printable(item.Error.Detail))
+			continue
+		}
+		encoded, err := json.Marshal(item.Claims)
+		if err != nil {
+			return err
+		}
+		if err := outline(out, encoded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// outline writes a JSON value as a table of paths and values, in its order.
+func outline(out io.Writer, encoded []byte) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	decoder := json.NewDecoder(bytes.NewReader(encoded))
+	decoder.UseNumber()
+	if err := outlineValue(table, decoder, ""); err != nil {
+		return err
+	}
+	return table.Flush()
+}
+
+// outlineValue writes the next value of decoder, which stands at path.
+func outlineValue(table io.Writer, decoder *json.Decoder, path string) error {
+	token, err := decoder.Token()
+	if err != nil {
+		return err
+	}
+	delim, nested := token.(json.Delim)
+	if !nested {
+		fmt.Fprintf(table, "  %s\t%s\n", path, printable(fmt.Sprint(token)))
+		return nil
+	}
+	for n := 0; decoder.More(); n++ {
+		name := strconv.Itoa(n)
+		if delim == '{' {
+			key, err := decoder.Token()
+			if err != nil {
+				return err
+			}
+			name = fmt.Sprint(key)
+		}
+		if path != "" {
+			name = path + "." + name
+		}
+		if err := outlineValue(table, decoder, name); err != nil {
+			return err
+		}
+	}
+	_, err = decoder.Token()
+	return err
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+const packHelp = `usage: quotary evidence pack [FLAG]… [--out FILE]
+
+Make evidence (a CMW collection) of raw parts, one or several kinds in one
+bundle. Nothing is judged.
+
+flags:
+  --snp-report FILE       SEV-SNP report, as /dev/sev-guest or configfs-tsm gives it
+  --certificates FILE     certificates to send along with it: DER, PEM, THIM JSON or
+                          the auxiliary table of configfs-tsm (auxblob); repeatable
+  --tdx-quote FILE        TDX quote
+  --tpm-quote FILE        a TPM quote's message (tpm2_quote -m)
+  --tpm-signature FILE    its signature (tpm2_quote -s); default: FILE.sig beside FILE.msg
+  --tpm-pcrs FILE         its PCR values (tpm2_quote -o); default: FILE.pcrs
+  --tpm-bank NAME         the bank of PCR values in a file that does not say it
+  --ak-public FILE        the attestation key's public area (tpm2_createak -u, format tss)
+  --ak-certificate FILE   its certificate and intermediates; repeatable
+  -o json|cbor            encoding
+  --out FILE              write to FILE, which must not exist yet, instead of standard output
+
+examples:
+  quotary evidence pack --snp-report report.bin --certificates auxblob --out evidence.json
+  quotary evidence pack --tdx-quote quote.bin --tpm-quote quote.msg -o cbor --out evidence.cbor
+`
+
+// packOptions are evidence pack's flags.
+type packOptions struct {
+	snpReport    string
+	certificates list
+	tdxQuote     string
+	tpmQuote     string
+	tpm          tpmFlags
+	output       *choice
+	out          string
+}
+
+// evidenceCommand has one subcommand so far.
+func evidenceCommand(s streams, args []string) (exit, error) {
+	if len(args) == 0 {
+		return exitFailed, usage("evidence needs a subcommand", "try: quotary evidence pack --help")
+	}
+	if args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
+		return exitFailed, errHelp
+	}
+	if args[0] != "pack" {
+		return exitFailed, usage(fmt.Sprintf("%q is not a subcommand of evidence", args[0]), "try: quotary evidence pack --help")
+	}
+	return pack(s, args[1:])
+}
+
+func pack(s streams, args []string) (exit, error) {
+	o, err := parsePack(args)
+	if err != nil {
+		return exitFailed, err
+	}
+	bundle, err := o.bundle()
+	if err != nil {
+		return exitFailed, err
+	}
+	encoded, err := o.encode(bundle)
+	if err != nil {
+		return exitFailed, err
+	}
+	if o.out == "" {
+		s.out.Write(encoded)
+		return exitAccepted, nil
+	}
+	return exitAccepted, writeNew(o.out, encoded)
+}
+
+func parsePack(args []string) (*packOptions, error) {
+	o := &packOptions{}
+	fs := flagSet("evidence pack")
+	o.define(fs)
+	operands, err := parse(fs, args)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(operands) > 0:
+		return nil, usage(fmt.Sprintf("evidence pack takes no operand, got %q", operands[0]), "each part has a flag that says what it is; try: quotary evidence pack --help")
+	case o.snpReport == "" && o.tdxQuote == "" && o.tpmQuote == "":
+		return nil, usage("there is nothing to pack", "name at least one of --snp-report, --tdx-quote and --tpm-quote")
+	case len(o.certificates) > 0 && o.snpReport == "":
+		return nil, usage("--certificates go with --snp-report", "give an attestation key's with --ak-certificate")
+	case o.tpm.given() != "" && o.tpmQuote == "":
+		return nil, usage("parts of a TPM quote without the quote", "name its message with --tpm-quote")
+	}
+	return o, nil
+}
+
+func (o *packOptions) define(fs *flag.FlagSet) {
+	fs.StringVar(&o.snpReport, "snp-report", "", "")
+	fs.Var(&o.certificates, "certificates", "")
+	fs.StringVar(&o.tdxQuote, "tdx-quote", "", "")
+	fs.StringVar(&o.tpmQuote, "tpm-quote", "", "")
+	o.tpm.define(fs, "tpm-")
+	o.output = outputFlag(fs, "json", "cbor")
+	fs.StringVar(&o.out, "out", "", "")
+}
+
+// bundle reads the parts.
+func (o *packOptions) bundle() (evidence.Bundle, error) {
+	var items []evidence.Item
+	if o.snpReport != "" {
+		report, err := readFile(o.snpReport, evidence.MaxReport)
+		if err != nil {
+			return nil, err
+		}
+		certificates, err := readCertificates(o.certificates)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, &evidence.SNP{Report: report, Certificates: certificates})
+	}
+	if o.tdxQuote != "" {
+		quote, err := readFile(o.tdxQuote, evidence.MaxReport)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, &evidence.TDX{Quote: quote})
+	}
+	if o.tpmQuote != "" {
+		message, isQuote, err := findQuote(o.tpmQuote, &o.tpm)
+		if err != nil {
+			return nil, err
+		}
+		if !isQuote {
+			return nil, usage("--tpm-quote needs its signature and PCR values", "name them with --tpm-signature and --tpm-pcrs")
+		}
+		item, err := o.tpm.read(message)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	return evidence.NewBundle(items...)
+}
+
+// encode encodes the bundle and reads it back: what a service would refuse to
+// decode is not worth sending.
+func (o *packOptions) encode(bundle evidence.Bundle) ([]byte, error) {
+	encode := bundle.MarshalJSON
+	if o.output.value == "cbor" {
+		encode = bundle.MarshalCBOR
+	}
+	encoded, err := encode()
+	if err == nil {
+		_, err = evidence.Parse(encoded)
+	}
+	return encoded, err
+}
+
+// writeNew writes a file that must not exist: evidence overwrites nothing.
+func writeNew(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return withHint(err, "--out writes a new file; remove the old one first or choose another name")
+	}
+	if _, err := file.Write(data); err != nil {
+		file.Close()
+		os.Remove(path)
+		return err
+	}
+	return file.Close()
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/quotary/quotary/policies"
+)
+
+// streams are what a command reads and writes. Results go to out, in one piece
+// after the command has succeeded; notes go to err at once.
+type streams struct {
+	in  io.Reader
+	out *bytes.Buffer
+	err io.Writer
+}
+
+// note tells the user something that is not the result.
+func (s streams) note(format string, args ...any) {
+	fmt.Fprintf(s.err, "quotary: "+format+"\n", args...)
+}
+
+// command is a subcommand. Its run returns an error only if it could not do its
+// work; a verdict is no error.
+type command struct {
+	name    string
+	summary string
+	help    string
+	run     func(s streams, args []string) (exit, error)
+}
+
+// commands lists the subcommands in the order of the help text. It is a
+// function, not a variable, because help itself is one of them.
+func commands() []command {
+	return []command{
+		{"verify", "judge evidence", verifyHelp, verify},
+		{"inspect", "show what evidence says of itself, without judging it", inspectHelp, inspect},
+		{"evidence", "make evidence from raw parts", packHelp, evidenceCommand},
+		{"version", "print the version of this program", versionHelp, version},
+		{"help", "print this text, or the help text of a command", helpHelp, help},
+	}
+}
+
+func find(name string) (command, bool) {
+	for _, c := range commands() {
+		if c.name == name {
+			return c, true
+		}
+	}
+	return command{}, false
+}
+
+// run executes one command line. It never panics: a fault in the program must
+// not look like a verdict.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code exit) {
+	s := streams{in: stdin, out: &bytes.Buffer{}, err: stderr}
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.note("internal error: %v", fault)
+			s.note("hint: nothing was judged; please report this with the command line")
+			code = exitFailed
+		}
+	}()
+	code, err := dispatch(s, args)
+	if err != nil {
+		s.report(err)
+		return exitFailed
+	}
+	if _, err := stdout.Write(s.out.Bytes()); err != nil {
+		s.note("cannot write the result: %v", err)
+		return exitFailed
+	}
+	return code
+}
+
+func dispatch(s streams, args []string) (exit, error) {
+	if len(args) == 0 {
+		return exitFailed, usage("there is no command", "try: quotary help")
+	}
+	switch args[0] {
+	case "-h", "-help", "--help":
+		return help(s, nil)
+	case "-version", "--version":
+		return version(s, nil)
+	}
+	c, ok := find(args[0])
+	if !ok {
+		return exitFailed, usage(fmt.Sprintf("%q is not a command", args[0]), "commands are "+names()+"; try: quotary help")
+	}
+	code, err := c.run(s, args[1:])
+	if errors.Is(err, errHelp) {
+		s.out.WriteString(c.help)
+		return exitAccepted, nil
+	}
+	return code, err
+}
+
+func names() string {
+	var all []string
+	for _, c := range commands() {
+		all = append(all, c.name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// hinted is an error with advice on what to do next.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+
+// withHint adds advice to err, which may be nil.
+func withHint(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	return hinted{err, hint}
+}
+
+// usage is a mistake in the command line.
+func usage(what, hint string) error { return hinted{errors.New(what), hint} }
+
+// report writes an error and its hint to the user.
+func (s streams) report(err error) {
+	var problems policies.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			s.note("%s: %s (%s)", printable(p.Field), printable(p.Detail), p.Code)
+		}
+	} else {
+		s.note("%s", printable(err.Error()))
+	}
+	var h hinted
+	if errors.As(err, &h) {
+		s.note("hint: %s", h.hint)
+	}
+}

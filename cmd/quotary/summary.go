@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// summarise shows the few claims that people ask for first; inspect and the
+// JSON output have them all.
+func summarise(c *evidence.Claims) []row {
+	switch {
+	case c.SEVSNP != nil:
+		return summariseSNP(c.SEVSNP)
+	case c.TDX != nil:
+		return summariseTDX(c.TDX)
+	case c.TPM != nil:
+		return summariseTPM(c.TPM)
+	}
+	return nil
+}
+
+func summariseSNP(c *evidence.SNPClaims) []row {
+	tcb := c.ReportedTCB
+	return []row{
+		{"product", fmt.Sprintf("%s, report version %d", c.Product, c.Version)},
+		{"measurement", c.Measurement.String()},
+		{"report data", c.ReportData.String()},
+		{"debug, VMPL", fmt.Sprintf("%t, %d", c.Policy.Debug, c.VMPL)},
+		{"reported TCB", fmt.Sprintf("bootloader %d, tee %d, snp %d, microcode %d", tcb.Bootloader, tcb.TEE, tcb.SNP, tcb.Microcode)},
+	}
+}
+
+func summariseTDX(c *evidence.TDXClaims) []row {
+	rows := []row{
+		{"quote", fmt.Sprintf("version %d, TD report %s, FMSPC %s", c.QuoteVersion, c.BodyVersion, c.FMSPC)},
+		{"MRTD", c.MRTD.String()},
+		{"report data", c.ReportData.String()},
+		{"debug", fmt.Sprint(c.Attributes.Debug)},
+	}
+	if c.TCB == nil {
+		return rows
+	}
+	advisories := "no advisories"
+	if len(c.TCB.Advisories) > 0 {
+		advisories = strings.Join(c.TCB.Advisories, ", ")
+	}
+	return append(rows, row{"TCB status", fmt.Sprintf("%s (evaluation %d; %s)", c.TCB.Status, c.TCB.EvaluationDataNumber, advisories)})
+}
+
+func summariseTPM(c *evidence.TPMClaims) []row {
+	return []row{
+		{"attestation key", fmt.Sprintf("%s (%s)", c.AKSHA256, c.AKSource)},
+		{"PCRs", fmt.Sprintf("%d of bank %s", len(c.PCRs), c.Bank)},
+		{"extra data", c.ExtraData.String()},
+	}
+}
