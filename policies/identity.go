@@ -1,0 +1,99 @@
+package policies
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// readIdentity reads what a workload earns.
+func (s source) readIdentity(n *yaml.Node, w *workload) {
+	f := s.mapping(n, "identity")
+	if f == nil {
+		return
+	}
+	s.readSPIFFEID(f.need("spiffe_id", "write spiffe_id: spiffe://TRUST-DOMAIN/PATH"), w)
+	if names := f.take("dns_names"); names != nil {
+		w.identity.DNSNames = s.readDNSNames(names)
+	}
+	w.identity.TTL = s.readTTL(f.take("ttl"))
+	f.done()
+}
+
+// readSPIFFEID reads a workload's SPIFFE ID, which has a path: the ID without
+// one stands for the trust domain's authority itself.
+func (s source) readSPIFFEID(n *yaml.Node, w *workload) {
+	value := s.text(n)
+	if value == "" {
+		return
+	}
+	id, err := spiffeid.FromString(value)
+	switch {
+	case err != nil:
+		s.problem(n, evidence.CodePolicyValue, "%q is no SPIFFE ID: %s", clip(value), err)
+	case id.Path() == "":
+		s.problem(n, evidence.CodePolicyValue, "%q is the trust domain itself; a workload's SPIFFE ID has a path", clip(value))
+	default:
+		w.identity.SPIFFEID = id.String()
+		w.trustDomain = id.TrustDomain().Name()
+	}
+}
+
+func (s source) readDNSNames(n *yaml.Node) []string {
+	var names []string
+	for _, entry := range s.sequence(n, "dns_names") {
+		name := s.text(entry)
+		switch {
+		case name == "":
+		case !isDNSName(name):
+			s.problem(entry, evidence.CodePolicyValue, "%q is no DNS name for a certificate: lower-case letters, digits and hyphens in labels, no wildcard, no address", clip(name))
+		case slices.Contains(names, name):
+			s.problem(entry, evidence.CodePolicyValue, "dns_names has %q twice", clip(name))
+		default:
+			names = append(names, name)
+		}
+	}
+	if len(names) > maxDNSNames {
+		s.problem(n, evidence.CodePolicyTooLarge, "dns_names has more than %d names", maxDNSNames)
+	}
+	return names
+}
+
+// isDNSName reports whether name is a host name in preferred form (RFC 1034,
+// 3.5, in lower case) and no IPv4 address.
+func isDNSName(name string) bool {
+	const most, mostLabel = 253, 63
+	if len(name) > most {
+		return false
+	}
+	labels := strings.Split(name, ".")
+	for _, label := range labels {
+		if len(label) > mostLabel || !nameForm.MatchString(label) {
+			return false
+		}
+	}
+	last := labels[len(labels)-1]
+	return strings.ContainsFunc(last, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+func (s source) readTTL(n *yaml.Node) time.Duration {
+	value := s.text(n)
+	if value == "" {
+		return DefaultTTL
+	}
+	ttl, err := time.ParseDuration(value)
+	switch {
+	case err != nil:
+		s.problem(n, evidence.CodePolicyType, "expected a duration such as 30m or 12h, not %q", clip(value))
+	case ttl < MinTTL || ttl > MaxTTL:
+		s.problem(n, evidence.CodePolicyValue, "ttl %s is outside of %s to %s", value, MinTTL, MaxTTL)
+	case ttl%time.Second != 0:
+		s.problem(n, evidence.CodePolicyValue, "ttl %s is not a whole number of seconds", value)
+	}
+	return ttl
+}

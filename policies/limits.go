@@ -1,0 +1,59 @@
+package policies
+
+import "time"
+
+// Bounds on policy documents. Administrators write them, so they are generous;
+// they keep a mistake from exhausting the service's memory or time.
+const (
+	// MaxFileSize is the largest file in bytes: 100,000 SHA-384 values, one a line, take 10 MiB.
+	MaxFileSize = 16 << 20
+	// MaxFiles bounds one set: a file for each workload and each release of its images.
+	MaxFiles = 2000
+	// MaxTotalSize bounds the files of one set together, in bytes.
+	MaxTotalSize = 64 << 20
+	// maxTokens bounds a file's YAML nodes before they are made: a node takes some 200
+	// bytes of memory, and 100,000 listed values need 200,000 tokens.
+	maxTokens = 600_000
+	// maxDepth bounds nesting: the deepest value of a document is 9 levels down.
+	maxDepth = 16
+	// MaxProblems is the number of problems reported for a file; a reader fixes
+	// the first ones first.
+	MaxProblems = 50
+	// maxName bounds names of workloads, reference values and rules: one DNS label.
+	maxName = 63
+	// maxText bounds messages and provenance: they go into results and logs.
+	maxText = 500
+	// maxDNSNames bounds the names in one certificate; each costs its verifiers time.
+	maxDNSNames = 32
+	// maxAlternatives bounds any_of: each is tried for each appraisal.
+	maxAlternatives = 32
+	// MinTTL is the shortest life of an identity: clocks differ by a minute.
+	MinTTL = time.Minute
+	// DefaultTTL is the life of an identity where the document gives none.
+	DefaultTTL = time.Hour
+	// MaxTTL is the longest life of an identity: evidence older than a day says
+	// little of the machine.
+	MaxTTL = 24 * time.Hour
+
+	// maxRules bounds the rules that one alternative has to meet, those of its
+	// workload included.
+	maxRules = 32
+	// maxRuleSize bounds a rule in characters: rules are sentences, lists of values
+	// belong into reference values.
+	maxRuleSize = 4 << 10
+	// maxRuleDepth bounds a rule's nesting: the parser recurses.
+	maxRuleDepth = 40
+	// maxRuleCost bounds a rule's cost in CEL units, as estimated at load and as
+	// counted at run time. A comparison of two measurements costs about 12; a unit
+	// takes some 50 ns, so the worst rule takes half a millisecond.
+	maxRuleCost = 10_000
+	// maxClaimText is the size that the estimate assumes for a text claim, in
+	// characters: the longest hex value, a 64-byte identifier, has 128.
+	maxClaimText = 128
+	// maxClaimList is the size that the estimate assumes for a list or map claim:
+	// collateral seen so far names up to 20 advisories; a TPM has 24 PCRs.
+	maxClaimList = 48
+
+	// maxWantValues is how many values of a list a check spells out.
+	maxWantValues = 3
+)

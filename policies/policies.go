@@ -1,0 +1,155 @@
+// Package policies decides which workload a machine may call itself. It reads
+// an administrator's documents (workloads and reference values, in YAML),
+// compiles them into an immutable [Set], and evaluates the claims that the
+// verifiers found against it. The outcome is a [Decision]: a verdict, the
+// identity that the workload earns, and every check with what it wanted and got.
+//
+// It fails closed. What a requirement does not mention has a strict default;
+// what it relaxes, it names, and the name stands in the decision. An absent
+// claim is never a good one: it fails every requirement and makes every rule
+// that reads it an error, which denies.
+//
+// Start at [Load] and [Set.Evaluate]; docs/policy.md describes the documents.
+package policies
+
+import (
+	"slices"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// apiVersion is the version of the document format.
+const apiVersion = "quotary.dev/v1"
+
+// Set is a compiled policy: workloads and the reference values that they refer
+// to. It does not change after [Load] and is safe for concurrent use. The zero
+// Set, and nil, accept nothing.
+type Set struct {
+	workloads []*workload // by name
+	digest    string
+}
+
+// Load compiles the documents in files into a Set. Every key must be known,
+// every value must be of its type and length, and every reference must resolve;
+// otherwise the error is a [Problems] with all that is wrong, each with its
+// file, line and column. Without files it returns a Set that accepts nothing.
+func Load(files ...File) (*Set, error) {
+	var found problems
+	documents := parseFiles(files, &found)
+	l := loader{
+		problems: &found, incomplete: len(found.list) > 0,
+		references: map[string]*referenceValues{}, workloads: map[string]*workload{},
+	}
+	for _, d := range documents {
+		if d.kind == kindReferenceValues {
+			l.readReferenceValues(d)
+		}
+	}
+	for _, d := range documents {
+		if d.kind == kindWorkload {
+			l.readWorkload(d)
+		}
+	}
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	return &Set{workloads: l.sorted(), digest: digest(documents)}, nil
+}
+
+// Digest identifies the documents of the set: "sha256:" and 64 hex digits. It
+// depends neither on the files' names and order nor on comments and layout.
+func (s *Set) Digest() string {
+	if s == nil || s.digest == "" {
+		return digest(nil)
+	}
+	return s.digest
+}
+
+// Workloads lists the names of the set's workloads, sorted.
+func (s *Set) Workloads() []string {
+	if s == nil {
+		return nil
+	}
+	names := make([]string, len(s.workloads))
+	for i, w := range s.workloads {
+		names[i] = w.name
+	}
+	return names
+}
+
+// loader gathers what the documents define. A document with problems is
+// defined all the same, so that references to it are no further problems.
+type loader struct {
+	problems   *problems
+	incomplete bool // there are documents that could not be read or have no name
+	references map[string]*referenceValues
+	workloads  map[string]*workload
+	rules      ruleCompiler
+}
+
+func (l *loader) sorted() []*workload {
+	list := make([]*workload, 0, len(l.workloads))
+	for _, w := range l.workloads {
+		list = append(list, w)
+	}
+	slices.SortFunc(list, func(a, b *workload) int {
+		if a.name < b.name {
+			return -1
+		}
+		return 1
+	})
+	return list
+}
+
+// Input is what a decision rests on, besides the documents.
+type Input struct {
+	// Claims are what the verifiers found, one entry for each item of the bundle.
+	// They must come from genuine evidence: policy does not look at signatures.
+	Claims []evidence.Claims
+	// Now is the instant at which reference values must be in force.
+	Now time.Time
+	// TrustDomain is the trust domain that the workload asks to join; empty means any.
+	TrustDomain string
+	// SimulatedAccepted is the service's half of the consent to simulated
+	// evidence; the workload's allow_simulated is the other.
+	SimulatedAccepted bool
+}
+
+// Verdict is the outcome of a decision.
+type Verdict string
+
+// The verdicts.
+const (
+	Accepted  Verdict = "accepted"
+	Rejected  Verdict = "rejected"
+	Undecided Verdict = "undecided" // only checks that could not be performed stand in the way
+)
+
+// Decision is what the policy says of a bundle of evidence. The zero Decision
+// accepts nothing.
+type Decision struct {
+	Verdict Verdict
+	// Workload is the workload that matched; where none did, the one whose
+	// requirements came nearest and whose checks are reported.
+	Workload string
+	// Identity is what the workload earns. It is set only if Verdict is Accepted.
+	Identity Identity
+	Checks   evidence.Checks
+	// Relaxed names what the matching alternative waives of the default
+	// requirements, sorted, such as "sev-snp.debug". It says what the policy would
+	// let pass, whether or not this evidence needed it.
+	Relaxed []string
+	// Digest is the digest of the Set that decided.
+	Digest string
+	// ValidUntil is the earliest end of validity of the reference values that
+	// the decision rests on; zero if none of them ends.
+	ValidUntil time.Time
+}
+
+// Identity is what a workload earns.
+type Identity struct {
+	SPIFFEID string
+	DNSNames []string
+	TTL      time.Duration
+}

@@ -1,0 +1,231 @@
+package policies
+
+import (
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/checker"
+	"github.com/google/cel-go/common/env"
+	"github.com/google/cel-go/common/types"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// rule is a named CEL expression over claims that must be true.
+type rule struct {
+	name    string
+	want    string // the name with the message, for checks
+	program cel.Program
+}
+
+// readRules reads a list of {name, rule, message}; variables are those that the
+// rules may use.
+func (l *loader) readRules(s source, n *yaml.Node, allowed variables) []rule {
+	var rules []rule
+	for _, entry := range s.sequence(n, "require") {
+		f := s.mapping(entry, "a rule")
+		if f == nil {
+			continue
+		}
+		r := rule{name: s.name(f.need("name", "give the rule a name; a denial will show it"))}
+		text := f.need("rule", "write a CEL expression that must be true")
+		message := s.text(f.need("message", "say in a sentence what the rule asks for; a denial will show it"))
+		f.done()
+		r.want = r.name + ": " + message
+		if text != nil {
+			r.program = l.rules.compile(s, text, allowed)
+		}
+		if r.program != nil {
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
+// joinRules puts a workload's rules before those of one of its alternatives.
+func joinRules(s source, at *yaml.Node, shared, own []rule) []rule {
+	all := append(append([]rule(nil), shared...), own...)
+	seen := map[string]bool{}
+	for _, r := range all {
+		if seen[r.name] {
+			s.problem(at, evidence.CodePolicyDuplicateName, "two rules that apply here are named %q", r.name)
+		}
+		seen[r.name] = true
+	}
+	if len(all) > maxRules {
+		s.problem(at, evidence.CodePolicyTooLarge, "more than %d rules apply here", maxRules)
+	}
+	return all
+}
+
+// judgeRules evaluates rules. An error is a denial: absent is not false.
+func judgeRules(r *report, rules []rule, b *bundle) {
+	for _, rule := range rules {
+		out, _, err := rule.program.Eval(&activation{bundle: b, now: r.now})
+		ok := err == nil && out == types.True
+		r.judge(ok, "", evidence.CodePolicyRule, rule.want, func() string {
+			switch {
+			case err != nil:
+				return "error: " + clipTo(err.Error(), maxText)
+			case ok:
+				return "true"
+			}
+			return "false"
+		})
+	}
+}
+
+// variables are the evidence that rules may read.
+type variables struct{ snp, tdx, tpm bool }
+
+var allVariables = variables{true, true, true}
+
+// variables returns the kinds that the alternative mentions: a rule about
+// another kind would always deny.
+func (a *alternative) variables() variables {
+	v := variables{a.snp != nil, a.tdx != nil, a.tpm != nil}
+	for _, kind := range a.tolerated {
+		v.snp, v.tdx, v.tpm = v.snp || kind == snp, v.tdx || kind == tdx, v.tpm || kind == tpm
+	}
+	return v
+}
+
+// ruleCompiler compiles rules. It makes its environments when they are first needed.
+type ruleCompiler struct {
+	environments map[variables]*cel.Env
+}
+
+// excluded are functions that rules do without: matches, because a pattern that
+// is not anchored says less than it seems to; dyn and type, because they would
+// let a misspelt claim through the type check.
+var excluded = &env.LibrarySubset{ExcludeFunctions: []*env.Function{
+	env.NewFunction("matches"), env.NewFunction("dyn"), env.NewFunction("type"),
+}}
+
+func (c *ruleCompiler) environment(allowed variables) (*cel.Env, error) {
+	if e := c.environments[allowed]; e != nil {
+		return e, nil
+	}
+	options := []cel.EnvOption{
+		cel.StdLib(cel.StdLibSubset(excluded)),
+		withClaimTypes,
+		cel.ParserExpressionSizeLimit(maxRuleSize),
+		cel.ParserRecursionLimit(maxRuleDepth),
+		cel.ASTValidators(cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateHomogeneousAggregateLiterals()),
+		cel.Variable("now", cel.TimestampType),
+		cel.Variable("simulated", cel.BoolType),
+		cel.Variable("kinds", cel.ListType(cel.StringType)),
+	}
+	for name, declared := range map[string]bool{"sev_snp": allowed.snp, "tdx": allowed.tdx, "tpm": allowed.tpm} {
+		if declared {
+			options = append(options, cel.Variable(name, claimTypes.variable(name)))
+		}
+	}
+	e, err := cel.NewCustomEnv(options...)
+	if err == nil {
+		if c.environments == nil {
+			c.environments = map[variables]*cel.Env{}
+		}
+		c.environments[allowed] = e
+	}
+	return e, err
+}
+
+// compile returns the program of a rule's text, or nil with the problems reported.
+func (c *ruleCompiler) compile(s source, n *yaml.Node, allowed variables) cel.Program {
+	if n.Kind != yaml.ScalarNode {
+		s.problem(n, evidence.CodePolicyType, "expected a CEL expression, not %s", describe(n))
+		return nil
+	}
+	e, err := c.environment(allowed)
+	if err != nil {
+		s.problem(n, evidence.CodePolicyRuleInvalid, "cannot compile rules: %s", err)
+		return nil
+	}
+	ast, issues := e.Compile(n.Value)
+	if list := issues.Errors(); len(list) > 0 {
+		for _, issue := range list {
+			line, column := s.ruleAt(n, issue.Location.Line(), issue.Location.Column())
+			s.add(line, column, evidence.CodePolicyRuleInvalid, "rule: %s", ruleMessage(issue.Message, allowed))
+		}
+		return nil
+	}
+	return c.program(s, n, e, ast)
+}
+
+func (c *ruleCompiler) program(s source, n *yaml.Node, e *cel.Env, ast *cel.Ast) cel.Program {
+	refuse := func(format string, args ...any) cel.Program {
+		s.problem(n, evidence.CodePolicyRuleInvalid, "rule: "+format, args...)
+		return nil
+	}
+	if ast.OutputType() != cel.BoolType {
+		return refuse("gives %s, but a rule must give a boolean", ast.OutputType())
+	}
+	cost, err := e.EstimateCost(ast, sizes{})
+	if err != nil {
+		return refuse("its cost cannot be estimated: %s", err)
+	}
+	if cost.Max > maxRuleCost {
+		return refuse("may cost up to %d units, and the limit is %d; loop over less", cost.Max, maxRuleCost)
+	}
+	program, err := e.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxRuleCost))
+	if err != nil {
+		return refuse("%s", err)
+	}
+	return program
+}
+
+// ruleMessage turns the compiler's message into one line, with a hint where it is known.
+func ruleMessage(message string, allowed variables) string {
+	message = clipTo(strings.Join(strings.Fields(message), " "), maxText)
+	for name, declared := range map[string]bool{"sev_snp": allowed.snp, "tdx": allowed.tdx, "tpm": allowed.tpm} {
+		if !declared && strings.Contains(message, "undeclared reference to '"+name+"'") {
+			return message + "; the alternative does not mention " + name
+		}
+	}
+	return message
+}
+
+// ruleAt turns a place in a rule's text (line from 1, column from 0) into a
+// place in the file, as exactly as the YAML style allows.
+func (s source) ruleAt(n *yaml.Node, line, column int) (fileLine, fileColumn int) {
+	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
+		if line == 1 && !strings.Contains(n.Value, "\n") {
+			quote := 0
+			if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+				quote = 1
+			}
+			return n.Line, n.Column + quote + column
+		}
+		return n.Line, n.Column
+	}
+	lines := strings.Split(string(s.data), "\n")
+	at := n.Line + line // the text starts on the line after the indicator
+	if n.Style&yaml.FoldedStyle != 0 {
+		at = n.Line + 1 // folding joined the lines
+	}
+	if at > len(lines) {
+		return n.Line, n.Column
+	}
+	text := lines[at-1]
+	indent := len(text) - len(strings.TrimLeft(text, " "))
+	return at, indent + column + 1
+}
+
+// sizes tells the cost estimate how large claims can be.
+type sizes struct{}
+
+func (sizes) EstimateSize(element checker.AstNode) *checker.SizeEstimate {
+	switch element.Type().Kind() {
+	case types.StringKind, types.BytesKind:
+		return &checker.SizeEstimate{Max: maxClaimText}
+	case types.ListKind, types.MapKind:
+		return &checker.SizeEstimate{Max: maxClaimList}
+	}
+	return nil
+}
+
+func (sizes) EstimateCallCost(string, string, *checker.AstNode, []checker.AstNode) *checker.CallEstimate {
+	return nil
+}

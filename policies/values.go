@@ -1,0 +1,209 @@
+package policies
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// digests is a set of byte strings of one size: looking one up takes the same
+// time however many there are.
+type digests map[string]struct{}
+
+func (d digests) has(value evidence.Hex) bool {
+	_, ok := d[string(value)]
+	return ok
+}
+
+// values are what a claim may be: values written in the workload, and sets of
+// reference values that it refers to. Nil values mean any value, where the
+// document says so.
+type values struct {
+	literals   digests
+	references []reference
+	want       string // for checks
+}
+
+// reference is one list of a document of reference values.
+type reference struct {
+	from   *referenceValues
+	values digests
+}
+
+// match says whether value is a reference value in force at now, and until when.
+// If only expired reference values have it, expired is the latest of them.
+func (v *values) match(value evidence.Hex, now time.Time) (ok bool, until time.Time, expired *referenceValues) {
+	if v.literals.has(value) {
+		return true, time.Time{}, nil
+	}
+	for _, ref := range v.references {
+		if !ref.values.has(value) {
+			continue
+		}
+		switch {
+		case ref.from.inForce(now):
+			if ref.from.notAfter.After(until) {
+				ok, until = true, ref.from.notAfter
+			}
+		case expired == nil || ref.from.notAfter.After(expired.notAfter):
+			expired = ref.from
+		}
+	}
+	return ok, until, expired
+}
+
+// valueSpec says what the values of a key are.
+type valueSpec struct {
+	key  string // as in the document
+	size int    // in bytes
+	// zero allows the value of zeros, where it is a real state and not a
+	// register that nobody filled.
+	zero bool
+	// reference is the list of a document of reference values that the key may
+	// refer to; empty if it may not.
+	reference  string
+	technology evidence.Kind
+}
+
+// anyWord stands for a value that the administrator does not want to pin.
+const anyWord = "any"
+
+func isAny(n *yaml.Node) bool {
+	return n != nil && n.Kind == yaml.ScalarNode && n.Value == anyWord
+}
+
+// readValues reads a list of values and references. One reference may stand
+// without a list. A nil node gives nil.
+func (l *loader) readValues(s source, n *yaml.Node, spec valueSpec) *values {
+	if n == nil {
+		return nil
+	}
+	v := &values{literals: digests{}}
+	entries := []*yaml.Node{n}
+	if n.Kind != yaml.MappingNode {
+		entries = s.sequence(n, spec.key)
+	}
+	var shown []string
+	for _, entry := range entries {
+		if entry.Kind == yaml.MappingNode {
+			if ref, ok := l.readReference(s, entry, spec); ok {
+				v.references = append(v.references, ref)
+				shown = append(shown, "reference "+ref.from.name)
+			}
+			continue
+		}
+		if value := s.literal(entry, spec, v.literals); value != nil {
+			shown = append(shown, value.String())
+		}
+	}
+	v.want = wantOneOf(shown)
+	return v
+}
+
+// wantOneOf spells out the first values of a list.
+func wantOneOf(shown []string) string {
+	if more := len(shown) - maxWantValues; more > 0 {
+		return fmt.Sprintf("one of %s and %d more", strings.Join(shown[:maxWantValues], ", "), more)
+	}
+	return orList(shown)
+}
+
+// literal reads one value into list, which must not have it yet.
+func (s source) literal(n *yaml.Node, spec valueSpec, list digests) evidence.Hex {
+	value := s.hexValue(n, spec)
+	if value == nil {
+		return nil
+	}
+	if list.has(value) {
+		s.problem(n, evidence.CodePolicyValue, "%s has %s twice", spec.key, clip(value.String()))
+		return nil
+	}
+	list[string(value)] = struct{}{}
+	return value
+}
+
+// hexValue reads a value of the spec's size, or nil. It takes the scalar's
+// text, whatever YAML makes of it: a digest may consist of digits alone.
+func (s source) hexValue(n *yaml.Node, spec valueSpec) evidence.Hex {
+	if n.Kind != yaml.ScalarNode {
+		s.problem(n, evidence.CodePolicyType, "%s: expected a value of %d hex digits, not %s", spec.key, 2*spec.size, describe(n))
+		return nil
+	}
+	value, err := hex.DecodeString(n.Value)
+	switch {
+	case isAny(n):
+		s.problem(n, evidence.CodePolicyValue, "%s does not take any among its values", spec.key)
+	case err != nil:
+		s.problem(n, evidence.CodePolicyType, "%s: expected %d hex digits, not %s", spec.key, 2*spec.size, describe(n))
+	case len(value) != spec.size:
+		s.problem(n, evidence.CodePolicyValue, "%s: expected %d hex digits, got %d", spec.key, 2*spec.size, len(n.Value))
+	case !spec.zero && isFilled(value, 0x00):
+		s.problem(n, evidence.CodePolicyUnsafe, "%s: all zeros is what a machine shows that measured nothing; it is no reference value", spec.key)
+	case isFilled(value, 0xff):
+		s.problem(n, evidence.CodePolicyUnsafe, "%s: all ones is what a machine shows that measured nothing; it is no reference value", spec.key)
+	default:
+		return value
+	}
+	return nil
+}
+
+func isFilled(value []byte, with byte) bool {
+	return len(value) > 0 && bytes.Count(value, []byte{with}) == len(value)
+}
+
+// readReference reads {reference: NAME} and looks the list up.
+func (l *loader) readReference(s source, n *yaml.Node, spec valueSpec) (reference, bool) {
+	f := s.mapping(n, "an entry of "+spec.key)
+	if spec.reference == "" {
+		s.problem(n, evidence.CodePolicyType, "%s takes values only, no references", spec.key)
+		return reference{}, false
+	}
+	nameNode := f.need("reference", "write reference: NAME, or a value in hex")
+	name := s.text(nameNode)
+	f.done()
+	if name == "" {
+		return reference{}, false
+	}
+	from := l.references[name]
+	switch {
+	case from == nil && l.incomplete:
+		// The document may be one of those that could not be read.
+	case from == nil:
+		s.problem(nameNode, evidence.CodePolicyReferenceUnknown, "there are no reference values named %q", clip(name))
+	case from.technology != "" && from.technology != spec.technology:
+		s.problem(nameNode, evidence.CodePolicyReferenceUnknown, "reference values %q are for %s, not for %s", clip(name), from.technology, spec.technology)
+	case from.lists[spec.reference] == nil && !from.broken:
+		s.problem(nameNode, evidence.CodePolicyReferenceUnknown, "reference values %q have no list %s", clip(name), spec.reference)
+	default:
+		return reference{from, from.lists[spec.reference]}, true
+	}
+	return reference{}, false
+}
+
+// accessList names what is allowed and what is denied.
+type accessList struct{ allow, deny *values }
+
+// readAccess reads {allow: [...], deny: [...]}.
+func (l *loader) readAccess(s source, n *yaml.Node, spec valueSpec) *accessList {
+	f := s.mapping(n, spec.key)
+	if f == nil {
+		return nil
+	}
+	allow, deny := spec, spec
+	allow.key, deny.key = spec.key+".allow", spec.key+".deny"
+	a := &accessList{l.readValues(s, f.take("allow"), allow), l.readValues(s, f.take("deny"), deny)}
+	if a.deny != nil {
+		a.deny.want = "not " + a.deny.want
+	}
+	if len(f.values) == 0 {
+		s.problem(n, evidence.CodePolicyMissingKey, "%s needs a list allow, a list deny, or both", spec.key)
+	}
+	f.done()
+	return a
+}
