@@ -1,0 +1,233 @@
+package tokens
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/verifier"
+)
+
+// claimsOf says of result what an EAR can say: everything but who issues it, to
+// whom and for how long.
+func claimsOf(result verifier.Result) Claims {
+	simulated := result.Simulated()
+	c := Claims{
+		Profile:    Profile,
+		Subject:    result.Identity().SPIFFEID,
+		Nonce:      eatNonce(result.Nonce()),
+		Status:     StatusAffirming,
+		Submodules: map[string]Submodule{},
+		Appraisal: Appraisal{
+			ID: result.ID(), At: result.AppraisedAt().Unix(), Freshness: freshnessOf(result),
+			Simulated: &simulated, Relaxed: result.Relaxed(), Workload: result.Workload(),
+		},
+	}
+	if key := result.Key(); !key.IsZero() {
+		c.Confirmation = &Confirmation{key}
+	}
+	reportData := result.ReportData()
+	for i, claims := range result.Claims() {
+		s := submoduleOf(claims, result.Checks())
+		s.Policies = []string{result.PolicyDigest()}
+		s.Nonce = eatNonce(reportData[i])
+		c.Submodules[string(claims.Kind)] = s
+		c.Status = worst(c.Status, s.Status)
+	}
+	return c
+}
+
+func freshnessOf(result verifier.Result) Freshness {
+	switch {
+	case result.Purpose() != "":
+		return FreshnessChallenge
+	case result.Nonce() != nil:
+		return FreshnessRelyingParty
+	default:
+		return FreshnessNone
+	}
+}
+
+// eatNonce returns data if an EAT can carry it as a nonce: 8 to 64 bytes (RFC 9711 §4.1).
+func eatNonce(data []byte) Bytes {
+	if len(data) < minNonce || len(data) > maxNonce {
+		return nil
+	}
+	return data
+}
+
+func submoduleOf(claims evidence.Claims, checks evidence.Checks) Submodule {
+	s := Submodule{Vector: vectorOf(claims, checks), Evidence: evidenceOf(claims)}
+	s.Status = s.Vector.Status()
+	return s
+}
+
+func evidenceOf(claims evidence.Claims) Evidence {
+	simulated := claims.Simulated
+	e := Evidence{ClaimsSHA256: digestOf(claims), Simulated: &simulated, Measurements: map[string]Bytes{}}
+	if anchor := claims.TrustAnchor; anchor != nil {
+		e.TrustAnchorSHA256, e.Origin = Bytes(anchor.SHA256), anchor.Origin
+	}
+	switch {
+	case claims.SEVSNP != nil:
+		e.measured("measurement", claims.SEVSNP.Measurement)
+		e.measured("host_data", claims.SEVSNP.HostData)
+	case claims.TDX != nil:
+		t := claims.TDX
+		for name, value := range map[string]evidence.Hex{
+			"mrtd": t.MRTD, "mrconfigid": t.MRConfigID,
+			"rtmr0": t.RTMR0, "rtmr1": t.RTMR1, "rtmr2": t.RTMR2, "rtmr3": t.RTMR3,
+		} {
+			e.measured(name, value)
+		}
+		if t.TCB != nil {
+			e.TCBStatus = t.TCB.Status
+		}
+	case claims.TPM != nil:
+		for index, value := range claims.TPM.PCRs {
+			e.measured(fmt.Sprintf("%s:%d", claims.TPM.Bank, index), value)
+		}
+	}
+	return e
+}
+
+// measured adds a value, unless the evidence does not have it.
+func (e *Evidence) measured(name string, value evidence.Hex) {
+	if len(value) > 0 {
+		e.Measurements[name] = Bytes(value)
+	}
+}
+
+// digestOf is the SHA-256 of the claims in JSON, whose fields and map keys have a
+// fixed order.
+func digestOf(claims evidence.Claims) Bytes {
+	data, err := json.Marshal(claims)
+	if err != nil {
+		panic("tokens: cannot encode claims: " + err.Error()) // plain data always encodes
+	}
+	sum := sha256.Sum256(data)
+	return sum[:]
+}
+
+// vectorOf rates accepted evidence. Where it rests on a simulated root, its
+// hardware is not recognised, whatever it says of itself.
+func vectorOf(claims evidence.Claims, checks evidence.Checks) Vector {
+	var v Vector
+	switch {
+	case claims.SEVSNP != nil:
+		v = snpVector(claims.SEVSNP, checks)
+	case claims.TDX != nil:
+		v = tdxVector(claims.TDX, checks)
+	case claims.TPM != nil:
+		v = tpmVector(claims.TPM, checks)
+	}
+	if claims.Simulated {
+		v.Hardware, v.RuntimeOpaque = hardwareUnknown, noClaim
+	}
+	return v
+}
+
+func snpVector(c *evidence.SNPClaims, checks evidence.Checks) Vector {
+	v := Vector{Hardware: hardwareGenuine, Configuration: configurationApproved, RuntimeOpaque: memoryEncrypted}
+	if c.Policy.MigrateMA || c.Policy.CXL {
+		v.Configuration = configurationUnsafe
+	}
+	if c.Policy.Debug {
+		v.Configuration, v.RuntimeOpaque = configurationRefused, memoryVisible
+	}
+	v.Executables = executables(checks, evidence.CodePolicySNPMeasurement)
+	v.InstanceIdentity = identity(checks, evidence.CodePolicySNPChip)
+	return v
+}
+
+func tdxVector(c *evidence.TDXClaims, checks evidence.Checks) Vector {
+	v := Vector{Hardware: tdxHardware(c.TCB), Configuration: configurationApproved, RuntimeOpaque: memoryEncrypted}
+	if c.Attributes.Migratable || c.Attributes.Perfmon || !c.Attributes.SEPTVEDisable {
+		v.Configuration = configurationUnsafe
+	}
+	if c.Attributes.Debug {
+		v.Configuration, v.RuntimeOpaque = configurationRefused, memoryVisible
+	}
+	v.Executables = executables(checks, evidence.CodePolicyTDXMRTD)
+	v.InstanceIdentity = identity(checks, evidence.CodePolicyTDXPPID)
+	return v
+}
+
+// tdxHardware translates Intel's TCB status. A platform that no collateral
+// knows is not recognised.
+func tdxHardware(tcb *evidence.TDXTCB) Trust {
+	if tcb == nil {
+		return hardwareUnknown
+	}
+	switch tcb.Status {
+	case "UpToDate":
+		return hardwareGenuine
+	case "SWHardeningNeeded", "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded",
+		"OutOfDate", "OutOfDateConfigurationNeeded":
+		return hardwareVulnerable
+	case "Revoked":
+		return hardwareRefused
+	default:
+		return hardwareUnknown
+	}
+}
+
+// tpmVector claims nothing about memory, which a TPM does not protect, and about
+// hardware only what a certificate under the operator's roots says.
+func tpmVector(c *evidence.TPMClaims, checks evidence.Checks) Vector {
+	v := Vector{InstanceIdentity: identityRecognized, Configuration: configurationApproved}
+	if c.AKSource == "certificate" {
+		v.Hardware = hardwareGenuine
+	}
+	v.Executables = executables(checks, evidence.CodePolicyTPMPCR)
+	return v
+}
+
+// executables claims what was approved at boot if policy compared it with
+// reference values; a policy that did not look knows nothing of it.
+func executables(checks evidence.Checks, code evidence.Code) Trust {
+	if passed(checks, code) {
+		return executablesBoot
+	}
+	return executablesUnknown
+}
+
+func identity(checks evidence.Checks, code evidence.Code) Trust {
+	if passed(checks, code) {
+		return identityRecognized
+	}
+	return noClaim
+}
+
+// passed reports whether code was checked and every check of it passed.
+func passed(checks evidence.Checks, code evidence.Code) bool {
+	found := false
+	for _, check := range checks {
+		if check.Code == code {
+			if check.Status != evidence.Pass {
+				return false
+			}
+			found = true
+		}
+	}
+	return found
+}
+
+// validity returns the end of a token issued at now on result.
+func validity(result verifier.Result, now time.Time) (time.Time, error) {
+	if age := now.Sub(result.AppraisedAt()); age > maxResultAge || age < -maxResultAge {
+		return time.Time{}, evidence.Errorf(evidence.CodeIssuingResult, "", "the result is %s old; tokens are issued within %s of the appraisal", age, maxResultAge)
+	}
+	end := now.Add(Life)
+	if until := result.ValidUntil(); !until.IsZero() && until.Before(end) {
+		end = until
+	}
+	end = end.Truncate(time.Second)
+	if end.Sub(now) < minLife {
+		return time.Time{}, evidence.Errorf(evidence.CodeIssuingValidity, "",
+			"a token could last only until %s, less than %s from now", end.UTC().Format(time.RFC3339), minLife)
+	}
+	return end, nil
+}
