@@ -1,0 +1,243 @@
+package tdx
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/big"
+	"testing"
+
+	"crypto/elliptic"
+
+	"github.com/quotary/quotary/evidence"
+	simulated "github.com/quotary/quotary/simulators/tdx"
+	"github.com/quotary/quotary/tee"
+)
+
+// Offsets in a quote of version 4 (5 has 6 bytes more before the body).
+const (
+	atBody      = headerSize
+	atDataSize  = headerSize + body10Size
+	atSignature = atDataSize + 4
+	atKey       = atSignature + sigSize
+	atOuterSize = atKey + keySize + 2
+	atQEReport  = atOuterSize + 4
+	atAuthSize  = atQEReport + reportSize + sigSize
+)
+
+// TestAttack_T02_LengthFields sets every length field to hostile values.
+func TestAttack_T02_LengthFields(t *testing.T) {
+	s := newScene(t)
+	quote := s.machine.Quote(reportData)
+	authSize := int(binary.LittleEndian.Uint16(quote[atAuthSize:]))
+	for name, field := range map[string]struct{ at, width int }{
+		"signature data":       {atDataSize, 4},
+		"certification data":   {atOuterSize, 4},
+		"authentication data":  {atAuthSize, 2},
+		"nested certification": {atAuthSize + 2 + authSize + 2, 4},
+	} {
+		for _, value := range []uint32{0, 1, 63, 64, 0x85, 0xffff, 1 << 16, 1<<31 - 1, 1 << 31, 1<<32 - 1} {
+			mutant := bytes.Clone(quote)
+			if field.width == 2 {
+				binary.LittleEndian.PutUint16(mutant[field.at:], uint16(value))
+			} else {
+				binary.LittleEndian.PutUint32(mutant[field.at:], value)
+			}
+			if bytes.Equal(mutant, quote) {
+				continue
+			}
+			if out := s.verify(mutant); out.Genuine() || len(out.Checks.Failed()) == 0 {
+				t.Errorf("%s size %#x: accepted", name, value)
+			}
+		}
+	}
+}
+
+// TestTruncation cuts a quote at every length.
+func TestTruncation(t *testing.T) {
+	s := newScene(t)
+	quote := s.machine.Quote(reportData)
+	for n := range quote {
+		if out := s.verify(quote[:n]); out.Genuine() || out.Undecided() || len(out.Checks.Failed()) == 0 {
+			t.Fatalf("the first %d bytes were accepted", n)
+		}
+	}
+	refusedWith(t, s.verify(nil), evidence.CodeTDXQuoteFormat)
+	refusedWith(t, s.verify(make([]byte, maxQuote+1)), evidence.CodeTDXQuoteFormat)
+}
+
+// TestPadding tolerates and reports zero padding, and nothing else.
+func TestPadding(t *testing.T) {
+	s := newScene(t)
+	quote := s.machine.Quote(reportData)
+	out := s.verify(append(bytes.Clone(quote), make([]byte, 100)...))
+	requireGenuine(t, out)
+	if check, _ := out.Checks.Get(evidence.CodeTDXPadding); check.Got != "100 zero bytes" {
+		t.Errorf("padding is reported as %q", check.Got)
+	}
+	refusedWith(t, s.verify(append(bytes.Clone(quote), 0, 0, 1)), evidence.CodeTDXPadding)
+}
+
+// TestAttack_Quote alters quotes and signs them again, so that the check under
+// test is what refuses them.
+func TestAttack_Quote(t *testing.T) {
+	other := newScene(t, func(o *simulated.MachineOptions) { o.Name = "other" }).machine
+	v5 := func(o *simulated.MachineOptions) { o.Version = 5 }
+	v4 := func(*simulated.MachineOptions) {}
+	for _, c := range []struct {
+		name  string
+		opts  func(*simulated.MachineOptions)
+		alter func(*simulated.Parts)
+		want  evidence.Code
+	}{
+		{"T03_SGXTEEType", v4, func(p *simulated.Parts) { p.Header[4] = 0 }, evidence.CodeTDXTEEType},
+		{"T03_Version3", v4, func(p *simulated.Parts) { p.Header[0] = 3 }, evidence.CodeTDXQuoteVersion},
+		{"T03_Version6", v4, func(p *simulated.Parts) { p.Header[0] = 6 }, evidence.CodeTDXQuoteVersion},
+		{"T03_SGXBodyInVersion5", v5, func(p *simulated.Parts) {
+			p.Body, p.Descriptor = p.Body[:reportSize], []byte{1, 0, 0x80, 1, 0, 0}
+		}, evidence.CodeTDXBodyType},
+		{"T04_BodyTypeOf15WithSizeOf10", v5, func(p *simulated.Parts) { p.Descriptor[0] = bodyTD15 }, evidence.CodeTDXBodyType},
+		{"T04_BodyTypeOf10WithSizeOf15", v5, func(p *simulated.Parts) {
+			p.Descriptor = []byte{2, 0, 0x88, 2, 0, 0}
+			p.Body = append(p.Body, make([]byte, 64)...)
+		}, evidence.CodeTDXBodyType},
+		{"T05_KeyTypeP384", v4, func(p *simulated.Parts) { p.Header[2] = 3 }, evidence.CodeTDXKeyType},
+		{"T06_QEVendor", v4, func(p *simulated.Parts) { p.Header[12] ^= 1 }, evidence.CodeTDXQEVendor},
+		{"T07_KeyBindingHash", v4, func(p *simulated.Parts) { p.QEReport[320] ^= 1 }, evidence.CodeTDXKeyBinding},
+		{"T07_KeyBindingZeros", v4, func(p *simulated.Parts) { p.QEReport[383] ^= 1 }, evidence.CodeTDXKeyBinding},
+		{"T07_OwnAttestationKey", v4, func(p *simulated.Parts) { p.AttestationKey = other.PCKKey() }, evidence.CodeTDXKeyBinding},
+		{"T07_AuthenticationData", v4, func(p *simulated.Parts) { p.Auth[0] ^= 1 }, evidence.CodeTDXKeyBinding},
+		{"T08_QEReportByOtherPCK", v4, func(p *simulated.Parts) { p.PCKKey = other.PCKKey() }, evidence.CodeTDXQESignature},
+		{"T09_QESigner", v4, func(p *simulated.Parts) { p.QEReport[128] ^= 1 }, evidence.CodeTDXQuotingEnclave},
+		{"T09_QEProduct", v4, func(p *simulated.Parts) { p.QEReport[256] ^= 1 }, evidence.CodeTDXQuotingEnclave},
+		{"T09_QEDebug", v4, func(p *simulated.Parts) { p.QEReport[48] |= 2 }, evidence.CodeTDXQuotingEnclave},
+		{"T09_QEMiscSelect", v4, func(p *simulated.Parts) { p.QEReport[16] = 1 }, evidence.CodeTDXQuotingEnclave},
+		{"T09_QEReserved", v4, func(p *simulated.Parts) { p.QEReport[100] = 1 }, evidence.CodeTDXReserved},
+		{"T22_ModuleSigner", v4, func(p *simulated.Parts) { p.Body[64] = 1 }, evidence.CodeTDXModuleSigner},
+		{"T23_SEAMDebug", v4, func(p *simulated.Parts) { p.Body[112] = 1 }, evidence.CodeTDXModuleSigner},
+		{"OtherCertificationData", v4, func(p *simulated.Parts) { p.OuterType = 7 }, evidence.CodeTDXCertificationData},
+		{"PlainPPIDCertificationData", v4, func(p *simulated.Parts) { p.InnerType = 1 }, evidence.CodeTDXCertificationData},
+	} {
+		t.Run(c.name, func(t *testing.T) { refusedWith(t, newScene(t, c.opts).parts(c.alter), c.want) })
+	}
+}
+
+// TestAttack_T24_to_T28_Claims: what a policy judges is genuine evidence, and its
+// claims must say it.
+func TestAttack_T24_to_T28_Claims(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		at   int
+		bit  byte
+		got  func(*evidence.TDXClaims) bool
+	}{
+		{"T24_Debug", 120, 1, func(c *evidence.TDXClaims) bool { return c.Attributes.Debug }},
+		{"T25_SEPTVEDisable", 123, 0x10, func(c *evidence.TDXClaims) bool { return !c.Attributes.SEPTVEDisable }},
+		{"T26_Migratable", 123, 0x20, func(c *evidence.TDXClaims) bool { return c.Attributes.Migratable }},
+		{"T27_PKS", 123, 0x40, func(c *evidence.TDXClaims) bool { return c.Attributes.PKS }},
+		{"T27_KL", 123, 0x80, func(c *evidence.TDXClaims) bool { return c.Attributes.KL }},
+		{"T27_Perfmon", 127, 0x80, func(c *evidence.TDXClaims) bool { return c.Attributes.Perfmon }},
+		{"T27_UnknownBit", 121, 0x04, func(c *evidence.TDXClaims) bool { return c.Attributes.Raw[1] == 4 }},
+		{"T28_XFAM", 128, 0x03, func(c *evidence.TDXClaims) bool { return c.XFAM[0] == 0xe4 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out := newScene(t).parts(func(p *simulated.Parts) { p.Body[c.at] ^= c.bit })
+			requireGenuine(t, out)
+			if !c.got(out.Claims.TDX) {
+				t.Errorf("claims %+v", out.Claims.TDX)
+			}
+		})
+	}
+}
+
+// TestAttack_T26_MigrationTD: a service TD shows in the claims.
+func TestAttack_T26_MigrationTD(t *testing.T) {
+	out := newScene(t, func(o *simulated.MachineOptions) {
+		o.Version, o.TD15, o.MRServiceTD = 5, true, [48]byte{7}
+	}).genuine()
+	requireGenuine(t, out)
+	if out.Claims.TDX.MRServiceTD[0] != 7 {
+		t.Error("MRSERVICETD is not in the claims")
+	}
+}
+
+// TestAttack_T48_UpdatedModule: after an update of the module the launch is
+// judged, both versions are claims, and a lower second version counts.
+func TestAttack_T48_UpdatedModule(t *testing.T) {
+	judge := func(launched, now [16]byte) *evidence.TDXClaims {
+		out := newScene(t, func(o *simulated.MachineOptions) {
+			o.Version, o.TD15, o.TEETCBSVN, o.TEETCBSVN2 = 5, true, launched, now
+		}).genuine()
+		requireGenuine(t, out)
+		return out.Claims.TDX
+	}
+	old, current := [16]byte{3, 1, 8}, [16]byte{5, 1, 8}
+	if c := judge(old, current); c.TCB.Status != "OutOfDate" || c.TEETCBSVN[0] != 3 || c.TEETCBSVN2[0] != 5 {
+		t.Errorf("launched with an old module: %+v", c.TCB)
+	}
+	if c := judge(current, old); c.TCB.Status != "OutOfDate" {
+		t.Errorf("second version lower: %+v", c.TCB)
+	}
+	if c := judge([16]byte{5, 3, 8}, old); c.TCB.Status != "OutOfDate" {
+		t.Errorf("second version of an older module: %+v", c.TCB)
+	}
+	if c := judge(old, [16]byte{5, 3, 8}); c.TCB.Status != "OutOfDate" {
+		t.Errorf("updated to a newer module: %+v", c.TCB)
+	}
+}
+
+// TestAttack_T49_HeaderVersions: header fields that version 3 used for versions
+// raise nothing.
+func TestAttack_T49_HeaderVersions(t *testing.T) {
+	s := newScene(t, func(o *simulated.MachineOptions) { o.QESVN = 4 })
+	out := s.parts(func(p *simulated.Parts) { copy(p.Header[8:12], []byte{0xff, 0xff, 0xff, 0xff}) })
+	requireGenuine(t, out)
+	if got := out.Claims.TDX.TCB.QEStatus; got != "OutOfDate" {
+		t.Errorf("QE status %s", got)
+	}
+}
+
+// TestAttack_T50_MalleableSignature: (r, n−s) verifies as any ECDSA does, but
+// neither changes the outcome nor is remembered.
+func TestAttack_T50_MalleableSignature(t *testing.T) {
+	s := newScene(t)
+	quote := s.machine.Quote(reportData)
+	requireGenuine(t, s.verify(quote))
+	keys := len(s.verifier.keys.entries)
+	mutant := bytes.Clone(quote)
+	half := mutant[atSignature+32 : atSignature+64]
+	new(big.Int).Sub(elliptic.P256().Params().N, new(big.Int).SetBytes(half)).FillBytes(half)
+	out := s.verify(mutant)
+	requireGenuine(t, out)
+	if len(s.verifier.keys.entries) != keys || !bytes.Equal(out.ReportData, reportData[:]) {
+		t.Error("the other signature made a difference")
+	}
+}
+
+// TestFlips flips every byte that a signature covers, in quotes of version 4 and
+// of version 5, and in the QE report.
+func TestFlips(t *testing.T) {
+	for name, alter := range map[string]func(*simulated.MachineOptions){
+		"version 4": func(*simulated.MachineOptions) {},
+		"version 5": func(o *simulated.MachineOptions) { o.Version, o.TD15 = 5, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, alter)
+			flipAll(t, s.machine.Quote(reportData), s.verify)
+		})
+	}
+}
+
+// flipAll flips, one at a time, every byte of a quote up to its PEM chain, and of
+// the base64 text of the chain.
+func flipAll(t *testing.T, quote []byte, verify func([]byte) tee.Outcome) {
+	t.Helper()
+	requireGenuine(t, verify(quote))
+	chain := bytes.Index(quote, []byte("-----BEGIN"))
+	for i := range quote[:chain] {
+		mutant := bytes.Clone(quote)
+		mutant[i] ^= 0x01
+		if out := verify(mutant); out.Genuine() || len(out.Checks.Failed()) == 0 {
+			t.Fatalf("byte %d of %d flipped: accepted", i, chain)
+		}
+	}
+}
