@@ -167,19 +167,24 @@ func (r *run) refuse(kind documentKind, want string, why refusal) {
 	r.checks.Fail(kind.genuine, want, why.reason)
 }
 
-// genuine verifies a document by whichever signing certificate fits.
+// genuine verifies a document by whichever signing certificate fits, one in
+// force before others: a key may have been certified again.
 func (r *run) genuine(kind documentKind, raw []byte, signers []*x509.Certificate) (*document, refusal) {
+	var best *document
 	var last refusal
 	for _, signer := range signers {
 		found, code, reason := r.verifier.document(kind, raw, signer)
 		if found != nil {
-			return found, refusal{}
+			if best == nil || (r.inForce(found) && !r.inForce(best)) {
+				best = found
+			}
+			continue
 		}
 		if last.code != kind.format {
 			last = refusal{code, reason}
 		}
 	}
-	return nil, last
+	return best, last
 }
 
 // prefer ranks genuine documents: about this platform, in force by a certificate
