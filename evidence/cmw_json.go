@@ -3,6 +3,7 @@ package evidence
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strconv"
 	"unicode/utf8"
 )
@@ -16,22 +17,36 @@ type jsonWalker struct {
 
 // decodeJSON returns the records of a CMW record or collection in JSON.
 func decodeJSON(data []byte) (records, error) {
-	if !utf8.Valid(data) || !json.Valid(data) {
-		return nil, Errorf(CodeEvidenceMalformed, "evidence", "this is not one complete JSON text")
+	if !utf8.Valid(data) {
+		return nil, errJSON("evidence")
 	}
 	w := jsonWalker{tokens: json.NewDecoder(bytes.NewReader(data))}
 	w.tokens.UseNumber()
-	err := w.message("evidence", 1)
-	return w.found, err
+	if err := w.message("evidence", 1); err != nil {
+		return nil, err
+	}
+	if _, err := w.tokens.Token(); err != io.EOF {
+		return nil, errJSON("evidence")
+	}
+	return w.found, nil
 }
 
-// next returns the next token. The text was validated before, so there is one.
+// next returns the next token, or nil where the text is no JSON or at its end:
+// nil is nothing that a caller expects.
 func (w *jsonWalker) next() json.Token {
 	token, err := w.tokens.Token()
 	if err != nil {
 		return nil
 	}
 	return token
+}
+
+// end reads the delimiter that closes a record or a collection.
+func (w *jsonWalker) end(field string, delimiter json.Delim) error {
+	if w.next() != delimiter {
+		return errJSON(field)
+	}
+	return nil
 }
 
 // message reads a record or a collection.
@@ -52,7 +67,10 @@ func (w *jsonWalker) collection(field string, depth int) error {
 	labels := map[string]bool{}
 	entries := 0
 	for w.tokens.More() {
-		label, _ := w.next().(string)
+		label, ok := w.next().(string)
+		if !ok {
+			return errJSON(field)
+		}
 		if labels[label] {
 			return Errorf(CodeEvidenceDuplicate, under(field, label), "the label occurs twice")
 		}
@@ -69,7 +87,9 @@ func (w *jsonWalker) collection(field string, depth int) error {
 			return err
 		}
 	}
-	w.next() // the closing brace
+	if err := w.end(field, '}'); err != nil {
+		return err
+	}
 	return checkEntries(field, entries)
 }
 
@@ -83,7 +103,9 @@ func (w *jsonWalker) record(field string) error {
 		}
 		elements[n] = w.next()
 	}
-	w.next() // the closing bracket
+	if err := w.end(field, ']'); err != nil {
+		return err
+	}
 	if _, number := elements[0].(json.Number); number && n >= 2 {
 		return errContentFormat(field)
 	}
@@ -125,6 +147,10 @@ func decodeBase64URL(field, text string) ([]byte, error) {
 		return nil, Errorf(CodeEvidenceMalformed, field, "the record's value is not canonical base64url without padding")
 	}
 	return value, nil
+}
+
+func errJSON(field string) error {
+	return Errorf(CodeEvidenceMalformed, field, "this is not one complete JSON text")
 }
 
 func errRecord(field string) error {

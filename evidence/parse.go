@@ -45,12 +45,25 @@ func unwrap(data []byte) (records, error) {
 	}
 	switch text := bytes.TrimLeft(data, " \t\r\n"); {
 	case len(text) > 0 && (text[0] == '[' || text[0] == '{'):
-		return decodeJSON(text)
+		return unwrapJSON(text)
 	case data[0] >= 0x80 && data[0] <= 0xbf, data[0] >= 0xc0 && data[0] <= 0xdb: // arrays and maps; tags
 		return decodeCBOR(data)
 	}
 	return nil, Errorf(CodeKindUnknown, "evidence",
 		"this is neither a CMW in JSON or CBOR nor a bare SEV-SNP report or TDX quote; for other files see `quotary evidence pack`")
+}
+
+// unwrapJSON decodes text and, only where that fails, looks whether it is a
+// document of another system.
+func unwrapJSON(text []byte) (records, error) {
+	found, err := decodeJSON(text)
+	if err == nil {
+		return found, nil
+	}
+	if named := foreignObject(text); named != nil {
+		return nil, named
+	}
+	return nil, err
 }
 
 // snpReportSize is the size of ATTESTATION_REPORT (SEV-SNP ABI 56860, table 23).

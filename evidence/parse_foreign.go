@@ -37,7 +37,8 @@ var foreignJSON = []struct{ key, says string }{
 	{"arch", "evidence from an NVIDIA GPU; this build verifies SEV-SNP, TDX and TPM evidence"},
 }
 
-// foreign refuses what is recognised as something else than our evidence.
+// foreign refuses what is recognised by its first bytes as something else than
+// our evidence.
 func foreign(data []byte) error {
 	if teeType(data) == teeTypeSGX {
 		return Errorf(CodeKindUnsupported, "evidence", "an Intel SGX quote; this build verifies SEV-SNP, TDX and TPM evidence")
@@ -53,17 +54,14 @@ func foreign(data []byte) error {
 			}
 		}
 	}
-	return foreignObject(data)
+	return nil
 }
 
-// foreignObject recognises JSON objects of other systems. Only the names of the
-// top level are looked at; the strict decoder reads everything else.
-func foreignObject(data []byte) error {
-	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
-		return nil
-	}
+// foreignObject recognises JSON objects of other systems by the names at their
+// top level.
+func foreignObject(text []byte) error {
 	var object map[string]json.RawMessage
-	if json.Unmarshal(data, &object) != nil {
+	if json.Unmarshal(text, &object) != nil {
 		return nil
 	}
 	for _, f := range foreignJSON {

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"testing"
 
@@ -22,6 +23,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(tdxtest.RawQuote)
 	f.Add([]byte(`["application/vnd.quotary.tdx.quote","BAACAIEAAAA",4]`))
 	f.Add([]byte(`{"a":{"b":["application/vnd.quotary.tdx.quote","BAACAIEAAAA",4]}}`))
+	f.Add([]byte(`{"a":["application/vnd.quotary.tdx.quote","BAACAIEAAAA",4,],}`))
 	f.Add([]byte(unhex(f, "a101a1208300430400020004")))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		bundle, err := Parse(data)
@@ -31,6 +33,9 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("refused with %#v and bundle %v", err, bundle)
 			}
 			return
+		}
+		if first := bytes.TrimSpace(data)[0]; bareItem(data) == nil && (first == '{' || first == '[') && !json.Valid(data) {
+			t.Fatal("accepted as JSON, but is none")
 		}
 		for _, encode := range []func() ([]byte, error){bundle.MarshalJSON, bundle.MarshalCBOR} {
 			encoded, err := encode()

@@ -196,7 +196,7 @@ func TestParseRefusesJSON(t *testing.T) {
 		{"duplicate kind", `{"a":` + tdx + `,"b":` + tdx + `}`, CodeEvidenceDuplicate, "evidence"},
 		{"too many items", `{"a":` + tdx + `,"b":` + tdx + `,"c":` + tdx + `,"d":` + tdx + `}`, CodeEvidenceTooLarge, "evidence/d"},
 		{"too deep", `{"a":{"b":{"c":` + tdx + `}}}`, CodeEvidenceMalformed, "evidence/a/b"},
-		{"far too deep", strings.Repeat(`{"a":`, 10000) + tdx + strings.Repeat("}", 10000), CodeEvidenceMalformed, "evidence"},
+		{"far too deep", strings.Repeat(`{"a":`, 10000) + tdx + strings.Repeat("}", 10000), CodeEvidenceMalformed, "evidence/a/a"},
 		{"entry is a number", `{"a":1}`, CodeEvidenceMalformed, "evidence/a"},
 		{"entry is null", `{"a":null}`, CodeEvidenceMalformed, "evidence/a"},
 		{"hostile label", "{\"a\\u001b[31m\":1}", CodeEvidenceMalformed, `evidence/"a\x1b[31m"`},
