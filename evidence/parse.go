@@ -7,8 +7,9 @@ import (
 
 // Parse reads what a workload sends: a CMW record or collection in JSON or CBOR,
 // a bare SEV-SNP report or a bare TDX quote. It tells them apart by their first
-// bytes, decodes strictly and copies nothing of data's meaning: what the items
-// contain is for the technology's verifier (package tee).
+// bytes and decodes strictly; what the items contain is for the technology's
+// verifier (package tee). A bare report or quote is not copied: its item shares
+// data.
 //
 // Every error is an [*Error]. Evidence of another technology, and parts that
 // mean nothing alone, are named as what they are.
