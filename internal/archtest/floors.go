@@ -15,9 +15,12 @@ var floors = map[string]int{
 	"tee/tdx":          2,
 	"tee/tpm":          2,
 	"tee/endorsements": 2,
+	"tee/teetest":      2, // for tests only
 	"simulators":       2,
 
 	"verifier": 3,
+
+	"verifier/verifiertest": 4, // for tests only
 
 	"tokens": 4,
 	"ca":     4,
