@@ -130,20 +130,26 @@ func vectorOf(claims evidence.Claims, checks evidence.Checks) Vector {
 }
 
 func snpVector(c *evidence.SNPClaims, checks evidence.Checks) Vector {
-	v := Vector{Hardware: hardwareGenuine, Configuration: configurationApproved, RuntimeOpaque: memoryEncrypted}
+	v := Vector{
+		Hardware: hardwareGenuine, RuntimeOpaque: memoryEncrypted,
+		Configuration: configuration(checks, evidence.CodePolicySNPDebug),
+	}
 	if c.Policy.MigrateMA || c.Policy.CXL {
 		v.Configuration = configurationUnsafe
 	}
 	if c.Policy.Debug {
 		v.Configuration, v.RuntimeOpaque = configurationRefused, memoryVisible
 	}
-	v.Executables = executables(checks, evidence.CodePolicySNPMeasurement)
+	v.Executables = executables(checks, evidence.CodePolicySNPMeasurement, evidence.CodePolicySNPIDKey, evidence.CodePolicySNPAuthorKey)
 	v.InstanceIdentity = identity(checks, evidence.CodePolicySNPChip)
 	return v
 }
 
 func tdxVector(c *evidence.TDXClaims, checks evidence.Checks) Vector {
-	v := Vector{Hardware: tdxHardware(c.TCB), Configuration: configurationApproved, RuntimeOpaque: memoryEncrypted}
+	v := Vector{
+		Hardware: tdxHardware(c.TCB), RuntimeOpaque: memoryEncrypted,
+		Configuration: configuration(checks, evidence.CodePolicyTDXDebug),
+	}
 	if c.Attributes.Migratable || c.Attributes.Perfmon || !c.Attributes.SEPTVEDisable {
 		v.Configuration = configurationUnsafe
 	}
@@ -177,7 +183,7 @@ func tdxHardware(tcb *evidence.TDXTCB) Trust {
 // tpmVector claims nothing about memory, which a TPM does not protect, and about
 // hardware only what a certificate under the operator's roots says.
 func tpmVector(c *evidence.TPMClaims, checks evidence.Checks) Vector {
-	v := Vector{InstanceIdentity: identityRecognized, Configuration: configurationApproved}
+	v := Vector{InstanceIdentity: identityRecognized, Configuration: configuration(checks, evidence.CodePolicyTPMSafe)}
 	if c.AKSource == "certificate" {
 		v.Hardware = hardwareGenuine
 	}
@@ -185,11 +191,22 @@ func tpmVector(c *evidence.TPMClaims, checks evidence.Checks) Vector {
 	return v
 }
 
+// configuration claims approval if policy judged the machine at all; a policy
+// that only tolerates a kind of evidence knows nothing of it.
+func configuration(checks evidence.Checks, judged evidence.Code) Trust {
+	if passed(checks, judged) {
+		return configurationApproved
+	}
+	return noClaim
+}
+
 // executables claims what was approved at boot if policy compared it with
-// reference values; a policy that did not look knows nothing of it.
-func executables(checks evidence.Checks, code evidence.Code) Trust {
-	if passed(checks, code) {
-		return executablesBoot
+// reference values, or found the signature of one who may approve it.
+func executables(checks evidence.Checks, codes ...evidence.Code) Trust {
+	for _, code := range codes {
+		if passed(checks, code) {
+			return executablesBoot
+		}
 	}
 	return executablesUnknown
 }

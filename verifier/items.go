@@ -26,6 +26,7 @@ func (v *Verifier) judge(bundle evidence.Bundle, expected expectation, now time.
 	items := make([]Item, len(bundle))
 	for i, item := range bundle {
 		outcome := v.verify(item, endorsements, tee.Params{Now: now})
+		markSimulated(&outcome.Claims)
 		compare(&outcome, item.Kind(), expected)
 		for j := range outcome.Checks {
 			outcome.Checks[j].Kind = item.Kind()
@@ -50,6 +51,14 @@ func (v *Verifier) verify(item evidence.Item, e *tee.Endorsements, p tee.Params)
 		}
 	}()
 	return technology.Verify(item, e, p)
+}
+
+// markSimulated holds the mark of simulation to the trust anchor's origin, so that
+// neither can be forgotten.
+func markSimulated(c *evidence.Claims) {
+	if c.TrustAnchor != nil && c.TrustAnchor.Origin == evidence.OriginSimulated {
+		c.Simulated = true
+	}
 }
 
 // compare adds the check of the binding, over all bytes and in constant time.
