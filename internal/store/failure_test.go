@@ -255,7 +255,7 @@ func TestAttack_A26_ChangedRowsAreNoticed(t *testing.T) {
 			if _, err := s.Exec(statement); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.Verify(t.Context()); evidence.CodeOf(err) != evidence.CodeLedgerTampered {
+			if _, _, err := s.Verify(t.Context()); evidence.CodeOf(err) != evidence.CodeLedgerTampered {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -34,28 +34,29 @@ const (
 	   spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, claims FROM issuances WHERE attestation_id = ?`
 )
 
-// Verify walks the whole chain and returns its head. It returns an error with
-// evidence.CodeLedgerTampered if an event or issuance was changed, removed from
-// the middle, inserted or reordered, or if an issuance has no event. That the end
-// was cut off can be seen only by comparing the head with an earlier one.
-func (s *Store) Verify(ctx context.Context) (Head, error) {
+// Verify walks the whole chain and returns its head and the number of issuances.
+// It returns an error with evidence.CodeLedgerTampered if an event or issuance was
+// changed, removed from the middle, inserted or reordered, or if an issuance has
+// no event. That the end was cut off can be seen only by comparing the head with
+// an earlier one.
+func (s *Store) Verify(ctx context.Context) (head Head, issuances int64, err error) {
 	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for everything
 	if err != nil {
-		return Head{}, unavailable(err)
+		return Head{}, 0, unavailable(err)
 	}
 	defer tx.Rollback()
-	head, issuances, err := walk(ctx, tx)
+	head, issuances, err = walk(ctx, tx)
 	if err != nil {
-		return Head{}, err
+		return Head{}, 0, err
 	}
 	var stored int64
 	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM issuances").Scan(&stored); err != nil {
-		return Head{}, unavailable(err)
+		return Head{}, 0, unavailable(err)
 	}
 	if stored != issuances {
-		return Head{}, tampered("the ledger holds %d issuances, its events speak of %d", stored, issuances)
+		return Head{}, 0, tampered("the ledger holds %d issuances, its events speak of %d", stored, issuances)
 	}
-	return head, nil
+	return head, issuances, nil
 }
 
 // walk checks event by event and counts the issuances that they speak of.

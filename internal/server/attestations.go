@@ -1,0 +1,187 @@
+package server
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"time"
+
+	"github.com/quotary/quotary/ca"
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tokens"
+	"github.com/quotary/quotary/verifier"
+)
+
+// AttestationResponse is the answer to an accepted POST /v1/attestations.
+type AttestationResponse struct {
+	AttestationID string           `json:"attestation_id"`
+	Verdict       verifier.Verdict `json:"verdict"` // always "accepted": all else is a problem
+	Workload      string           `json:"workload"`
+	SPIFFEID      string           `json:"spiffe_id"`
+	Simulated     bool             `json:"simulated"`
+	PolicyDigest  string           `json:"policy_digest"`
+	Relaxed       []string         `json:"relaxed,omitempty"` // what the policy waives of the strict defaults
+	AppraisedAt   time.Time        `json:"appraised_at"`
+	NotAfter      time.Time        `json:"not_after"` // of the certificate, or of the token if there is none
+	RenewAt       time.Time        `json:"renew_at"`
+	SVID          *SVID            `json:"svid,omitempty"`
+	Bundle        json.RawMessage  `json:"bundle,omitempty"` // the SPIFFE trust bundle, with svid
+	EAR           *EAR             `json:"ear,omitempty"`
+	Checks        evidence.Checks  `json:"checks"`
+}
+
+// SVID is an issued certificate.
+type SVID struct {
+	Certificates string    `json:"certificates"` // PEM, leaf first, without the root
+	Serial       string    `json:"serial"`       // lower-case hex
+	DNSNames     []string  `json:"dns_names,omitempty"`
+	NotBefore    time.Time `json:"not_before"`
+	NotAfter     time.Time `json:"not_after"`
+}
+
+// EAR is an attestation result in the formats that were asked for.
+type EAR struct {
+	ID        string    `json:"id"` // jti
+	JWT       string    `json:"jwt,omitempty"`
+	CWT       string    `json:"cwt,omitempty"` // base64url
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// attestation is a decoded POST /v1/attestations.
+type attestation struct {
+	request verifier.Request
+	token   tokens.Options
+}
+
+func (s *Server) decodeAttestation(x *exchange, body []byte) (a attestation, err error) {
+	o, err := decodeObject(body, "challenge", "evidence", "csr", "public_key", "token", "audience")
+	if err != nil {
+		return a, err
+	}
+	var answer verifier.Answer
+	if answer.Challenge, err = o.text("challenge"); err != nil {
+		return a, err
+	}
+	if answer.CSR, err = o.der("csr", "CERTIFICATE REQUEST"); err != nil {
+		return a, err
+	}
+	if answer.PublicKey, err = o.der("public_key", "PUBLIC KEY"); err != nil {
+		return a, err
+	}
+	if a.token.Formats, err = o.formats(); err != nil {
+		return a, err
+	}
+	if a.token.Audience, err = o.audience(s.TrustDomain); err != nil {
+		return a, err
+	}
+	bundle, err := o.evidence()
+	if err != nil {
+		return a, err
+	}
+	x.kinds = bundle.Kinds()
+	a.request = verifier.Request{Bundle: bundle, Freshness: answer}
+	return a, nil
+}
+
+// attest answers POST /v1/attestations: decode, appraise, issue, record, and
+// only then let it go.
+func (s *Server) attest(x *exchange) (reply, error) {
+	body, err := x.readBody()
+	if err != nil {
+		return reply{}, err
+	}
+	grant, err := s.underGate(x, func() (*grant, error) { return s.attestAndIssue(x, body) })
+	if err != nil {
+		return reply{}, err
+	}
+	if err := s.recordIssuance(x, "attestation", grant); err != nil {
+		return reply{}, err
+	}
+	return reply{body: s.attestationResponse(grant)}, nil
+}
+
+// grant is what is ready to leave, and does so once it is recorded.
+type grant struct {
+	result verifier.Result
+	svid   *ca.SVID      // nil if the purpose was a token
+	token  *tokens.Token // nil if none was asked for
+}
+
+// underGate does the part of a request that costs CPU time within the bound on
+// how many do so at once.
+func (s *Server) underGate(x *exchange, work func() (*grant, error)) (*grant, error) {
+	if err := s.timed("wait", func() error { return s.gate.enter(x.r.Context()) }); err != nil {
+		return nil, err
+	}
+	defer s.gate.leave()
+	return work()
+}
+
+func (s *Server) attestAndIssue(x *exchange, body []byte) (*grant, error) {
+	var a attestation
+	err := s.timed("decode", func() (err error) { a, err = s.decodeAttestation(x, body); return err })
+	if err != nil {
+		return nil, err
+	}
+	if err := s.judge(x, a.request); err != nil {
+		return nil, err
+	}
+	g := &grant{result: x.result}
+	return g, s.timed("issue", func() error { return s.issue(g, a) })
+}
+
+// judge appraises and returns an error unless the evidence is accepted.
+func (s *Server) judge(x *exchange, request verifier.Request) error {
+	return s.timed("appraise", func() (err error) {
+		if x.result, err = s.Appraiser.Appraise(request); err != nil {
+			return err
+		}
+		return verdictError(x.result)
+	})
+}
+
+// issue makes what the challenge's purpose calls for.
+func (s *Server) issue(g *grant, a attestation) (err error) {
+	if g.result.Purpose() == evidence.PurposeCertificate {
+		if g.svid, err = s.Authority.Issue(g.result); err != nil {
+			return err
+		}
+	} else if len(a.token.Formats) == 0 {
+		a.token.Formats = []tokens.Format{tokens.FormatJWT}
+	}
+	if len(a.token.Formats) == 0 {
+		return nil
+	}
+	token, err := s.Tokens.Issue(g.result, a.token)
+	if err != nil {
+		return err
+	}
+	g.token = &token
+	return nil
+}
+
+func (s *Server) attestationResponse(g *grant) AttestationResponse {
+	r := AttestationResponse{
+		AttestationID: g.result.ID(), Verdict: g.result.Verdict(),
+		Workload: g.result.Workload(), SPIFFEID: g.result.Identity().SPIFFEID,
+		Simulated: g.result.Simulated(), PolicyDigest: g.result.PolicyDigest(), Relaxed: g.result.Relaxed(),
+		AppraisedAt: g.result.AppraisedAt().UTC(), Checks: g.result.Checks(),
+	}
+	if g.token != nil {
+		r.EAR = newEAR(g.token)
+		r.NotAfter = g.token.Expires.UTC()
+		r.RenewAt = r.AppraisedAt.Add(r.NotAfter.Sub(r.AppraisedAt) / 2)
+	}
+	if g.svid != nil {
+		r.SVID = &SVID{
+			Certificates: string(g.svid.PEM()), Serial: g.svid.Serial, DNSNames: g.svid.DNSNames,
+			NotBefore: g.svid.NotBefore.UTC(), NotAfter: g.svid.NotAfter.UTC(),
+		}
+		r.Bundle = s.static[pathBundle].body
+		r.NotAfter, r.RenewAt = g.svid.NotAfter.UTC(), g.svid.RenewAt.UTC()
+	}
+	return r
+}
+
+func newEAR(t *tokens.Token) *EAR {
+	return &EAR{ID: t.ID.String(), JWT: t.JWT, CWT: base64.RawURLEncoding.EncodeToString(t.CWT), ExpiresAt: t.Expires.UTC()}
+}

@@ -1,0 +1,129 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"sync/atomic"
+
+	"golang.org/x/time/rate"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/store"
+	"github.com/quotary/quotary/verifier"
+)
+
+// refusalBudget bounds the audit events of refused requests.
+type refusalBudget struct {
+	limiter *rate.Limiter
+	omitted atomic.Int64 // since the last event that was recorded
+}
+
+// detail is what an audit event says beyond its columns.
+type detail struct {
+	RequestID string   `json:"request_id"`
+	Route     string   `json:"route"`
+	Field     string   `json:"field,omitempty"`
+	Failed    []string `json:"failed,omitempty"`
+	Workload  string   `json:"workload,omitempty"`
+	Omitted   int64    `json:"omitted,omitempty"` // refusals before this one that were not recorded
+}
+
+// audited records a handler's refusals. A refusal that cannot be recorded ends
+// as such, whatever it was: nothing leaves before it is recorded. What a handler
+// issues it records itself, with [Server.recordIssuance].
+func (s *Server) audited(action string, h handler) handler {
+	return func(x *exchange) (reply, error) {
+		rep, err := fenced(h, x)
+		if err == nil {
+			return rep, nil
+		}
+		if failed := s.recordRefusal(x, action, err); failed != nil {
+			return reply{}, failed
+		}
+		return reply{}, err
+	}
+}
+
+func (s *Server) recordRefusal(x *exchange, action string, err error) error {
+	p := problemOf(x, err)
+	s.metrics.outcome(x, action, p.Code)
+	if p.Code == evidence.CodeOverloaded.String() || p.Code == evidence.CodeLedgerUnavailable.String() {
+		return nil // writing more is no help
+	}
+	if !s.refusals.limiter.Allow() {
+		s.refusals.omitted.Add(1)
+		return nil
+	}
+	d := detail{
+		RequestID: x.id, Route: x.route(), Field: p.Field, Failed: failedCodes(p.Checks),
+		Omitted: s.refusals.omitted.Swap(0),
+	}
+	event := store.Event{Outcome: store.Refused, AttestationID: p.AttestationID, Action: action}
+	if p.Verdict == verifier.Undecided {
+		event.Outcome = store.Undecided
+	}
+	if err := event.Code.UnmarshalText([]byte(p.Code)); err != nil {
+		return err
+	}
+	return s.record(x, d, store.Entry{Event: event})
+}
+
+// recordIssuance makes g durable. What fails to be recorded must not leave.
+func (s *Server) recordIssuance(x *exchange, action string, g *grant) error {
+	issuance, err := g.issuance()
+	if err != nil {
+		return err
+	}
+	d := detail{RequestID: x.id, Route: x.route(), Workload: g.result.Workload()}
+	event := store.Event{Action: action, Outcome: store.Issued, AttestationID: g.result.ID()}
+	if err := s.record(x, d, store.Entry{Event: event, Issuance: issuance}); err != nil {
+		return err
+	}
+	s.metrics.outcome(x, action, "")
+	return nil
+}
+
+// record completes the event and commits the entry. It goes on if the client
+// leaves: what happened is to be known all the same.
+func (s *Server) record(x *exchange, d detail, e store.Entry) error {
+	var err error
+	if e.Event.Detail, err = json.Marshal(d); err != nil {
+		return err
+	}
+	e.Event.Time, e.Event.Actor = s.Now(), "peer:"+x.peer()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), recordTimeout)
+	defer cancel()
+	return s.timed("record", func() error { return s.Ledger.Record(ctx, e) })
+}
+
+// issuance is what the ledger keeps of g.
+func (g *grant) issuance() (*store.Issuance, error) {
+	r := g.result
+	claims, err := json.Marshal(r.Claims())
+	if err != nil {
+		return nil, err
+	}
+	i := &store.Issuance{
+		AttestationID: r.ID(), Purpose: string(r.Purpose()), IssuedAt: r.AppraisedAt(),
+		SPIFFEID: r.Identity().SPIFFEID, Workload: r.Workload(), PolicyDigest: r.PolicyDigest(),
+		Simulated: r.Simulated(), Claims: claims,
+	}
+	if i.Purpose == "" {
+		i.Purpose = "appraisal"
+	}
+	for _, c := range r.Claims() {
+		i.Kinds = append(i.Kinds, c.Kind)
+	}
+	if key := r.Key(); !key.IsZero() {
+		sum := sha256.Sum256(key.SPKI())
+		i.SPKISHA256 = sum[:]
+	}
+	if g.token != nil {
+		i.TokenID, i.NotBefore, i.NotAfter = g.token.ID.String(), r.AppraisedAt(), g.token.Expires
+	}
+	if g.svid != nil {
+		i.Serial, i.NotBefore, i.NotAfter = g.svid.Serial, g.svid.NotBefore, g.svid.NotAfter
+	}
+	return i, nil
+}

@@ -1,0 +1,218 @@
+package server
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tokens"
+)
+
+// readBody reads a JSON body within its bounds.
+func (x *exchange) readBody() ([]byte, error) {
+	if err := checkHeaders(x.r.Header); err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, evidence.Errorf(evidence.CodeRequestTooLarge, "", "a request's body takes at most %d bytes", maxBody)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, evidence.Errorf(evidence.CodeRequestTimeout, "", "the body did not arrive within %s", readTimeout)
+	case err != nil:
+		return nil, evidence.Errorf(evidence.CodeRequestMalformed, "", "the body ended early")
+	}
+	return body, nil
+}
+
+// checkHeaders wants plain JSON: exactly one media type, and no compression,
+// which would let a small body become a large one.
+func checkHeaders(h http.Header) error {
+	for _, coding := range h.Values("Content-Encoding") {
+		if !strings.EqualFold(coding, "identity") {
+			return evidence.Errorf(evidence.CodeContentEncoding, "Content-Encoding", "bodies are taken as they are, not compressed")
+		}
+	}
+	types := h.Values("Content-Type")
+	if len(types) == 1 {
+		mediaType, params, err := mime.ParseMediaType(types[0])
+		charset, given := params["charset"]
+		if err == nil && mediaType == "application/json" && (len(params) == 0 || len(params) == 1 && given && strings.EqualFold(charset, "utf-8")) {
+			return nil
+		}
+	}
+	return evidence.Errorf(evidence.CodeRequestMediaType, "Content-Type", "send application/json")
+}
+
+// object is a JSON object's members, undecoded.
+type object map[string]json.RawMessage
+
+// decodeObject reads one JSON object with only the members that may be there,
+// each once, spelled exactly so. The standard library's decoder into a struct
+// would take the last of two and either case.
+func decodeObject(body []byte, may ...string) (object, error) {
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return nil, malformed("", "the body is not one complete JSON text in UTF-8")
+	}
+	tokens := json.NewDecoder(bytes.NewReader(body))
+	if first, err := tokens.Token(); err != nil || first != json.Delim('{') {
+		return nil, malformed("", "the body is not a JSON object")
+	}
+	members := object{}
+	for tokens.More() {
+		token, err := tokens.Token()
+		name, ok := token.(string)
+		if err != nil || !ok {
+			return nil, malformed("", "the body is not a JSON object")
+		}
+		if !slices.Contains(may, name) {
+			return nil, malformed("", "there is no member %q here; the members are %s", shorten(name), strings.Join(may, ", "))
+		}
+		if _, twice := members[name]; twice {
+			return nil, malformed(name, "the member occurs twice")
+		}
+		var value json.RawMessage
+		if err := tokens.Decode(&value); err != nil {
+			return nil, malformed(name, "the member cannot be decoded")
+		}
+		members[name] = value
+	}
+	return members, nil
+}
+
+// text returns a string member, or "" if it is not there. Null is no string.
+func (o object) text(name string) (string, error) {
+	raw, ok := o[name]
+	if !ok {
+		return "", nil
+	}
+	var s *string
+	if json.Unmarshal(raw, &s) != nil || s == nil {
+		return "", malformed(name, "this is not a string")
+	}
+	return *s, nil
+}
+
+// texts returns a member that is an array of strings, or nil if it is not there.
+func (o object) texts(name string) ([]string, error) {
+	raw, ok := o[name]
+	if !ok {
+		return nil, nil
+	}
+	var list []*string
+	if json.Unmarshal(raw, &list) != nil || list == nil || slices.Contains(list, nil) {
+		return nil, malformed(name, "this is not an array of strings")
+	}
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = *s
+	}
+	return out, nil
+}
+
+// evidence returns the bundle in the member "evidence": a CMW in JSON as it
+// stands, or one in CBOR (or bare evidence) as base64url text.
+func (o object) evidence() (evidence.Bundle, error) {
+	raw, ok := o["evidence"]
+	if !ok {
+		return nil, evidence.Errorf(evidence.CodeEvidenceEmpty, "evidence", "there is no evidence in the request")
+	}
+	if raw[0] != '"' {
+		if raw[0] != '{' && raw[0] != '[' {
+			return nil, malformed("evidence", "evidence is a CMW in JSON, or base64url text")
+		}
+		return evidence.Parse(raw)
+	}
+	text, err := o.text("evidence")
+	if err != nil {
+		return nil, err
+	}
+	if strings.ContainsAny(text, "\r\n") { // which the decoder would pass over
+		return nil, malformed("evidence", "the text is not base64url without padding")
+	}
+	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return nil, malformed("evidence", "the text is not base64url without padding")
+	}
+	return evidence.Parse(data)
+}
+
+// der returns a member that holds DER as PEM of this label or as base64, or nil
+// if it is not there.
+func (o object) der(name, label string) ([]byte, error) {
+	text, err := o.text(name)
+	if err != nil || text == "" {
+		if _, given := o[name]; given && err == nil {
+			err = evidence.Errorf(evidence.CodeKeyMalformed, name, "this is empty")
+		}
+		return nil, err
+	}
+	if strings.HasPrefix(text, "-----BEGIN ") {
+		block, rest := pem.Decode([]byte(text))
+		if block == nil || block.Type != label || len(block.Headers) > 0 || strings.TrimSpace(string(rest)) != "" {
+			return nil, evidence.Errorf(evidence.CodeKeyMalformed, name, "this is not one PEM block %q", label)
+		}
+		return block.Bytes, nil
+	}
+	der, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil || strings.ContainsAny(text, "\r\n") {
+		return nil, evidence.Errorf(evidence.CodeKeyMalformed, name, "this is neither PEM nor base64 of DER")
+	}
+	return der, nil
+}
+
+// formats returns the token formats in the member "token", each once.
+func (o object) formats() ([]tokens.Format, error) {
+	names, err := o.texts("token")
+	if err != nil {
+		return nil, err
+	}
+	var formats []tokens.Format
+	for _, name := range names {
+		f := tokens.Format(name)
+		if f != tokens.FormatJWT && f != tokens.FormatCWT || slices.Contains(formats, f) {
+			return nil, malformed("token", "the formats are \"jwt\" and \"cwt\", each at most once")
+		}
+		formats = append(formats, f)
+	}
+	return formats, nil
+}
+
+// audience returns the member "audience", or otherwise if it is not there.
+func (o object) audience(otherwise string) (string, error) {
+	if _, given := o["audience"]; !given {
+		return otherwise, nil
+	}
+	audience, err := o.text("audience")
+	if err != nil {
+		return "", err
+	}
+	if audience == "" || len(audience) > evidence.MaxAudience {
+		return "", malformed("audience", "an audience takes 1 to %d bytes", evidence.MaxAudience)
+	}
+	return audience, nil
+}
+
+func malformed(field, format string, args ...any) error {
+	return evidence.Errorf(evidence.CodeRequestMalformed, field, format, args...)
+}
+
+// shorten keeps foreign text in messages short.
+func shorten(s string) string {
+	const most = 32
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

@@ -1,0 +1,54 @@
+package server
+
+import "time"
+
+const (
+	// maxBody bounds a request's body. The largest is 256 KiB of evidence
+	// (evidence.MaxEncoded) as base64url, 342 KiB, with a challenge and a key.
+	maxBody = 384 << 10
+	// maxHeader bounds a request's headers; ours take under 1 KiB.
+	maxHeader = 16 << 10
+	// maxInFlight bounds the requests that are handled at once, and with maxBody
+	// the memory that bodies take: 512 × 384 KiB = 192 MiB at the very worst.
+	maxInFlight = 512
+	// maxStreams bounds what one HTTP/2 connection may ask at once; it is the
+	// value that RFC 9113 §6.5.2 recommends as the least.
+	maxStreams = 100
+	// queuePerSlot is how many requests may wait for one appraisal slot. An
+	// appraisal takes about a millisecond, so the last in line waits some 30 ms.
+	queuePerSlot = 32
+	// patience is how long a request waits for a slot before it is told to come
+	// back: longer than any queue takes to drain, shorter than a client waits.
+	patience = 2 * time.Second
+	// recordTimeout is how long a request waits for the ledger, even if its client
+	// has left: the fsync of a slow disk takes some 100 ms.
+	recordTimeout = 10 * time.Second
+	// readyFor is how long an answer about readiness holds. Each new one costs an
+	// fsync, and anybody may ask.
+	readyFor = time.Second
+
+	// headerTimeout, readTimeout, writeTimeout and idleTimeout close the
+	// connections of clients that stall. A full body takes 0.4 s at 1 MiB/s; a
+	// response may wait for slot and ledger before it is written.
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 60 * time.Second
+
+	// retrySoon is for a lack of capacity, retryLater for what an operator has to
+	// put right (a missing endorsement, a full disk).
+	retrySoon  = 1 * time.Second
+	retryLater = 60 * time.Second
+
+	// refusalsPerSecond and refusalBurst bound the audit events of refused
+	// requests, which cost a sender nothing: at most 1.3 GB a day under attack.
+	// What is left out is counted in the next event. Issuances are never left out.
+	refusalsPerSecond = 50
+	refusalBurst      = 1000
+	// maxFailedCodes bounds the failed checks that an audit event names.
+	maxFailedCodes = 32
+	// maxPath bounds the path in a log line.
+	maxPath = 128
+	// maxReportData is the size of REPORT_DATA; a TPM's qualifying data is shorter.
+	maxReportData = 64
+)

@@ -1,0 +1,192 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/verifier"
+)
+
+// statuses is the one place where a code becomes an HTTP status. A code that is
+// not here is the service's own fault: the client gets an opaque 500, and the
+// log the cause.
+var statuses = map[evidence.Code]int{
+	// The request, or something in it, cannot be decoded.
+	evidence.CodeRequestMalformed:   http.StatusBadRequest,
+	evidence.CodeHexMalformed:       http.StatusBadRequest,
+	evidence.CodeReportDataNeeded:   http.StatusBadRequest,
+	evidence.CodeEvidenceEmpty:      http.StatusBadRequest,
+	evidence.CodeEvidenceMalformed:  http.StatusBadRequest,
+	evidence.CodeEvidenceDuplicate:  http.StatusBadRequest,
+	evidence.CodeEvidenceIncomplete: http.StatusBadRequest,
+	evidence.CodeChallengeMalformed: http.StatusBadRequest,
+	evidence.CodeKeyMalformed:       http.StatusBadRequest,
+	evidence.CodeIssuingAudience:    http.StatusBadRequest,
+	evidence.CodeRequestTooLarge:    http.StatusRequestEntityTooLarge,
+	evidence.CodeEvidenceTooLarge:   http.StatusRequestEntityTooLarge,
+	evidence.CodeRequestMediaType:   http.StatusUnsupportedMediaType,
+	evidence.CodeContentEncoding:    http.StatusUnsupportedMediaType,
+	evidence.CodeRequestTimeout:     http.StatusRequestTimeout,
+
+	// The challenge was good once.
+	evidence.CodeChallengeSpent:   http.StatusConflict,
+	evidence.CodeChallengeExpired: http.StatusGone,
+
+	// The request is understood, and refused.
+	evidence.CodeNotAccepted:       http.StatusUnprocessableEntity,
+	evidence.CodeKindUnknown:       http.StatusUnprocessableEntity,
+	evidence.CodeKindUnsupported:   http.StatusUnprocessableEntity,
+	evidence.CodeMediaTypeUnknown:  http.StatusUnprocessableEntity,
+	evidence.CodeChallengeAudience: http.StatusUnprocessableEntity,
+	evidence.CodeChallengePurpose:  http.StatusUnprocessableEntity,
+	evidence.CodeKeyUnsupported:    http.StatusUnprocessableEntity,
+	evidence.CodeKeyMismatch:       http.StatusUnprocessableEntity,
+	evidence.CodeRequestedNames:    http.StatusUnprocessableEntity,
+	evidence.CodeIssuingKey:        http.StatusUnprocessableEntity,
+	evidence.CodeUnauthorized:      http.StatusUnauthorized,
+	evidence.CodeNotFound:          http.StatusNotFound,
+	evidence.CodeMethodNotAllowed:  http.StatusMethodNotAllowed,
+
+	// The service cannot say now.
+	evidence.CodeOverloaded:          http.StatusServiceUnavailable,
+	evidence.CodeLedgerUnavailable:   http.StatusServiceUnavailable,
+	evidence.CodeNotReady:            http.StatusServiceUnavailable,
+	evidence.CodeEndorsementsMissing: http.StatusServiceUnavailable,
+	evidence.CodeIssuingValidity:     http.StatusServiceUnavailable,
+}
+
+// Problem is a problem document (RFC 9457) of this service.
+type Problem struct {
+	Type      string `json:"type"`  // ProblemType and the code
+	Title     string `json:"title"` // the code's description
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	Code      string `json:"code"`
+	Field     string `json:"field,omitempty"`
+	RequestID string `json:"request_id"`
+
+	// Of an appraisal that was not accepted.
+	AttestationID string           `json:"attestation_id,omitempty"`
+	Verdict       verifier.Verdict `json:"verdict,omitempty"`
+	Checks        evidence.Checks  `json:"checks,omitempty"`
+	Missing       []tee.Missing    `json:"missing,omitempty"`
+
+	// Of a service that is not ready.
+	Parts []Part `json:"parts,omitempty"`
+}
+
+// ProblemType is what all problem types begin with; the code follows.
+const ProblemType = "tag:github.com,2026:quotary/quotary:"
+
+const problemMediaType = "application/problem+json"
+
+// unaccepted is the error of an appraisal that ended otherwise than accepted.
+type unaccepted struct {
+	reason *evidence.Error
+	result verifier.Result
+}
+
+func (e *unaccepted) Error() string { return e.reason.Error() }
+func (e *unaccepted) Unwrap() error { return e.reason }
+
+// verdictError returns nil for an accepted result.
+func verdictError(r verifier.Result) error {
+	switch r.Verdict() {
+	case verifier.Accepted:
+		return nil
+	case verifier.Undecided:
+		return &unaccepted{evidence.Errorf(evidence.CodeEndorsementsMissing, "", "an endorsement is missing, see missing; the evidence is neither accepted nor refused"), r}
+	}
+	return &unaccepted{evidence.Errorf(evidence.CodeNotAccepted, "", "%s", whyRejected(r.Checks())), r}
+}
+
+// whyRejected names the checks that failed.
+func whyRejected(checks evidence.Checks) string {
+	failed := checks.Failed()
+	if len(failed) == 0 {
+		return "no workload's policy accepts the evidence"
+	}
+	detail := "failed: " + failed[0].Code.String()
+	for _, check := range failed[1:min(len(failed), 4)] {
+		detail += ", " + check.Code.String()
+	}
+	if len(failed) > 4 {
+		detail += ", …"
+	}
+	return detail
+}
+
+// problemOf returns what the client gets to see of err, which may be all of it
+// or nothing.
+func problemOf(x *exchange, err error) Problem {
+	var known *evidence.Error
+	status := 0
+	if errors.As(err, &known) {
+		status = statuses[known.Code]
+	}
+	if status == 0 {
+		known = evidence.Errorf(evidence.CodeInternal, "", "the request failed in the service; its log has the cause under %s", x.id)
+		status = http.StatusInternalServerError
+	}
+	p := Problem{
+		Type: ProblemType + known.Code.String(), Title: known.Code.Description(), Status: status,
+		Detail: known.Detail, Code: known.Code.String(), Field: known.Field, RequestID: x.id,
+	}
+	var u *unaccepted
+	if errors.As(err, &u) {
+		p.AttestationID, p.Verdict, p.Checks, p.Missing = u.result.ID(), u.result.Verdict(), u.result.Checks(), u.result.Missing()
+	}
+	var n *notReady
+	if errors.As(err, &n) {
+		p.Parts = n.parts
+	}
+	if known.Code == evidence.CodeLedgerUnavailable {
+		p.Detail = "the outcome could not be recorded, so nothing was issued" // the cause names files
+	}
+	return p
+}
+
+// refuse answers with a problem document. After a response has begun it can only
+// note the error.
+func (s *Server) refuse(x *exchange, err error) {
+	p := problemOf(x, err)
+	x.cause = err
+	if uerr := x.code.UnmarshalText([]byte(p.Code)); uerr != nil {
+		x.cause = errors.Join(err, uerr)
+	}
+	if x.status != 0 {
+		return
+	}
+	header := x.w.Header()
+	switch {
+	case p.Code == evidence.CodeOverloaded.String():
+		header.Set("Retry-After", seconds(retrySoon))
+	case p.Status == http.StatusServiceUnavailable:
+		header.Set("Retry-After", seconds(retryLater))
+	case p.Status == http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", `Bearer realm="quotary"`)
+	case p.Status == http.StatusUnsupportedMediaType:
+		header.Set("Accept-Encoding", "identity") // RFC 9110 §15.5.16
+	}
+	if err := x.send(p.Status, reply{contentType: problemMediaType, body: p}); err != nil {
+		x.cause = errors.Join(x.cause, err)
+	}
+}
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
+
+// failedCodes lists the codes of failed checks, each once, in a bounded number.
+func failedCodes(checks evidence.Checks) []string {
+	var codes []string
+	for _, check := range checks.Failed() {
+		if name := check.Code.String(); !slices.Contains(codes, name) && len(codes) < maxFailedCodes {
+			codes = append(codes, name)
+		}
+	}
+	return codes
+}

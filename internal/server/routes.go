@@ -1,0 +1,74 @@
+package server
+
+import (
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// The routes, as openapi.json has them.
+const (
+	pathChallenges   = "/v1/challenges"
+	pathAttestations = "/v1/attestations"
+	pathAppraisals   = "/v1/appraisals"
+	pathBundle       = "/v1/bundle"
+	pathStatus       = "/v1/admin/status"
+	pathJWKS         = "/.well-known/jwks.json"
+	pathCOSEKeys     = "/.well-known/cose-keys"
+	pathHealth       = "/healthz"
+	pathReady        = "/readyz"
+	pathMetrics      = "/metrics"
+	pathOpenAPI      = "/openapi.json"
+)
+
+// routes builds the router. Nothing in it looks at what proxies say of the
+// client's address, follows redirects or mends paths.
+func (s *Server) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Post(pathChallenges, s.endpoint(s.challenge))
+	r.Post(pathAttestations, s.endpoint(s.audited("attestation", s.attest)))
+	r.Post(pathAppraisals, s.endpoint(s.audited("appraisal", s.appraise)))
+	for at := range s.static {
+		r.Get(at, s.endpoint(s.document))
+	}
+	r.Get(pathStatus, s.endpoint(s.audited("admin", s.administrator(s.status))))
+	r.Get(pathHealth, s.endpoint(s.health))
+	r.Get(pathReady, s.endpoint(s.readiness))
+	r.Get(pathMetrics, s.metrics.handler())
+	r.NotFound(s.endpoint(notFound))
+	r.MethodNotAllowed(s.endpoint(methodNotAllowed))
+	return s.observe(s.bounded(canonicalPaths(r, s.endpoint(notFound))))
+}
+
+func notFound(*exchange) (reply, error) {
+	return reply{}, evidence.Errorf(evidence.CodeNotFound, "", "there is nothing at this path; see %s", pathOpenAPI)
+}
+
+func methodNotAllowed(*exchange) (reply, error) {
+	return reply{}, evidence.Errorf(evidence.CodeMethodNotAllowed, "", "the path does not take this method; see %s", pathOpenAPI)
+}
+
+// canonicalPaths lets only paths through that have one spelling: no escapes, no
+// empty or dot segments, no trailing slash. A path is never mended, because what
+// stands before the service might have judged it as it was written.
+func canonicalPaths(next http.Handler, notFound http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := r.URL.Path
+		if r.URL.RawPath != "" || !strings.HasPrefix(p, "/") || path.Clean(p) != p || r.URL.EscapedPath() != p || rawEscape(r) {
+			notFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// rawEscape reports whether the request's target was written with an escape in
+// its path, even one that was not needed.
+func rawEscape(r *http.Request) bool {
+	target, _, _ := strings.Cut(r.RequestURI, "?")
+	return strings.Contains(target, "%")
+}

@@ -1,0 +1,148 @@
+// Package server is the HTTP interface of the service. A handler decodes a
+// request strictly, calls the verifier once, has the outcome recorded and
+// encodes it; it decides nothing itself. Nothing is issued before the ledger has
+// it, and every refusal is a problem document (RFC 9457) with a stable code.
+//
+// Start at [New]; the routes are in routes.go, the interface is described in
+// openapi.json, which tests hold to the handlers.
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/quotary/quotary/ca"
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/store"
+	"github.com/quotary/quotary/tokens"
+	"github.com/quotary/quotary/verifier"
+)
+
+// Appraiser judges evidence: a *verifier.Verifier.
+type Appraiser interface {
+	Appraise(verifier.Request) (verifier.Result, error)
+}
+
+// Challenger makes challenges: a *verifier.Challenges.
+type Challenger interface {
+	Issue(purpose evidence.Purpose, audience string, now time.Time) (evidence.Challenge, string)
+}
+
+// Authority makes certificates: a *ca.Authority.
+type Authority interface {
+	Issue(verifier.Result) (*ca.SVID, error)
+	Bundle() ([]byte, error)
+}
+
+// Tokens makes attestation results: a *tokens.Issuer.
+type Tokens interface {
+	Issue(verifier.Result, tokens.Options) (tokens.Token, error)
+	Keys() tokens.KeySet
+}
+
+// Ledger makes outcomes durable: a *store.Store.
+type Ledger interface {
+	Record(context.Context, store.Entry) error
+	Writable(context.Context) error
+	Head(context.Context) (store.Head, error)
+}
+
+// Policy is what the server says of the active policy set.
+type Policy struct {
+	Digest    string
+	Workloads []string
+}
+
+// Config is what a Server works with. Every field but those marked is needed.
+type Config struct {
+	Appraiser  Appraiser
+	Challenger Challenger
+	Authority  Authority
+	Tokens     Tokens
+	Ledger     Ledger
+	// Policy returns the active policy set's description.
+	Policy func() Policy
+	// CanIssue says whether certificates could be issued now, and why not.
+	CanIssue func() error
+	// TrustDomain is the audience of every challenge.
+	TrustDomain string
+	// AdminDigest is the SHA-256 of the administrator's credential.
+	AdminDigest [sha256.Size]byte
+	// SimulatedAccepted says that the service accepts simulated evidence; the
+	// server only tells everybody.
+	SimulatedAccepted bool
+	// Version is the build's version.
+	Version string
+	// Concurrency is how many appraisals run at once. Optional; defaults to the
+	// number of CPUs, more only adds waiting.
+	Concurrency int
+	// Logger takes one line per request. Optional; defaults to none.
+	Logger *slog.Logger
+	// Now is the clock. Optional; defaults to time.Now.
+	Now func() time.Time
+}
+
+// Server answers requests. It is safe for concurrent use.
+type Server struct {
+	Config
+	started  time.Time
+	gate     *gate
+	inFlight chan struct{}
+	refusals *refusalBudget
+	metrics  *metrics
+	ready    readiness
+	static   map[string]document // path to what never changes
+	handler  http.Handler
+}
+
+// New returns a Server. It fails if a needed part is missing or cannot produce
+// its public documents.
+func New(c Config) (*Server, error) {
+	if c.Appraiser == nil || c.Challenger == nil || c.Authority == nil || c.Tokens == nil || c.Ledger == nil ||
+		c.Policy == nil || c.CanIssue == nil || c.TrustDomain == "" || c.AdminDigest == [sha256.Size]byte{} {
+		return nil, errors.New("server: a part is missing in the configuration")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		Config: c, started: c.Now(), gate: newGate(c.Concurrency), inFlight: make(chan struct{}, maxInFlight),
+		refusals: &refusalBudget{limiter: rate.NewLimiter(refusalsPerSecond, refusalBurst)},
+		metrics:  newMetrics(c.Version, c.SimulatedAccepted),
+	}
+	var err error
+	if s.static, err = s.documents(); err != nil {
+		return nil, err
+	}
+	s.handler = s.routes()
+	return s, nil
+}
+
+// Handler returns the service's routes with everything around them.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// HTTP returns an http.Server for the handler with all bounds set.
+func (s *Server) HTTP(config *tls.Config) *http.Server {
+	return &http.Server{
+		Handler:           s.handler,
+		TLSConfig:         config,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		// Failed handshakes are the peer's business and come in any number.
+		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
+	}
+}
