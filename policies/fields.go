@@ -47,16 +47,18 @@ func (s source) mapping(n *yaml.Node, what string) *fields {
 	return f
 }
 
-// take returns the value of an optional key, or nil if the key is absent. An
-// empty value is reported: it never means the default.
+// take returns the value of an optional key, or nil if the key is absent.
 func (f *fields) take(key string) *yaml.Node {
+	return f.value(key, "leave the key out to get the default")
+}
+
+// value returns the value of a key that may be absent. An empty value is
+// reported with the hint: it never means the default.
+func (f *fields) value(key, hint string) *yaml.Node {
 	f.known = append(f.known, key)
 	n, ok := f.values[key]
-	if !ok {
-		return nil
-	}
-	if isNull(n) {
-		f.problem(n, evidence.CodePolicyValue, "%s has no value; leave the key out to get the default", key)
+	if ok && isNull(n) {
+		f.problem(n, evidence.CodePolicyValue, "%s has no value; %s", key, hint)
 		return nil
 	}
 	return n
@@ -69,7 +71,7 @@ func (f *fields) need(key, hint string) *yaml.Node {
 		f.problem(f.at, evidence.CodePolicyMissingKey, "%s needs %s: %s", f.what, key, hint)
 		return nil
 	}
-	return f.take(key)
+	return f.value(key, hint)
 }
 
 // done reports the keys that nobody took.

@@ -104,8 +104,8 @@ func (s source) parse() []*yaml.Node {
 			break
 		}
 		if err != nil {
-			line, text := syntaxError(err)
-			s.add(line, 1, evidence.CodePolicySyntax, "%s", text)
+			line, column, text := s.syntaxError(err)
+			s.add(line, column, evidence.CodePolicySyntax, "%s", text)
 			return roots
 		}
 		if len(node.Content) == 1 && !isNull(node.Content[0]) {
@@ -131,17 +131,26 @@ func countTokens(data []byte) int {
 	return count
 }
 
-var yamlLine = regexp.MustCompile(`^line (\d+): (?s:(.*))$`)
+var (
+	yamlLine   = regexp.MustCompile(`^line (\d+): (?s:(.*))$`)
+	yamlAnchor = regexp.MustCompile(`^unknown anchor '([^']*)' referenced$`)
+)
 
-// syntaxError takes the line from the YAML parser's message; it knows no column.
-func syntaxError(err error) (line int, text string) {
+// syntaxError takes the place from the YAML parser's message, which knows at
+// most a line.
+func (s source) syntaxError(err error) (line, column int, text string) {
 	text = strings.TrimPrefix(err.Error(), "yaml: ")
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		if n, err := strconv.Atoi(m[1]); err == nil {
-			return max(n, 1), "not valid YAML: " + m[2]
+			return max(n, 1), 1, "not valid YAML: " + m[2]
 		}
 	}
-	return 1, "not valid YAML: " + text
+	if m := yamlAnchor.FindStringSubmatch(text); m != nil {
+		before, _, _ := strings.Cut(string(s.data), "*"+m[1])
+		start := strings.LastIndexByte(before, '\n') + 1
+		return strings.Count(before, "\n") + 1, utf8.RuneCountInString(before[start:]) + 1, "aliases are not allowed; write the value out"
+	}
+	return 1, 1, "not valid YAML: " + text
 }
 
 // guard refuses the YAML that lets a document say something else than it

@@ -48,7 +48,7 @@ func joinRules(s source, at *yaml.Node, shared, own []rule) []rule {
 	all := append(append([]rule(nil), shared...), own...)
 	seen := map[string]bool{}
 	for _, r := range all {
-		if seen[r.name] {
+		if seen[r.name] && r.name != "" {
 			s.problem(at, evidence.CodePolicyDuplicateName, "two rules that apply here are named %q", r.name)
 		}
 		seen[r.name] = true
@@ -176,13 +176,18 @@ func (c *ruleCompiler) program(s source, n *yaml.Node, e *cel.Env, ast *cel.Ast)
 	return program
 }
 
-// ruleMessage turns the compiler's message into one line, with a hint where it is known.
+// ruleMessage turns the compiler's message into one short line, with a hint
+// where there is one.
 func ruleMessage(message string, allowed variables) string {
+	message, _, _ = strings.Cut(message, " expecting {")
+	message = strings.ReplaceAll(message, " (in container '')", "")
 	message = clipTo(strings.Join(strings.Fields(message), " "), maxText)
-	for name, declared := range map[string]bool{"sev_snp": allowed.snp, "tdx": allowed.tdx, "tpm": allowed.tpm} {
-		if !declared && strings.Contains(message, "undeclared reference to '"+name+"'") {
-			return message + "; the alternative does not mention " + name
-		}
+	undeclared := func(name string) bool { return strings.Contains(message, "undeclared reference to '"+name+"'") }
+	switch {
+	case !allowed.snp && undeclared("sev_snp"), !allowed.tdx && undeclared("tdx"), !allowed.tpm && undeclared("tpm"):
+		message += "; the alternative does not mention this kind of evidence"
+	case undeclared("matches"), undeclared("dyn"), undeclared("type"):
+		message += "; rules have no such function, compare with == or in"
 	}
 	return message
 }
@@ -190,27 +195,44 @@ func ruleMessage(message string, allowed variables) string {
 // ruleAt turns a place in a rule's text (line from 1, column from 0) into a
 // place in the file, as exactly as the YAML style allows.
 func (s source) ruleAt(n *yaml.Node, line, column int) (fileLine, fileColumn int) {
-	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
-		if line == 1 && !strings.Contains(n.Value, "\n") {
-			quote := 0
-			if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
-				quote = 1
-			}
-			return n.Line, n.Column + quote + column
-		}
+	switch {
+	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+		return s.blockAt(n, line, column)
+	case strings.Contains(n.Value, "\n") || line != 1:
 		return n.Line, n.Column
+	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
+		column++ // the quote
 	}
+	return n.Line, n.Column + column
+}
+
+// blockAt is ruleAt for block scalars, whose text starts on the line after the
+// indicator and is indented as its first line is.
+func (s source) blockAt(n *yaml.Node, line, column int) (fileLine, fileColumn int) {
 	lines := strings.Split(string(s.data), "\n")
-	at := n.Line + line // the text starts on the line after the indicator
-	if n.Style&yaml.FoldedStyle != 0 {
-		at = n.Line + 1 // folding joined the lines
-	}
-	if at > len(lines) {
+	if n.Line >= len(lines) {
 		return n.Line, n.Column
 	}
-	text := lines[at-1]
-	indent := len(text) - len(strings.TrimLeft(text, " "))
-	return at, indent + column + 1
+	lines = lines[n.Line:]
+	indent := func(text string) int { return len(text) - len(strings.TrimLeft(text, " ")) }
+	base := 0
+	for _, text := range lines {
+		if strings.TrimSpace(text) != "" {
+			base = indent(text) - indent(n.Value)
+			break
+		}
+	}
+	if n.Style&yaml.LiteralStyle != 0 {
+		return n.Line + line, base + column + 1
+	}
+	for i, text := range lines { // folding joined the lines with spaces
+		size := len(strings.TrimSpace(text))
+		if column <= size {
+			return n.Line + i + 1, base + column + 1
+		}
+		column -= size + 1
+	}
+	return n.Line, n.Column
 }
 
 // sizes tells the cost estimate how large claims can be.
