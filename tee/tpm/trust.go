@@ -31,7 +31,7 @@ func (x *examination) trustGiven(given *givenKey) {
 	x.claims.AKSource = "given"
 	anchor := given.trustAnchor
 	x.trust(&anchor)
-	x.checks().Pass(evidence.CodeTPMAKGiven, fmt.Sprintf("%s, %x", anchor.Name, anchor.SHA256))
+	x.checks().Pass(evidence.CodeTPMAKGiven, fmt.Sprintf("%s, %s", anchor.Name, anchor.SHA256))
 }
 
 func (x *examination) trust(anchor *evidence.TrustAnchor) {
