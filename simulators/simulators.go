@@ -1,0 +1,58 @@
+// Package simulators puts a whole simulated world together: the three vendors
+// of its sub-packages, made from one seed, with their roots and everything they
+// publish. The machines come from the vendors (see [sevsnp.Vendor.NewMachine],
+// [tdx.Vendor.NewMachine] and [tpm.Vendor.NewMachine]).
+//
+// Evidence made here rests on roots that say SIMULATED, and a service accepts it
+// only if its operator and the workload's policy both say so. No production
+// binary links this package.
+package simulators
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/quotary/quotary/simulators/sevsnp"
+	"github.com/quotary/quotary/simulators/tdx"
+	"github.com/quotary/quotary/simulators/tpm"
+	"github.com/quotary/quotary/tee"
+)
+
+// World is one set of simulated vendors.
+type World struct {
+	SEVSNP *sevsnp.Vendor
+	TDX    *tdx.Vendor
+	TPM    *tpm.Vendor
+}
+
+// New makes a world. The same seed makes the same keys. Certificates are valid
+// from an hour before now, lists and collateral are as of now.
+func New(seed string, now time.Time) (*World, error) {
+	amd, err := sevsnp.NewVendor(sevsnp.VendorOptions{Seed: seed, NotBefore: now.Add(-time.Hour)})
+	if err != nil {
+		return nil, fmt.Errorf("simulators: %w", err)
+	}
+	clock := func() time.Time { return now }
+	intel := tdx.NewVendor(tdx.Options{Seed: seed, Clock: clock})
+	maker, err := tpm.NewVendor(tpm.Options{Seed: seed, Clock: clock})
+	if err != nil {
+		return nil, fmt.Errorf("simulators: %w", err)
+	}
+	return &World{amd, intel, maker}, nil
+}
+
+// Anchors are the roots of all vendors, marked as simulated.
+func (w *World) Anchors() []tee.Anchor {
+	return []tee.Anchor{w.SEVSNP.Anchor(), w.TDX.Anchor(), w.TPM.Anchor()}
+}
+
+// Endorsements are everything that the vendors publish for the machines made so far.
+func (w *World) Endorsements() (*tee.Endorsements, error) {
+	e := &tee.Endorsements{}
+	w.SEVSNP.Endorsements(e)
+	w.TDX.Endorsements(e)
+	if err := w.TPM.Endorsements(e); err != nil {
+		return nil, fmt.Errorf("simulators: %w", err)
+	}
+	return e, nil
+}
