@@ -44,6 +44,8 @@ func (v *Verifier) chain(data []byte) (*chain, evidence.Checks) {
 	certs, err := parseChain(data)
 	var checks evidence.Checks
 	if !judgeError(&checks, err, evidence.CodeTDXChainFormat, "three certificates", "leaf, CA and root") {
+		notPerformed(&checks, "there is no chain", evidence.CodeTDXTrustAnchor,
+			evidence.CodeTDXChainProfile, evidence.CodeTDXChainSignature, evidence.CodeTDXPCKExtensions)
 		return nil, checks
 	}
 	c := &chain{leaf: certs.leaf, ca: certs.ca}

@@ -1,6 +1,7 @@
 package tdx
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/quotary/quotary/evidence"
@@ -8,7 +9,7 @@ import (
 
 // quoteClaims returns the contents of the quote's body, copied.
 func quoteClaims(q *quote) *evidence.TDXClaims {
-	b := body(append([]byte(nil), q.body...))
+	b := body(bytes.Clone(q.body))
 	c := &evidence.TDXClaims{
 		QuoteVersion: q.version, BodyVersion: "1.0",
 		TEETCBSVN: b.teeTCBSVN(), MRSEAM: b.mrSEAM(), MRSignerSEAM: b.mrSignerSEAM(), SEAMAttributes: b.seamAttributes(),
@@ -33,7 +34,8 @@ func attributes(raw []byte) evidence.TDXAttributes {
 	}
 }
 
-// addTo adds what the PCK certificate says of the platform.
+// addTo adds what the PCK certificate says of the platform, copied: the
+// platform is remembered, and claims belong to the caller.
 func (p *platform) addTo(c *evidence.TDXClaims) {
-	c.FMSPC, c.PCEID, c.PPID = p.fmspc, p.pceID, p.ppid
+	c.FMSPC, c.PCEID, c.PPID = bytes.Clone(p.fmspc), bytes.Clone(p.pceID), bytes.Clone(p.ppid)
 }

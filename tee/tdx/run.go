@@ -27,6 +27,9 @@ type run struct {
 	collateral   []window // of the CRLs and documents used
 }
 
+// checksOfQuote is how many checks a quote gets.
+const checksOfQuote = 34
+
 // Verify implements [tee.Verifier].
 func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params) tee.Outcome {
 	out := tee.Outcome{Claims: evidence.Claims{Kind: evidence.KindTDX}}
@@ -37,6 +40,7 @@ func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params)
 	}
 	out.Claims.TDX = quoteClaims(q)
 	out.ReportData = out.Claims.TDX.ReportData
+	out.Checks = make(evidence.Checks, 0, checksOfQuote)
 	r := &run{verifier: v, endorsements: e, now: p.Now, outcome: &out, checks: &out.Checks}
 	r.form(q)
 	key := r.signatures(q)
@@ -84,6 +88,7 @@ func (r *run) signatures(q *quote) attestationKey {
 // platform records what the verified chain says.
 func (r *run) platform(c *chain) {
 	claim := c.anchor.claim
+	claim.SHA256 = bytes.Clone(claim.SHA256)
 	r.outcome.Claims.TrustAnchor = &claim
 	r.outcome.Claims.Simulated = c.anchor.origin == evidence.OriginSimulated
 	c.platform.addTo(r.outcome.Claims.TDX)
