@@ -132,13 +132,17 @@ func (m *Machine) Item(reportData [64]byte) (*evidence.SNP, error) {
 func (m *Machine) Public() *ecdsa.PublicKey { return &m.key.PublicKey }
 
 // Sign returns a copy of a report, which may say anything, with the machine's
-// signature over its first SignedSize bytes. The same report gets the same signature.
-func (m *Machine) Sign(report []byte) ([]byte, error) {
+// signature over its first [SignedSize] bytes.
+func (m *Machine) Sign(report []byte) ([]byte, error) { return SignReport(m.key, report) }
+
+// SignReport returns a copy of a report with this P-384 key's signature over its
+// first [SignedSize] bytes. The same report gets the same signature.
+func SignReport(key *ecdsa.PrivateKey, report []byte) ([]byte, error) {
 	if len(report) < ReportSize {
 		return nil, fmt.Errorf("sevsnp: %d bytes are no report", len(report))
 	}
 	sum := sha512.Sum384(report[:SignedSize])
-	der, err := m.key.Sign(nil, sum[:], crypto.SHA384)
+	der, err := key.Sign(nil, sum[:], crypto.SHA384)
 	if err != nil {
 		return nil, fmt.Errorf("sevsnp: cannot sign: %w", err)
 	}

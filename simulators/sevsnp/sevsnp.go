@@ -13,6 +13,7 @@ package sevsnp
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -168,7 +169,7 @@ func (i *Issuer) Issue(template *x509.Certificate, public crypto.PublicKey) (*x5
 	if !t.IsCA {
 		parent.SubjectKeyId = nil // AMD's VCEKs carry no authority key identifier
 	}
-	der, err := x509.CreateCertificate(nil, &t, &parent, public, i.Key)
+	der, err := x509.CreateCertificate(rand.Reader, &t, &parent, public, i.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +196,7 @@ func (i *Issuer) CRL(options CRLOptions) (*x509.RevocationList, error) {
 		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries,
 			x509.RevocationListEntry{SerialNumber: cert.SerialNumber, RevocationTime: options.ThisUpdate})
 	}
-	der, err := x509.CreateRevocationList(nil, template, i.Certificate, i.Key)
+	der, err := x509.CreateRevocationList(rand.Reader, template, i.Certificate, i.Key)
 	if err != nil {
 		return nil, fmt.Errorf("sevsnp: cannot issue a revocation list: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-sev-guest/verify/testdata"
+
 	"github.com/quotary/quotary/evidence"
 	simulator "github.com/quotary/quotary/simulators/sevsnp"
 	"github.com/quotary/quotary/tee"
@@ -200,4 +202,10 @@ func parseCertificate(tb testing.TB, der []byte) *x509.Certificate {
 		tb.Fatal(err)
 	}
 	return cert
+}
+
+// vcekSubject is the subject of the real sample's VCEK.
+func vcekSubject(tb testing.TB) []byte {
+	tb.Helper()
+	return parseCertificate(tb, testdata.VcekBytes).RawSubject
 }

@@ -54,7 +54,11 @@ func (v *Verifier) judge(r *report, line *product, sig *signature, in *input) *j
 	candidates := v.candidates(r, in)
 	if len(candidates) == 0 {
 		j := &judgement{missing: []tee.Missing{missingKey(r, line)}}
-		j.checks.NotPerformed(evidence.CodeSNPKeyCertificate, "the "+r.key.String()+"'s certificate", "it is not there")
+		got := "it is not there"
+		if in.unreadable > 0 {
+			got += fmt.Sprintf("; %d of the certificates that came with the report cannot be read", in.unreadable)
+		}
+		j.checks.NotPerformed(evidence.CodeSNPKeyCertificate, "the "+r.key.String()+"'s certificate", got)
 		notPerformed(&j.checks, "the signing key's certificate is not there", rest...)
 		return j
 	}

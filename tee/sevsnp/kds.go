@@ -63,8 +63,8 @@ func decodeKeyCertificate(cert *x509.Certificate) (*keyCertificate, error) {
 // kdsExtensions are a certificate's AMD extensions, by their arcs below oidKDS.
 type kdsExtensions map[string][]byte
 
-// collectExtensions sorts the extensions out. It refuses repeated ones and
-// critical ones that this package does not evaluate.
+// collectExtensions sorts the extensions out. It refuses critical ones that this
+// package does not evaluate; repeated ones do not get past crypto/x509.
 func (k *keyCertificate) collectExtensions() (kdsExtensions, error) {
 	if len(k.cert.Extensions) > maxExtensions {
 		return nil, fmt.Errorf("%d extensions are more than %d", len(k.cert.Extensions), maxExtensions)
@@ -80,9 +80,6 @@ func (k *keyCertificate) collectExtensions() (kdsExtensions, error) {
 			continue
 		}
 		name := ext.Id.String()
-		if _, repeated := found[name]; repeated {
-			return nil, fmt.Errorf("extension %s twice", name)
-		}
 		found[name] = ext.Value
 		if !known {
 			k.unknown = append(k.unknown, name)

@@ -152,11 +152,10 @@ func missingKey(r *report, p *product) tee.Missing {
 	return tee.Missing{Type: "vcek", ID: fmt.Sprintf("%s/%s?%s", line, chip, r.reported)}
 }
 
-// supplied parses the certificates that came with a report. What does not parse
-// cannot complete a chain and is left out. Roots are left out too: they come
-// from the anchors alone.
-func (v *Verifier) supplied(certificates [][]byte) []*x509.Certificate {
-	var certs []*x509.Certificate
+// supplied parses the certificates that came with a report and counts those that
+// do not parse: they cannot complete a chain. Roots are left out, because they
+// come from the anchors alone.
+func (v *Verifier) supplied(certificates [][]byte) (certs []*x509.Certificate, unreadable int) {
 	for _, der := range certificates {
 		id := digest(sha256.Sum256(der))
 		if _, isAnchor := v.anchorIDs[id]; isAnchor {
@@ -168,9 +167,11 @@ func (v *Verifier) supplied(certificates [][]byte) []*x509.Certificate {
 			certs = append(certs, known.cert)
 		} else if cert, err := x509.ParseCertificate(der); err == nil {
 			certs = append(certs, cert)
+		} else {
+			unreadable++
 		}
 	}
-	return certs
+	return certs, unreadable
 }
 
 // examineSupplied bounds the certificates that came with a report.

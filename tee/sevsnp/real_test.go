@@ -236,7 +236,7 @@ func TestEverySignedByteCounts(t *testing.T) {
 		mutant := append([]byte(nil), testdata.AttestationBytes...)
 		mutant[i] ^= 0x01
 		out := v.Verify(&evidence.SNP{Report: mutant}, e, tee.Params{Now: sampleTime})
-		if out.Genuine() || len(out.Checks.Failed()) == 0 && len(out.Missing) == 0 {
+		if len(out.Checks.Failed()) == 0 {
 			t.Errorf("byte %#x can be changed", i)
 		}
 	}

@@ -80,6 +80,7 @@ func (*Verifier) Kind() evidence.Kind { return evidence.KindSEVSNP }
 type input struct {
 	endorsements *tee.Endorsements
 	supplied     []*x509.Certificate // came with the report
+	unreadable   int                 // came too, but do not parse
 	now          time.Time
 }
 
@@ -108,7 +109,8 @@ func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params)
 	if line != nil {
 		claims.Product, claims.ProductSource = line.name, "report"
 	}
-	in := &input{e, v.supplied(snp.Certificates), p.Now}
+	certs, unreadable := v.supplied(snp.Certificates)
+	in := &input{e, certs, unreadable, p.Now}
 	v.judge(r, line, sig, in).into(&out)
 	return out
 }
