@@ -18,7 +18,8 @@ var floors = map[string]int{
 	"tee/teetest":      2, // for tests only
 	"simulators":       2,
 
-	"verifier": 3,
+	"verifier":           3,
+	"simulators/samples": 3, // reads its endorsements as tee/endorsements does
 
 	"verifier/verifiertest": 4, // for tests only
 
