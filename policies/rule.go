@@ -245,7 +245,7 @@ func (sizes) EstimateSize(element checker.AstNode) *checker.SizeEstimate {
 	case types.ListKind, types.MapKind:
 		return &checker.SizeEstimate{Max: maxClaimList}
 	}
-	return nil
+	return &checker.SizeEstimate{Min: 1, Max: 1} // counted as one whole
 }
 
 func (sizes) EstimateCallCost(string, string, *checker.AstNode, []checker.AstNode) *checker.CallEstimate {
