@@ -85,6 +85,13 @@ func Dir(tb testing.TB) string {
 	return dir
 }
 
+// Present reports whether the collection is here, for fuzz targets, which do
+// without its seeds where it is not.
+func Present() bool {
+	_, err := find()
+	return err == nil
+}
+
 // find returns the collection's folder, or an error that says where it was sought.
 func find() (string, error) {
 	if dir := os.Getenv(EnvDir); dir != "" {

@@ -1,0 +1,128 @@
+package tpm
+
+import (
+	"testing"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/evidencetest"
+	simulator "github.com/quotary/quotary/simulators/tpm"
+	"github.com/quotary/quotary/tee"
+)
+
+// seeds returns quotes of simulated machines.
+func seeds(f *testing.F) []*evidence.TPM {
+	f.Helper()
+	w := simulated(f)
+	quotes := []*evidence.TPM{
+		quoteOf(f, w.machine, w.nonce),
+		quoteOf(f, w.newMachine(f, simulator.MachineOptions{Name: "rsa", Key: simulator.KeyRSA, Bank: simulator.SHA384}), w.nonce),
+	}
+	return quotes
+}
+
+// realSeeds returns the files of these names from the collection, if it is there.
+func realSeeds(f *testing.F, names ...string) (files [][]byte) {
+	f.Helper()
+	if !evidencetest.Present() {
+		return nil
+	}
+	for _, item := range evidencetest.Items(f, "tpm") {
+		for _, name := range names {
+			if item.Has(name) {
+				files = append(files, item.Read(f, name))
+			}
+		}
+	}
+	return files
+}
+
+func FuzzAttest(f *testing.F) {
+	for _, quote := range seeds(f) {
+		f.Add(quote.Attest)
+	}
+	for _, raw := range realSeeds(f, "quote_sha384.msg", "quote.msg", "quote.out", "ak_create_attest.bin", "forged_quote.msg") {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		a, err := parseAttest(raw)
+		if err == nil && a.quote != nil {
+			sameAttest(t, raw, a)
+		}
+	})
+}
+
+func FuzzSignature(f *testing.F) {
+	for _, quote := range seeds(f) {
+		f.Add(quote.Signature)
+	}
+	for _, raw := range realSeeds(f, "quote_sha384.sig", "quote.sig", "quotesig.out", "forged_quote.sig") {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if sig, err := parseSignature(raw); err == nil {
+			sameSignature(t, raw, sig)
+		}
+	})
+}
+
+func FuzzPublic(f *testing.F) {
+	for _, quote := range seeds(f) {
+		f.Add(quote.AKPublic)
+	}
+	for _, raw := range realSeeds(f, "ak_pub.tpmt") {
+		f.Add(raw)
+	}
+	for _, raw := range realSeeds(f, "ak.pub", "ek.pub", "ak_pub.tpm2b", "ek_pub.tpm2b", "unrestricted_pub.tpm2b") {
+		f.Add(raw[2:])
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if p, err := parsePublic(raw); err == nil {
+			samePublic(t, raw, p)
+		}
+	})
+}
+
+func FuzzTrustedKey(f *testing.F) {
+	for _, quote := range seeds(f) {
+		f.Add(quote.AKPublic)
+	}
+	f.Add([]byte("-----BEGIN PUBLIC KEY-----\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if key, err := ParseTrustedKey(raw); err == nil {
+			if _, err := New(Options{Keys: []TrustedKey{key}}); err != nil {
+				t.Errorf("a key that was parsed is refused: %v", err)
+			}
+		}
+	})
+}
+
+// FuzzVerify looks for panics, and for anything genuine that is not the seed's
+// signed content.
+func FuzzVerify(f *testing.F) {
+	for _, quote := range seeds(f) {
+		f.Add(quote.Attest, quote.Signature, quote.AKPublic, quote.AKCertificates[0], quote.AKCertificates[1], []byte(quote.PCRs["sha256"][0]))
+	}
+	w := simulated(f)
+	v := newVerifier(f, w.roots())
+	f.Fuzz(func(t *testing.T, attest, signature, public, leaf, intermediate, pcr []byte) {
+		item := &evidence.TPM{Attest: attest, Signature: signature, AKPublic: public, PCRs: evidence.PCRs{"sha256": {0: pcr}}}
+		for _, der := range [][]byte{leaf, intermediate} {
+			if len(der) > 0 {
+				item.AKCertificates = append(item.AKCertificates, der)
+			}
+		}
+		out := v.Verify(item, nil, tee.Params{Now: simulatedNow.Add(time.Hour)})
+		if len(out.Checks) == 0 {
+			t.Error("no check was made")
+		}
+		for _, check := range out.Checks {
+			if check.Code.IsZero() || check.Code.Description() == "" {
+				t.Errorf("%v has no registered code", check)
+			}
+		}
+		if out.Genuine() && len(out.Claims.TPM.PCRs) == 0 {
+			t.Error("genuine without PCRs")
+		}
+	})
+}
