@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -98,6 +99,7 @@ func (a *Authority) makeIssuing(dir string, rootKey *ecdsa.PrivateKey, now time.
 	template.MaxPathLenZero = true // leaves only
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	template.PermittedURIDomains = []string{a.trustDomain.Name()}
+	template.ExcludedURIDomains = []string{a.subdomains()}
 	template.PermittedDNSDomainsCritical = true // the whole extension is
 	if template.NotAfter.After(a.root.NotAfter) {
 		template.NotAfter = a.root.NotAfter
@@ -176,7 +178,7 @@ func (a *Authority) checkIssuing(now time.Time) error {
 		return refuseCert(issuingCertFile, "it is not for the key in %s", issuingKeyFile)
 	case !a.isCA(c) || !c.MaxPathLenZero || !hasBothUsages(c):
 		return refuseCert(issuingCertFile, "it is not a CA certificate of this profile")
-	case !a.isOfTrustDomain(c) || len(c.PermittedURIDomains) != 1 || c.PermittedURIDomains[0] != a.trustDomain.Name():
+	case !a.isOfTrustDomain(c) || !a.isConstrained(c):
 		return refuseCert(issuingCertFile, "it is not constrained to the trust domain %s", a.trustDomain)
 	case !bytes.Equal(c.RawIssuer, a.root.RawSubject) || c.CheckSignatureFrom(a.root) != nil:
 		return refuseCert(issuingCertFile, "it is not issued by the root in %s", rootCertFile)
@@ -194,6 +196,19 @@ func (a *Authority) isCA(c *x509.Certificate) bool {
 func (a *Authority) isOfTrustDomain(c *x509.Certificate) bool {
 	return len(c.URIs) == 1 && c.URIs[0].String() == a.trustDomain.IDString()
 }
+
+// isConstrained reports whether c can certify names of the trust domain only.
+func (a *Authority) isConstrained(c *x509.Certificate) bool {
+	return c.PermittedDNSDomainsCritical &&
+		slices.Equal(c.PermittedURIDomains, []string{a.trustDomain.Name()}) &&
+		slices.Equal(c.ExcludedURIDomains, []string{a.subdomains()})
+}
+
+// subdomains is the constraint for every host below the trust domain. By RFC 5280
+// §4.2.1.10 a constraint without a leading period stands for that host alone; some
+// verifiers, Go's among them, read it as the hosts below as well, which are trust
+// domains of their own.
+func (a *Authority) subdomains() string { return "." + a.trustDomain.Name() }
 
 func checkValidity(file string, c *x509.Certificate, now time.Time) error {
 	switch {
