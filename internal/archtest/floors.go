@@ -33,17 +33,19 @@ var floors = map[string]int{
 	"internal/server":  6,
 	"internal/console": 6,
 
-	"cmd": 7,
+	"internal/daemon": 7, // puts the service together
+
+	"cmd": 8,
 
 	// At the top: they wire simulated machines to a real service.
-	"simulators/simtest": 8,
-	"cmd/quotary-sim":    9,
+	"simulators/simtest": 9,
+	"cmd/quotary-sim":    10,
 
 	// Beside the house: what the product does not contain.
 	"internal/archtest":     0,
 	"internal/deps":         0,
 	"internal/evidencetest": 0,
-	"internal/gencodes":     9,
+	"internal/gencodes":     10,
 }
 
 // siblings are rooms whose packages may import each other on one floor.

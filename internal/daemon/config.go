@@ -1,0 +1,136 @@
+package daemon
+
+import (
+	"net"
+	"path/filepath"
+	"slices"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// Config is the configuration file, in YAML. Every field is optional; without a
+// file all defaults apply. Unknown and repeated keys are errors, with line and
+// column. Relative paths are relative to the file's directory.
+//
+// Whoever can change this file, or the files that it names, decides who gets
+// which identity.
+type Config struct {
+	// TrustDomain is the SPIFFE trust domain that identities are granted in. The
+	// first start fixes it: the authority in the data directory serves one trust
+	// domain. Defaults to quotary.internal.
+	TrustDomain string `yaml:"trust_domain"`
+	// Listen is the address and port to listen on. The flag --listen comes first.
+	// Defaults to 127.0.0.1:8443.
+	Listen string `yaml:"listen"`
+	// TLSNames are the DNS names and IP addresses in the service's own
+	// certificate: what clients call it. Defaults to localhost and the loopback
+	// addresses, and the address in Listen if it is a particular one.
+	TLSNames []string `yaml:"tls_names"`
+	// Policies are policy documents: files, or directories whose *.yaml files are
+	// read. Defaults to the folder policies in the data directory.
+	Policies []string `yaml:"policies"`
+	// Endorsements are vendors' certificates, CRLs and collateral: files,
+	// directories or archives. They need no protection, as each is verified up to a
+	// root: at worst, wrong ones cause refusals. Defaults to the folder
+	// endorsements in the data directory.
+	Endorsements []string `yaml:"endorsements"`
+	// TPM says which TPMs are trusted; without any, all TPM quotes are refused.
+	TPM TPM `yaml:"tpm"`
+	// Simulated is for demonstrations and tests.
+	Simulated Simulated `yaml:"simulated"`
+	// Limits bound what the service does at once.
+	Limits Limits `yaml:"limits"`
+}
+
+// TPM says which attestation keys are trusted.
+type TPM struct {
+	// Roots are the roots that certificates of attestation keys end at: files,
+	// directories or archives of CA certificates. Whoever can change them can make TPMs.
+	Roots []string `yaml:"roots"`
+	// Keys are attestation keys that are trusted one by one: files with a
+	// SubjectPublicKeyInfo (PEM or DER) or a TPM2B_PUBLIC.
+	Keys []string `yaml:"keys"`
+}
+
+// Simulated is the operator's consent to evidence that proves nothing.
+type Simulated struct {
+	// Accept has the service accept evidence under simulated roots, where the
+	// workload's policy says allow_simulated as well. Everything that rests on it
+	// is marked as simulated. Never set it where anybody relies on the result.
+	Accept bool `yaml:"accept"`
+	// Roots are the simulators' roots: files, directories or archives. They need Accept.
+	Roots []string `yaml:"roots"`
+}
+
+// Limits bound what the service does at once.
+type Limits struct {
+	// ConcurrentAppraisals is how many appraisals run at once. Defaults to the
+	// number of CPUs; more only adds waiting.
+	ConcurrentAppraisals int `yaml:"concurrent_appraisals"`
+}
+
+const (
+	defaultTrustDomain = "quotary.internal"
+	defaultListen      = "127.0.0.1:8443"
+)
+
+// withDefaults fills in what the configuration leaves open.
+func (c Config) withDefaults(data string) Config {
+	if c.TrustDomain == "" {
+		c.TrustDomain = defaultTrustDomain
+	}
+	if c.Listen == "" {
+		c.Listen = defaultListen
+	}
+	if c.Policies == nil {
+		c.Policies = []string{filepath.Join(data, policiesDir)}
+	}
+	if c.Endorsements == nil {
+		c.Endorsements = []string{filepath.Join(data, endorsementsDir)}
+	}
+	if c.TLSNames == nil {
+		c.TLSNames = []string{"localhost", "127.0.0.1", "::1"}
+		if host, _, err := net.SplitHostPort(c.Listen); err == nil && !slices.Contains(c.TLSNames, host) && !unspecified(host) {
+			c.TLSNames = append(c.TLSNames, host)
+		}
+	}
+	return c
+}
+
+// check refuses what does not fit together.
+func (c Config) check() error {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "listen", "%q is no address and port, such as 127.0.0.1:8443", c.Listen)
+	}
+	if len(c.Simulated.Roots) > 0 && !c.Simulated.Accept {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "simulated.roots", "simulated roots are configured, but simulated.accept is not true")
+	}
+	if n := c.Limits.ConcurrentAppraisals; n < 0 || n > maxConcurrency {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "limits.concurrent_appraisals", "%d is not between 1 and %d", n, maxConcurrency)
+	}
+	return nil
+}
+
+// resolve makes relative paths relative to dir.
+func (c *Config) resolve(dir string) {
+	for _, list := range [][]string{c.Policies, c.Endorsements, c.TPM.Roots, c.TPM.Keys, c.Simulated.Roots} {
+		for i, path := range list {
+			if !filepath.IsAbs(path) {
+				list[i] = filepath.Join(dir, path)
+			}
+		}
+	}
+}
+
+// unspecified reports whether a listener on host takes connections to any address.
+func unspecified(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
+}
+
+// Loopback reports whether the service can be reached from this machine alone.
+func (c Config) Loopback() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}

@@ -1,0 +1,226 @@
+// Package daemon puts the service together from its configuration and its data
+// directory: keys, ledger, authority, verifiers, policy and the HTTP server. The
+// programs that run a service use it and hold nothing of it themselves.
+//
+// Start at [Open], then [Daemon.Serve].
+package daemon
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quotary/quotary/ca"
+	"github.com/quotary/quotary/internal/server"
+	"github.com/quotary/quotary/internal/store"
+	"github.com/quotary/quotary/policies"
+	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tokens"
+	"github.com/quotary/quotary/verifier"
+)
+
+// Options say what to open.
+type Options struct {
+	// Data is the data directory. It is made if it does not exist.
+	Data   string
+	Config Config
+	// Version is the build's version, for tokens, health and metrics.
+	Version string
+	// Logger takes the service's log.
+	Logger *slog.Logger
+}
+
+// Daemon is a service that is ready to serve.
+type Daemon struct {
+	// Config is the configuration with its defaults filled in.
+	Config Config
+	// FirstStart says that the data directory was new.
+	FirstStart bool
+	// AdminCredential is the administrator's credential, if Open made one. It is
+	// not kept and cannot be had again.
+	AdminCredential string
+
+	logger       *slog.Logger
+	current      atomic.Pointer[snapshot]
+	reloading    sync.Mutex // one reload at a time
+	ledger       *store.Store
+	authority    *ca.Authority
+	certificates *ca.ServerCertificates
+	server       *server.Server
+}
+
+// Open makes or opens everything that the service needs. Close it afterwards.
+func Open(ctx context.Context, o Options) (*Daemon, error) {
+	d := &Daemon{Config: o.Config.withDefaults(o.Data), FirstStart: !exists(o.Data), logger: o.Logger}
+	if err := d.Config.check(); err != nil {
+		return nil, err
+	}
+	if err := prepare(o.Data); err != nil {
+		return nil, err
+	}
+	loaded, err := load(d.Config)
+	if err != nil {
+		return nil, err
+	}
+	d.current.Store(loaded)
+	if d.ledger, err = store.Open(ctx, LedgerPath(o.Data)); err != nil {
+		return nil, err
+	}
+	if err := d.assemble(ctx, o); err != nil {
+		return nil, errors.Join(err, d.ledger.Close())
+	}
+	return d, nil
+}
+
+// assemble makes the parts from the keys up to the HTTP server. The credential
+// comes last: it is made only where everything else is in order.
+func (d *Daemon) assemble(ctx context.Context, o Options) error {
+	key, err := tokens.LoadOrCreateKey(filepath.Join(o.Data, tokenKeyFile))
+	if err != nil {
+		return err
+	}
+	d.authority, err = ca.Open(ca.Config{
+		Dir: filepath.Join(o.Data, authorityDir), TrustDomain: d.Config.TrustDomain, Reserved: []crypto.PublicKey{key.Public()},
+	})
+	if err != nil {
+		return err
+	}
+	if d.certificates, err = d.authority.ServerCertificates(d.Config.TLSNames); err != nil {
+		return err
+	}
+	issuer, err := tokens.NewIssuer(tokens.Config{Key: key, Issuer: d.authority.ServiceID(), Build: o.Version})
+	if err != nil {
+		return err
+	}
+	challenges := verifier.NewChallenges(&verifier.SpentSet{})
+	v, err := d.verifier(challenges)
+	if err != nil {
+		return err
+	}
+	digest, credential, err := openAdmin(o.Data)
+	if err != nil {
+		return err
+	}
+	d.AdminCredential = credential
+	d.server, err = server.New(server.Config{
+		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: issuer, Ledger: d.ledger,
+		Policy: d.policy, CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain, AdminDigest: digest,
+		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version,
+		Concurrency: d.Config.Limits.ConcurrentAppraisals, Logger: o.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	return d.note(ctx, "start", d.current.Load())
+}
+
+func (d *Daemon) verifier(challenges *verifier.Challenges) (*verifier.Verifier, error) {
+	all, err := technologies(d.Config)
+	if err != nil {
+		return nil, err
+	}
+	return verifier.New(verifier.Config{
+		Technologies: all, TrustDomain: d.Config.TrustDomain, Challenges: challenges,
+		Policies:        func() *policies.Set { return d.current.Load().policies },
+		Endorsements:    func() *tee.Endorsements { return d.current.Load().endorsements },
+		AcceptSimulated: d.Config.Simulated.Accept,
+	})
+}
+
+func (d *Daemon) policy() server.Policy {
+	set := d.current.Load().policies
+	return server.Policy{Digest: set.Digest(), Workloads: set.Workloads()}
+}
+
+// canIssue tries: it makes a certificate for the service itself and drops it.
+func (d *Daemon) canIssue() error {
+	_, err := d.authority.ServerCertificate(d.Config.TLSNames)
+	return err
+}
+
+// Reload reads policies and endorsements again and puts them in force together.
+// If anything is wrong with them, or the change cannot be recorded, what was in
+// force stays so.
+func (d *Daemon) Reload(ctx context.Context) error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	loaded, err := load(d.Config)
+	if err != nil {
+		return err
+	}
+	if err := d.note(ctx, "reload", loaded); err != nil {
+		return err
+	}
+	d.current.Store(loaded)
+	return nil
+}
+
+// note records an act of the service itself, before it takes effect.
+func (d *Daemon) note(ctx context.Context, action string, s *snapshot) error {
+	detail, err := json.Marshal(map[string]any{
+		"policy_digest": s.policies.Digest(), "workloads": len(s.policies.Workloads()),
+		"endorsements": s.endorsements.Len(), "simulated_accepted": d.Config.Simulated.Accept,
+	})
+	if err != nil {
+		return err
+	}
+	d.logger.Info(action, "policy_digest", s.policies.Digest(), "workloads", s.policies.Workloads(),
+		"endorsements", s.endorsements.Len(), "unrecognised_files", len(s.report.Unrecognised))
+	return d.ledger.Record(ctx, store.Entry{Event: store.Event{
+		Time: time.Now(), Actor: "service", Action: action, Outcome: store.Done, Detail: detail,
+	}})
+}
+
+// Serve answers requests on listener until ctx ends; then it lets those that it
+// is handling finish, and returns nil.
+func (d *Daemon) Serve(ctx context.Context, listener net.Listener) error {
+	s := d.server.HTTP(&tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: d.certificates.Get})
+	ended := make(chan error, 1)
+	go func() { ended <- s.ServeTLS(listener, "", "") }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	err := s.Shutdown(drain)
+	if err != nil {
+		err = errors.Join(err, s.Close())
+	}
+	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+// Close closes the ledger, once everything that waits is committed.
+func (d *Daemon) Close() error { return d.ledger.Close() }
+
+// RootPEM is the root that clients and relying parties trust.
+func (d *Daemon) RootPEM() []byte { return d.authority.RootPEM() }
+
+// Workloads lists the workloads of the policy in force.
+func (d *Daemon) Workloads() []string { return d.current.Load().policies.Workloads() }
+
+// Endorsements is the number of endorsements at hand.
+func (d *Daemon) Endorsements() int { return d.current.Load().endorsements.Len() }
+
+// Unrecognised lists files among the endorsements that could not be used, with
+// the reason.
+func (d *Daemon) Unrecognised() []string {
+	var out []string
+	for _, source := range d.current.Load().report.Unrecognised {
+		out = append(out, source.Name+": "+source.Note)
+	}
+	return out
+}

@@ -1,0 +1,17 @@
+package daemon
+
+import "time"
+
+const (
+	// maxConfig bounds the configuration file; a full one takes 1 KiB.
+	maxConfig = 64 << 10
+	// maxKeyFile bounds a file with a TPM's attestation key: a TPM2B_PUBLIC of
+	// RSA-4096 takes 600 bytes, PEM 800.
+	maxKeyFile = 16 << 10
+	// maxConcurrency bounds the configured number of appraisals at once: the
+	// largest machines have a few hundred CPUs.
+	maxConcurrency = 1024
+	// drainTimeout is how long a stopping service waits for requests that it is
+	// handling. They take milliseconds; a client that reads slowly is cut off.
+	drainTimeout = 15 * time.Second
+)

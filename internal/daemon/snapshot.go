@@ -1,0 +1,39 @@
+package daemon
+
+import (
+	"github.com/quotary/quotary/policies"
+	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/endorsements"
+)
+
+// snapshot is what a reload replaces. It never changes.
+type snapshot struct {
+	policies     *policies.Set
+	endorsements *tee.Endorsements
+	report       endorsements.Report
+}
+
+// load reads policies and endorsements. Either all of it is good or nothing of
+// it is used.
+func load(c Config) (*snapshot, error) {
+	files, err := policies.ReadFiles(c.Policies...)
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{endorsements: &tee.Endorsements{}}
+	if s.policies, err = policies.Load(files...); err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, path := range c.Endorsements {
+		if !emptyDir(path) {
+			paths = append(paths, path)
+		}
+	}
+	if len(paths) > 0 {
+		if s.endorsements, s.report, err = endorsements.Load(paths...); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,108 @@
+package daemon
+
+import (
+	"crypto/x509"
+	"io"
+	"os"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/endorsements"
+	"github.com/quotary/quotary/tee/sevsnp"
+	"github.com/quotary/quotary/tee/tdx"
+	"github.com/quotary/quotary/tee/tpm"
+)
+
+// technologies makes the verifiers with the trust anchors that the configuration
+// names, besides those that are pinned in the build.
+func technologies(c Config) ([]tee.Verifier, error) {
+	roots, err := simulatedRoots(c.Simulated)
+	if err != nil {
+		return nil, err
+	}
+	snp, err := sevsnp.New(roots.amd...)
+	if err != nil {
+		return nil, err
+	}
+	intel, err := tdx.New(roots.intel...)
+	if err != nil {
+		return nil, err
+	}
+	options := tpm.Options{Roots: roots.tpm}
+	if len(c.TPM.Roots) > 0 {
+		configured, err := endorsements.LoadCertificates(c.TPM.Roots...)
+		if err != nil {
+			return nil, err
+		}
+		options.Roots = append(options.Roots, endorsements.AsConfigured(configured)...)
+	}
+	if options.Keys, err = trustedKeys(c.TPM.Keys); err != nil {
+		return nil, err
+	}
+	tpms, err := tpm.New(options)
+	if err != nil {
+		return nil, err
+	}
+	return []tee.Verifier{snp, intel, tpms}, nil
+}
+
+// anchors are simulators' roots, each for the one technology that it belongs to.
+type anchors struct{ amd, intel, tpm []tee.Anchor }
+
+// intelRootName is the common name of every root of TDX evidence, Intel's or
+// simulated.
+const intelRootName = "Intel SGX Root CA"
+
+func simulatedRoots(s Simulated) (a anchors, err error) {
+	if len(s.Roots) == 0 {
+		return a, nil
+	}
+	all, err := endorsements.LoadCertificates(s.Roots...)
+	if err != nil {
+		return a, err
+	}
+	for _, anchor := range all {
+		cert, err := x509.ParseCertificate(anchor.DER)
+		switch {
+		case err != nil:
+			return a, err
+		case sevsnp.IsRoot(cert):
+			a.amd = append(a.amd, anchor)
+		case cert.Subject.CommonName == intelRootName:
+			a.intel = append(a.intel, anchor)
+		default:
+			a.tpm = append(a.tpm, anchor)
+		}
+	}
+	return a, nil
+}
+
+// trustedKeys reads the attestation keys that the operator vouches for.
+func trustedKeys(paths []string) ([]tpm.TrustedKey, error) {
+	var keys []tpm.TrustedKey
+	for _, path := range paths {
+		data, err := readBounded(path)
+		if err != nil {
+			return nil, err
+		}
+		key, err := tpm.ParseTrustedKey(data)
+		if err != nil {
+			return nil, evidence.Errorf(evidence.CodeConfigMalformed, path, "this is no attestation key: %w", err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func readBounded(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, evidence.Errorf(evidence.CodeConfigMalformed, path, "cannot read the key: %w", err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
+	if err != nil || len(data) > maxKeyFile {
+		return nil, evidence.Errorf(evidence.CodeConfigMalformed, path, "the key cannot be read, or takes more than %d bytes", maxKeyFile)
+	}
+	return data, nil
+}
