@@ -2,7 +2,6 @@ package policies
 
 import (
 	"slices"
-	"time"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -46,7 +45,7 @@ type outcome struct {
 	workload    *workload
 	alternative *alternative
 	report      report
-	checks      evidence.Checks
+	checks      evidence.Checks // the first one is kept free for the decision's own
 }
 
 func (o *outcome) verdict() Verdict {
@@ -119,8 +118,8 @@ func (w *workload) tell(in *Input, b *bundle) outcome {
 
 // tell appraises the outcome's alternative again, with checks and rules.
 func (o *outcome) tell(in *Input, b *bundle) {
-	const usual = 32 // checks of one technology
-	o.checks = make(evidence.Checks, 0, usual+len(o.alternative.rules))
+	const usual = 24 // checks of one technology
+	o.checks = make(evidence.Checks, 1, usual+len(o.alternative.rules))
 	o.report = report{now: in.Now, checks: &o.checks}
 	o.alternative.judge(&o.report, o.workload, in, b)
 	judgeRules(&o.report, o.alternative.rules, b)
@@ -129,31 +128,31 @@ func (o *outcome) tell(in *Input, b *bundle) {
 
 // conclude draws the decision from the outcomes.
 func (d *Decision) conclude(outcomes []outcome, accepted, pending []*outcome) {
-	const want = "exactly one workload"
 	best := &outcomes[0]
 	for i := range outcomes {
 		if outcomes[i].better(best) {
 			best = &outcomes[i]
 		}
 	}
+	d.Workload, d.Checks = best.workload.name, best.checks
 	matching := append(slices.Clip(accepted), pending...)
-	d.Workload = best.workload.name
+	code, status, text := evidence.CodePolicyWorkload, evidence.Fail, "none; the nearest is "+best.alternative.label
 	switch {
 	case len(accepted) > 1:
 		d.Workload = ""
-		d.Checks.Fail(evidence.CodePolicyAmbiguous, want, labels(accepted)+" match")
+		code, text = evidence.CodePolicyAmbiguous, labels(accepted)+" match"
 	case len(matching) > 1:
 		d.Verdict, d.Workload = Undecided, ""
-		d.Checks.NotPerformed(evidence.CodePolicyAmbiguous, want, labels(matching)+" may match, and checks are missing to tell them apart")
+		code, status = evidence.CodePolicyAmbiguous, evidence.NotPerformed
+		text = labels(matching) + " may match, and checks are missing to tell them apart"
 	case len(pending) == 1:
 		d.Verdict = Undecided
-		d.Checks.NotPerformed(evidence.CodePolicyWorkload, want, best.alternative.label+" may match, but checks are missing")
+		status, text = evidence.NotPerformed, best.alternative.label+" may match, but checks are missing"
 	case len(accepted) == 1:
 		d.accept(best)
-	default:
-		d.Checks.Fail(evidence.CodePolicyWorkload, want, "none; the nearest is "+best.alternative.label)
+		status, text = evidence.Pass, best.alternative.label
 	}
-	d.Checks = append(d.Checks, best.checks...)
+	d.Checks[0] = evidence.Check{Code: code, Status: status, Want: "exactly one workload", Got: text}
 }
 
 func (d *Decision) accept(o *outcome) {
@@ -162,7 +161,6 @@ func (d *Decision) accept(o *outcome) {
 	d.Identity.DNSNames = slices.Clone(d.Identity.DNSNames)
 	d.Relaxed = slices.Clone(o.alternative.relaxed)
 	d.ValidUntil = o.report.validUntil
-	d.Checks.Pass(evidence.CodePolicyWorkload, o.alternative.label)
 }
 
 func labels(outcomes []*outcome) string {
@@ -210,104 +208,4 @@ func (a *alternative) hasKind(r *report, kind evidence.Kind, required, there boo
 		r.failed += missingKind
 	}
 	return false
-}
-
-// bundle is the claims of one decision, by kind.
-type bundle struct {
-	snp       *evidence.SNPClaims
-	tdx       *evidence.TDXClaims
-	tpm       *evidence.TPMClaims
-	tpmAnchor *evidence.TrustAnchor
-	simulated bool
-}
-
-// newBundle sorts claims by kind and refuses those that cannot be what a
-// verifier found in genuine evidence. Refusals go to checks.
-func newBundle(claims []evidence.Claims, checks *evidence.Checks) (*bundle, bool) {
-	b := &bundle{}
-	if len(claims) == 0 {
-		checks.Fail(evidence.CodePolicyClaims, "claims of at least one kind", "none")
-		return nil, false
-	}
-	for i := range claims {
-		c := &claims[i]
-		if !b.add(c) {
-			*checks = append(*checks, evidence.Check{
-				Code: evidence.CodePolicyClaims, Kind: c.Kind, Status: evidence.Fail,
-				Want: "one complete set of claims for each kind", Got: "claims of kind " + shownText(string(c.Kind)) + " that are empty, mixed or repeated",
-			})
-			return nil, false
-		}
-		if c.TrustAnchor == nil || c.TrustAnchor.Origin == "" {
-			*checks = append(*checks, evidence.Check{
-				Code: evidence.CodePolicyTrustAnchor, Kind: c.Kind, Status: evidence.Fail, Want: "a root of trust", Got: absent,
-			})
-			return nil, false
-		}
-		b.simulated = b.simulated || c.Simulated || c.TrustAnchor.Origin == evidence.OriginSimulated
-	}
-	return b, true
-}
-
-func (b *bundle) add(c *evidence.Claims) bool {
-	if b.has(c.Kind) {
-		return false
-	}
-	isSNP, isTDX, isTPM := c.SEVSNP != nil, c.TDX != nil, c.TPM != nil
-	switch c.Kind {
-	case snp:
-		b.snp = c.SEVSNP
-		return isSNP && !isTDX && !isTPM
-	case tdx:
-		b.tdx = c.TDX
-		return isTDX && !isSNP && !isTPM
-	case tpm:
-		b.tpm, b.tpmAnchor = c.TPM, c.TrustAnchor
-		return isTPM && !isSNP && !isTDX
-	}
-	return false
-}
-
-func (b *bundle) has(kind evidence.Kind) bool {
-	return kind == snp && b.snp != nil || kind == tdx && b.tdx != nil || kind == tpm && b.tpm != nil
-}
-
-// kinds lists the kinds of evidence that are there, in canonical order.
-func (b *bundle) kinds() []string {
-	var kinds []string
-	for _, kind := range evidence.Kinds() {
-		if b.has(kind) {
-			kinds = append(kinds, string(kind))
-		}
-	}
-	return kinds
-}
-
-// Advise judges claims where no policy is in force: it makes the checks that
-// hold whatever a document says, and reports as a warning what they would
-// deny. It decides nothing.
-func Advise(claims []evidence.Claims) evidence.Checks {
-	checks := evidence.Checks{}
-	b, ok := newBundle(claims, &checks)
-	if ok {
-		r := report{now: time.Time{}, checks: &checks}
-		if b.simulated {
-			r.judge(false, "", evidence.CodeSimulatedAllowed, "evidence under a real root", func() string { return "simulated" })
-		}
-		if b.snp != nil {
-			defaultSNP().judge(&r, b.snp)
-		}
-		if b.tdx != nil {
-			defaultTDX().judge(&r, b.tdx)
-		}
-		if b.tpm != nil {
-			(&tpmRequirement{}).judge(&r, b.tpm, b.tpmAnchor)
-		}
-	}
-	for i := range checks {
-		if s := checks[i].Status; s == evidence.Fail || s == evidence.NotPerformed {
-			checks[i].Status = evidence.Warn
-		}
-	}
-	return checks
 }

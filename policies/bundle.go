@@ -1,0 +1,74 @@
+package policies
+
+import "github.com/quotary/quotary/evidence"
+
+// bundle is the claims of one decision, by kind.
+type bundle struct {
+	snp       *evidence.SNPClaims
+	tdx       *evidence.TDXClaims
+	tpm       *evidence.TPMClaims
+	tpmAnchor *evidence.TrustAnchor
+	simulated bool
+}
+
+// newBundle sorts claims by kind and refuses those that cannot be what a
+// verifier found in genuine evidence. Refusals go to checks.
+func newBundle(claims []evidence.Claims, checks *evidence.Checks) (*bundle, bool) {
+	b := &bundle{}
+	if len(claims) == 0 {
+		checks.Fail(evidence.CodePolicyClaims, "claims of at least one kind", "none")
+		return nil, false
+	}
+	for i := range claims {
+		c := &claims[i]
+		if !b.add(c) {
+			*checks = append(*checks, evidence.Check{
+				Code: evidence.CodePolicyClaims, Kind: c.Kind, Status: evidence.Fail,
+				Want: "one complete set of claims for each kind", Got: "claims of kind " + shownText(string(c.Kind)) + " that are empty, mixed or repeated",
+			})
+			return nil, false
+		}
+		if c.TrustAnchor == nil || c.TrustAnchor.Origin == "" {
+			*checks = append(*checks, evidence.Check{
+				Code: evidence.CodePolicyTrustAnchor, Kind: c.Kind, Status: evidence.Fail, Want: "a root of trust", Got: absent,
+			})
+			return nil, false
+		}
+		b.simulated = b.simulated || c.Simulated || c.TrustAnchor.Origin == evidence.OriginSimulated
+	}
+	return b, true
+}
+
+func (b *bundle) add(c *evidence.Claims) bool {
+	if b.has(c.Kind) {
+		return false
+	}
+	isSNP, isTDX, isTPM := c.SEVSNP != nil, c.TDX != nil, c.TPM != nil
+	switch c.Kind {
+	case snp:
+		b.snp = c.SEVSNP
+		return isSNP && !isTDX && !isTPM
+	case tdx:
+		b.tdx = c.TDX
+		return isTDX && !isSNP && !isTPM
+	case tpm:
+		b.tpm, b.tpmAnchor = c.TPM, c.TrustAnchor
+		return isTPM && !isSNP && !isTDX
+	}
+	return false
+}
+
+func (b *bundle) has(kind evidence.Kind) bool {
+	return kind == snp && b.snp != nil || kind == tdx && b.tdx != nil || kind == tpm && b.tpm != nil
+}
+
+// kinds lists the kinds of evidence that are there, in canonical order.
+func (b *bundle) kinds() []string {
+	var kinds []string
+	for _, kind := range evidence.Kinds() {
+		if b.has(kind) {
+			kinds = append(kinds, string(kind))
+		}
+	}
+	return kinds
+}
