@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -124,6 +125,20 @@ func loadPolicies(paths list) (*policies.Set, error) {
 		return nil, usage("the policy has no workload, so it could accept nothing", "add a document of kind Workload, or leave --policy out to judge genuineness alone")
 	}
 	return set, nil
+}
+
+// examine reads and judges what an operand names. What cannot even be read as
+// evidence is rejected; an error means that nothing was judged.
+func (j *judge) examine(s streams, operand string, t tpmFlags) (report, error) {
+	bundle, err := readEvidence(s, operand, t)
+	var refused *evidence.Error
+	switch {
+	case errors.As(err, &refused):
+		return refuse(refused), nil
+	case err != nil:
+		return report{}, err
+	}
+	return j.judge(bundle)
 }
 
 // judge judges a bundle. The error is internal.

@@ -112,15 +112,8 @@ func verify(s streams, args []string) (exit, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	bundle, err := readEvidence(s, o.operand, o.tpm)
-	var refused *evidence.Error
-	if err != nil && !errors.As(err, &refused) {
-		return exitFailed, err
-	}
-	var r report
-	if refused != nil {
-		r = refuse(refused)
-	} else if r, err = j.judge(bundle); err != nil {
+	r, err := j.examine(s, o.operand, o.tpm)
+	if err != nil {
 		return exitFailed, err
 	}
 	r.At = o.at.UTC()

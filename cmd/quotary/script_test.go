@@ -1,0 +1,119 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"quotary": main})
+}
+
+// TestScripts runs testdata/*.txtar. Besides testscript's own commands they have:
+//
+//	exits CODE COMMAND [ARG]…  run COMMAND, which must exit with CODE
+//	cut FILE SIZE NEW          NEW is the first SIZE bytes of FILE
+//	flip FILE OFFSET NEW       NEW is FILE with the lowest bit at OFFSET flipped
+//	add FILE HEX NEW           NEW is FILE with bytes added
+//	shape NEW                  NEW lists the members of the JSON on stdout, with their types
+//
+// and, in real/ and sim/, the evidence of fixtures_test.go. With
+// QUOTARY_UPDATE_SCRIPTS set, golden files are rewritten instead of compared.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("QUOTARY_UPDATE_SCRIPTS") != "",
+		Setup:               func(env *testscript.Env) error { return writeFixtures(env.WorkDir) },
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits, "cut": cut, "flip": flip, "add": add, "shape": shape,
+		},
+	})
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if neg || err != nil {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG]…")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var ended *exec.ExitError
+		if !errors.As(err, &ended) {
+			ts.Fatalf("%v", err)
+		}
+		got = ended.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	data := ts.ReadFile(args[0])
+	write(ts, args[2], data[:number(ts, args[1])])
+}
+
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	data := []byte(ts.ReadFile(args[0]))
+	data[number(ts, args[1])] ^= 1
+	write(ts, args[2], string(data))
+}
+
+func add(ts *testscript.TestScript, neg bool, args []string) {
+	more, err := hex.DecodeString(args[1])
+	ts.Check(err)
+	write(ts, args[2], ts.ReadFile(args[0])+string(more))
+}
+
+func number(ts *testscript.TestScript, s string) int {
+	n, err := strconv.Atoi(s)
+	ts.Check(err)
+	return n
+}
+
+func write(ts *testscript.TestScript, name, data string) {
+	ts.Check(writeFile(filepath.Dir(ts.MkAbs(name)), filepath.Base(name), []byte(data)))
+}
+
+// shape pins which members an answer has without pinning their values. Claims
+// are left to the package that defines them.
+func shape(ts *testscript.TestScript, neg bool, args []string) {
+	var value any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &value))
+	lines := describe("", value)
+	slices.Sort(lines)
+	write(ts, args[0], strings.Join(slices.Compact(lines), "\n")+"\n")
+}
+
+func describe(path string, value any) []string {
+	switch v := value.(type) {
+	case map[string]any:
+		if strings.HasSuffix(path, "claims") {
+			return []string{path + " object"}
+		}
+		var lines []string
+		for name, member := range v {
+			lines = append(lines, describe(strings.TrimPrefix(path+"."+name, "."), member)...)
+		}
+		return lines
+	case []any:
+		var lines []string
+		for _, element := range v {
+			lines = append(lines, describe(path+"[]", element)...)
+		}
+		return lines
+	}
+	return []string{fmt.Sprintf("%s %T", path, value)}
+}
