@@ -13,6 +13,7 @@ import (
 // anchor is a root certificate of attestation keys.
 type anchor struct {
 	cert   *x509.Certificate
+	name   string
 	sha256 digest
 	origin evidence.Origin
 }
@@ -37,7 +38,7 @@ func newAnchor(a tee.Anchor) (*anchor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &anchor{cert, sha256.Sum256(cert.Raw), a.Origin}, nil
+	return &anchor{cert, cert.Subject.String(), sha256.Sum256(cert.Raw), a.Origin}, nil
 }
 
 // newIssuer reads the certificate of a CA.
@@ -68,5 +69,5 @@ func checkOrigin(origin evidence.Origin) error {
 
 // claim returns the anchor as claims name it.
 func (a *anchor) claim() *evidence.TrustAnchor {
-	return &evidence.TrustAnchor{Name: a.cert.Subject.String(), SHA256: a.sha256[:], Origin: a.origin}
+	return &evidence.TrustAnchor{Name: a.name, SHA256: a.sha256[:], Origin: a.origin}
 }

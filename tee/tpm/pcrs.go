@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -71,22 +71,32 @@ func (q *quoteInfo) selected() (selection, error) {
 // the digest is over their concatenation, so that bytes could otherwise move
 // from one PCR to the next.
 func (s selection) values(given evidence.PCRs) (map[int]evidence.Hex, error) {
+	size := s.bank.hash().Size()
 	values := make(map[int]evidence.Hex, len(s.indices))
+	all := make([]byte, 0, len(s.indices)*size) // one allocation for all copies
 	for _, index := range s.indices {
 		value, ok := given[s.bank.String()][index]
 		if !ok {
 			return nil, evidence.Errorf(evidence.CodeTPMPCRValues, "pcrs", "no value for PCR %d of bank %s", index, s.bank)
 		}
-		if len(value) != s.bank.hash().Size() {
+		if len(value) != size {
 			return nil, evidence.Errorf(evidence.CodeTPMPCRValues, "pcrs", "%d bytes for PCR %d of bank %s", len(value), index, s.bank)
 		}
-		values[index] = bytes.Clone(value)
+		all = append(all, value...)
+		values[index] = evidence.Hex(all[len(all)-size:][:size:size])
 	}
 	return values, nil
 }
 
 func (s selection) String() string {
-	return s.bank.String() + ":" + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(s.indices)), ","), "[]")
+	text := append([]byte(s.bank.String()), ':')
+	for n, index := range s.indices {
+		if n > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendInt(text, int64(index), 10)
+	}
+	return string(text)
 }
 
 // describeDropped counts the values that the selection does not cover.

@@ -45,6 +45,7 @@ type Verifier struct {
 	roots         *x509.CertPool
 	intermediates []*x509.Certificate
 	keys          map[digest]*givenKey // by fingerprint
+	areas         map[string]*givenKey // by the bytes of their public area, where it is known
 	trials        []*givenKey          // keys to try on a quote that names none, if they are few
 
 	chains *cache[*chain]
@@ -63,7 +64,7 @@ type givenKey struct {
 // and contradictions.
 func New(o Options) (*Verifier, error) {
 	v := &Verifier{
-		roots: x509.NewCertPool(), keys: map[digest]*givenKey{},
+		roots: x509.NewCertPool(), keys: map[digest]*givenKey{}, areas: map[string]*givenKey{},
 		chains: newCache[*chain](maxChains), lists: newCache[*revoked](maxLists),
 	}
 	for _, root := range o.Roots {
@@ -115,6 +116,7 @@ func (v *Verifier) addKey(key TrustedKey) error {
 	known, taken := v.keys[given.key.fingerprint]
 	switch {
 	case !taken:
+		known = given
 		v.keys[given.key.fingerprint] = given
 		v.trials = append(v.trials, given)
 	case known.trustAnchor.Origin != given.trustAnchor.Origin:
@@ -123,6 +125,9 @@ func (v *Verifier) addKey(key TrustedKey) error {
 		known.public, known.area = given.public, given.area
 	case given.public != nil && !bytes.Equal(known.area, given.area):
 		return fmt.Errorf("tpm: attestation key %x is given twice with different public areas", given.key.fingerprint)
+	}
+	if known.public != nil {
+		v.areas[string(known.area)] = known
 	}
 	return nil
 }

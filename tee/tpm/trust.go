@@ -50,6 +50,10 @@ func (x *examination) findByArea() {
 		x.untrusted("the public area cannot be decoded, and no certificate came along")
 		return
 	}
+	if given, ok := x.v.areas[string(x.item.AKPublic)]; ok {
+		x.trustGiven(given)
+		return
+	}
 	key, err := newAKKey(x.sent.key)
 	if err != nil {
 		x.failed(err, "an accepted key")
@@ -197,7 +201,7 @@ func (x *examination) trustChain(c *chain) {
 	x.claims.AKSource = "certificate"
 	x.trust(c.anchor.claim())
 	x.checks().Pass(evidence.CodeTPMAKExtensions, "none unknown is critical")
-	x.checks().Pass(evidence.CodeTPMAKChain, fmt.Sprintf("%d certificates up to %s", 1+len(c.issuers), c.anchor.cert.Subject))
+	x.checks().Pass(evidence.CodeTPMAKChain, fmt.Sprintf("%d certificates up to %s", 1+len(c.issuers), c.anchor.name))
 	c.leaf.judgeUsage(x.checks(), c.anchor)
 	x.checks().Judge(c.validAt(x.now), evidence.CodeTPMAKValidity, "valid at "+x.now.UTC().Format(time.RFC3339),
 		fmt.Sprintf("valid from %s to %s", c.notBefore.UTC().Format(time.RFC3339), c.notAfter.UTC().Format(time.RFC3339)))
