@@ -320,3 +320,39 @@ func TestMissing(t *testing.T) {
 		}
 	})
 }
+
+// TestManyGenerations: a year of daily collateral side by side is judged by the
+// day that counts.
+func TestManyGenerations(t *testing.T) {
+	s := newScene(t)
+	var all simulated.Collateral
+	for day := range 300 {
+		vendor := simulated.NewVendor(simulated.Options{Seed: "test", Clock: func() time.Time { return clock.AddDate(0, 0, day-150) }})
+		daily := vendor.Collateral()
+		all.Certificates = daily.Certificates
+		all.CRLs = append(all.CRLs, daily.CRLs...)
+		all.Documents = append(all.Documents, daily.Documents...)
+	}
+	s.collateral = all
+	out := s.genuine()
+	requireGenuine(t, out)
+	if want := clock.Add(30*24*time.Hour - time.Hour); !out.ValidUntil.Equal(want) {
+		t.Errorf("valid until %v, want %v", out.ValidUntil, want)
+	}
+}
+
+// TestSignatureForm: a signature of another length or alphabet verifies nothing.
+func TestSignatureForm(t *testing.T) {
+	for _, signature := range []string{"", "00", strings.Repeat("0", 128), strings.Repeat("f", 128), strings.Repeat("z", 128), strings.Repeat("0", 130)} {
+		s := newScene(t)
+		raw := string(s.collateral.Documents[0].Raw)
+		s.collateral.Documents[0].Raw = []byte(raw[:strings.Index(raw, `,"signature":`)] + `,"signature":"` + signature + `"}`)
+		refusedWith(t, s.genuine(), evidence.CodeTDXTCBInfoSignature)
+	}
+	for _, signature := range []string{"null", "1", `["x"]`} {
+		s := newScene(t)
+		raw := string(s.collateral.Documents[0].Raw)
+		s.collateral.Documents[0].Raw = []byte(raw[:strings.Index(raw, `,"signature":`)] + `,"signature":` + signature + `}`)
+		refusedWith(t, s.genuine(), evidence.CodeTDXTCBInfoFormat)
+	}
+}

@@ -116,25 +116,3 @@ func (c *chain) profile() string {
 	}
 	return ""
 }
-
-// judgeError records err's outcome under its own code, or pass under code.
-func judgeError(checks *evidence.Checks, err error, code evidence.Code, want, got string) bool {
-	if err != nil {
-		return checks.Judge(false, code, want, detail(err))
-	}
-	return checks.Judge(true, code, want, got)
-}
-
-// notPerformed records several checks that could not be made for one reason.
-func notPerformed(checks *evidence.Checks, why string, codes ...evidence.Code) {
-	for _, code := range codes {
-		checks.NotPerformed(code, "", why)
-	}
-}
-
-func orElse(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
-	return s
-}

@@ -70,14 +70,6 @@ func better(found, best window, now time.Time, newer bool) bool {
 	return newer
 }
 
-// passedOver notes that a candidate was not genuine; it never displaces one that is.
-func passedOver(reason string) string {
-	if reason == "" {
-		return ""
-	}
-	return "; another was passed over: " + reason
-}
-
 // revocations verifies one CRL, or remembers that it did. It returns nil and
 // the reason if the CRL is not genuine.
 func (v *Verifier) revocations(issuer *x509.Certificate, crl *x509.RevocationList, name string) (*revocations, string) {

@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/hex"
-	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
@@ -208,12 +207,4 @@ func (r *run) inForce(d *document) bool {
 	return window{from: e.issued, to: e.nextUpdate}.contains(r.now) &&
 		certificateWindow("", d.signer).contains(r.now) &&
 		(r.rootCRL == nil || !r.rootCRL.revoked(d.signer))
-}
-
-// earlier returns the earlier of two times, of which the first may be zero.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -54,7 +54,7 @@ func splitSigned(raw []byte, inner string) (body []byte, signature string, err e
 	if len(members) != 2 {
 		return nil, "", fmt.Errorf("%q or its signature is missing", inner)
 	}
-	if err := json.Unmarshal(members["signature"], &signature); err != nil {
+	if err := json.Unmarshal(members["signature"], &signature); err != nil || members["signature"][0] != '"' {
 		return nil, "", errors.New("the signature is no text")
 	}
 	return members[inner], signature, nil
@@ -143,12 +143,4 @@ func isASCII(s string) bool {
 		}
 	}
 	return true
-}
-
-// brief keeps foreign text in messages short.
-func brief(s string) string {
-	if len(s) > 32 {
-		return s[:32] + "…"
-	}
-	return s
 }

@@ -42,9 +42,6 @@ func (v *Verifier) attestationKey(q *quote) (attestationKey, evidence.Checks) {
 	return k, checks
 }
 
-// signatureText is what a check of a signature reports.
-const signatureText = "ECDSA P-256 with SHA-256"
-
 // boundData is what the QE report must carry: SHA-256 of attestation key and
 // authentication data, then 32 zero bytes.
 func boundData(q *quote) []byte {

@@ -22,12 +22,12 @@ const (
 	// digest of 96 digits.
 	maxText = 256
 	// maxCandidates bounds how many CRLs, certificates or documents of one name
-	// are tried. Operators keep a few generations of collateral side by side.
-	maxCandidates = 16
+	// are tried. Operators may keep a year of daily generations side by side.
+	maxCandidates = 400
 	// maxKeys bounds the remembered attestation keys, and chains: about 5 KiB each.
 	// A platform has one key for as long as its quoting enclave runs.
 	maxKeys = 4096
 	// maxDocuments bounds the remembered documents, CRLs and signing
 	// certificates, about 10 KiB each: there are some 30 platform types.
-	maxDocuments = 256
+	maxDocuments = 1024
 )

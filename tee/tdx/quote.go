@@ -2,7 +2,6 @@ package tdx
 
 import (
 	"bytes"
-	"encoding/hex"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -191,6 +190,3 @@ func (r qeReport) reservedZero() bool {
 	}
 	return true
 }
-
-// hexText renders bytes for a check's want and got.
-func hexText(b []byte) string { return hex.EncodeToString(b) }

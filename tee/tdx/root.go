@@ -10,6 +10,8 @@ import (
 	_ "embed"
 	"encoding/asn1"
 	"encoding/pem"
+	"errors"
+	"fmt"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
@@ -109,7 +111,7 @@ var oidCommonName = asn1.ObjectIdentifier{2, 5, 4, 3}
 func renamed(subject []byte, commonName string) ([]byte, error) {
 	var name []attributeSET
 	if rest, err := asn1.Unmarshal(subject, &name); err != nil || len(rest) > 0 {
-		return nil, unsuited("malformed name")
+		return nil, errors.New("malformed name")
 	}
 	count := 0
 	for _, set := range name {
@@ -121,7 +123,7 @@ func renamed(subject []byte, commonName string) ([]byte, error) {
 		}
 	}
 	if count != 1 {
-		return nil, unsuited("%d common names", count)
+		return nil, fmt.Errorf("%d common names", count)
 	}
 	return asn1.Marshal(name)
 }
@@ -169,7 +171,7 @@ func signedBy(cert, issuer *x509.Certificate) error {
 	return issuer.CheckSignature(x509.ECDSAWithSHA256, cert.RawTBSCertificate, cert.Signature)
 }
 
-// hasExtension counts the extensions of this type.
+// countExtensions counts the extensions of this type.
 func countExtensions(all []pkix.Extension, oid asn1.ObjectIdentifier) int {
 	n := 0
 	for _, ext := range all {

@@ -3,8 +3,6 @@ package tdx
 import (
 	"bytes"
 	"crypto/x509"
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -224,32 +222,3 @@ func (r *run) validity() {
 
 // miss records a missing endorsement.
 func (r *run) miss(m tee.Missing) { r.outcome.Missing = append(r.outcome.Missing, m) }
-
-// detail is an error's text for a check: without the code, which the check has.
-func detail(err error) string {
-	var e *evidence.Error
-	if errors.As(err, &e) {
-		return e.Detail
-	}
-	return err.Error()
-}
-
-func zeroText(zero bool) string {
-	if zero {
-		return "zero"
-	}
-	return "not zero"
-}
-
-func numberText(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
-
-func countText(some, all int) string { return fmt.Sprintf("%d of %d", some, all) }
-
-func platformText(fmspc, pceID []byte) string {
-	return "FMSPC " + hexText(fmspc) + ", PCEID " + hexText(pceID)
-}
-
-func enclaveText(signer []byte, product uint16, attributes, misc []byte) string {
-	return "MRSIGNER " + hexText(signer) + ", product " + strconv.Itoa(int(product)) +
-		", attributes " + hexText(attributes) + ", MISCSELECT " + hexText(misc)
-}

@@ -25,4 +25,10 @@ func (w window) state(now time.Time) string {
 	return w.name + " valid until " + stamp(w.to)
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// earlier returns the earlier of two times, of which the first may be zero.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
