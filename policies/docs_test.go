@@ -1,0 +1,71 @@
+package policies_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/quotary/quotary/policies"
+)
+
+const docsPage = "../docs/policy.md"
+
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+
+// Every example on the page of the policy reference loads, all of them as one set.
+func TestDocsExamplesLoad(t *testing.T) {
+	page, err := os.ReadFile(docsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []policies.File
+	for _, block := range yamlBlock.FindAllSubmatchIndex(page, -1) {
+		// Blank lines before the block keep the page's line numbers in problems.
+		blank := strings.Repeat("\n", strings.Count(string(page[:block[2]]), "\n"))
+		files = append(files, policies.File{Name: docsPage, Data: append([]byte(blank), page[block[2]:block[3]]...)})
+	}
+	set, err := policies.Load(files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(set.Workloads(), " "); got != "billing edge gateway ledger reports vault" {
+		t.Errorf("workloads %s", got)
+	}
+}
+
+var known = regexp.MustCompile(`(?:; known are|; use) (.*?) \(policy`)
+
+// The page mentions every key and every word that documents may use: asking for
+// unknown ones makes the loader list the known ones.
+func TestDocsMentionEveryKey(t *testing.T) {
+	page, err := os.ReadFile(docsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const odd = "completely-unknown-key"
+	requirement := func(lines ...string) []string { return append(lines, odd+": 1", "allow: ["+odd+"]") }
+	texts := []string{
+		odd + ": 1\n" + replace(snpWith(requirement("require_platform: ["+odd+"]", "require_guest_policy: ["+odd+"]", "products: ["+odd+"]",
+			"signing_keys: ["+odd+"]", "revocation: "+odd, "chip_ids: {"+odd+": 1}", "minimum_launch_tcb: {"+odd+": 1}", "minimum_mitigation: {"+odd+": 1}")...),
+			"ttl: 30m", odd+": 1"),
+		tdxWith(requirement("tcb_statuses: ["+odd+"]")...) + "    " + odd + ": 1\n",
+		tpmWith(requirement("ak: {sources: ["+odd+"], "+odd+": 1}")...) + "    require: [{" + odd + ": 1}]\n",
+		odd + ": 1\n" + replace(reference("a", "2027-01-01T00:00:00Z"), "values: {", "values: {"+odd+": 1, "),
+		replace(replace(reference("a", "2027-01-01T00:00:00Z"), "sev-snp", odd), "source: an image", odd+": 1"),
+	}
+	words := 0
+	for _, text := range texts {
+		for _, m := range known.FindAllStringSubmatch(loadErr(t, text), -1) {
+			for _, word := range strings.FieldsFunc(m[1], func(r rune) bool { return r == ',' || r == ' ' }) {
+				words++
+				if word != "or" && !strings.Contains(string(page), word) {
+					t.Errorf("the page does not mention %s", word)
+				}
+			}
+		}
+	}
+	if words < 100 {
+		t.Errorf("only %d words found", words)
+	}
+}
