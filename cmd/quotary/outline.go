@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 	"text/tabwriter"
+
+	"github.com/quotary/quotary/evidence"
 )
 
 // writeText writes every field of every item, one a line.
@@ -21,23 +23,38 @@ func (in inspection) writeText(out *bytes.Buffer) error {
 			fmt.Fprintf(out, "  cannot be decoded: %s: %s\n", item.Error.Code, printable(item.Error.Detail))
 			continue
 		}
-		encoded, err := json.Marshal(item.Claims)
-		if err != nil {
-			return err
-		}
-		if err := outline(out, encoded); err != nil {
+		if err := outlineClaims(out, item.Claims); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// outline writes a JSON value as a table of paths and values, in its order.
-func outline(out io.Writer, encoded []byte) error {
+// outlineClaims writes what the technology says, and not what only a
+// verification could: whether the evidence is simulated, and under which root.
+func outlineClaims(out io.Writer, c *evidence.Claims) error {
+	for name, claims := range map[string]any{"sev_snp": c.SEVSNP, "tdx": c.TDX, "tpm": c.TPM} {
+		encoded, err := json.Marshal(claims)
+		if err != nil {
+			return err
+		}
+		if string(encoded) == "null" { // exactly one of them is set
+			continue
+		}
+		if err := outline(out, name, encoded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// outline writes a JSON value, which stands at path, as a table of paths and
+// values, in its order.
+func outline(out io.Writer, path string, encoded []byte) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	decoder := json.NewDecoder(bytes.NewReader(encoded))
 	decoder.UseNumber()
-	if err := outlineValue(table, decoder, ""); err != nil {
+	if err := outlineValue(table, decoder, path); err != nil {
 		return err
 	}
 	return table.Flush()
@@ -63,10 +80,7 @@ func outlineValue(table io.Writer, decoder *json.Decoder, path string) error {
 			}
 			name = fmt.Sprint(key)
 		}
-		if path != "" {
-			name = path + "." + name
-		}
-		if err := outlineValue(table, decoder, name); err != nil {
+		if err := outlineValue(table, decoder, path+"."+name); err != nil {
 			return err
 		}
 	}
