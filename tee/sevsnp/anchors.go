@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/go-sev-guest/verify/trust"
 
@@ -21,6 +22,8 @@ type anchor struct {
 	product *product
 	suffix  string // of every common name under it: empty, or simulatedSuffix
 	origin  evidence.Origin
+	name    string              // the subject, as claims name it
+	id      digest              // SHA-256 of the certificate
 	issuers []*x509.Certificate // the ASK and ASVK that this build carries
 }
 
@@ -131,6 +134,5 @@ func isRoot(cert *x509.Certificate) error {
 
 // trustAnchor is how claims name the anchor.
 func (a *anchor) trustAnchor() *evidence.TrustAnchor {
-	sum := sha256.Sum256(a.cert.Raw)
-	return &evidence.TrustAnchor{Name: a.cert.Subject.String(), SHA256: sum[:], Origin: a.origin}
+	return &evidence.TrustAnchor{Name: a.name, SHA256: slices.Clone(a.id[:]), Origin: a.origin}
 }

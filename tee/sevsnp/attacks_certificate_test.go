@@ -63,7 +63,7 @@ func certified(t *testing.T, edit func(cert *x509.Certificate)) tee.Outcome {
 	cert := template(milan())
 	edit(cert)
 	e := authorities(milan(), issue(t, milan().ASK(), cert, key.Public()))
-	return trusting(t).Verify(key.report(t, milan()), e, tee.Params{Now: now})
+	return trusting().Verify(key.report(t, milan()), e, tee.Params{Now: now})
 }
 
 func TestUnchangedCertificateIsGenuine(t *testing.T) {
@@ -80,7 +80,7 @@ func TestAttack_S01_SelfMadeRoot(t *testing.T) {
 	// Every name is that of the trusted root, whose own issuer is there too.
 	e := published(forger())
 	milan().Endorsements(e)
-	wantRefused(t, trusting(t).Verify(report, e, tee.Params{Now: now}), evidence.CodeSNPChain)
+	wantRefused(t, trusting().Verify(report, e, tee.Params{Now: now}), evidence.CodeSNPChain)
 	// Without any simulated root the names are not known.
 	wantRefused(t, newVerifier(t).Verify(report, e, tee.Params{Now: now}), evidence.CodeSNPChain)
 }
@@ -136,7 +136,7 @@ func TestAttack_S10_VLEKAsVCEK(t *testing.T) {
 		t.Fatal(err)
 	}
 	report := item(t, m)
-	v := trusting(t)
+	v := trusting()
 	out := v.Verify(report, nil, tee.Params{Now: now})
 	wantGenuine(t, out)
 	c := out.Claims.SEVSNP
@@ -167,7 +167,7 @@ func TestAttack_S10_IssuerOfTheOtherKind(t *testing.T) {
 	}
 	key := newKey(t)
 	e := authorities(milan(), asvk.Certificate, issue(t, asvk, template(milan()), key.Public()))
-	out := trusting(t).Verify(key.report(t, milan()), e, tee.Params{Now: now})
+	out := trusting().Verify(key.report(t, milan()), e, tee.Params{Now: now})
 	wantRefused(t, out, evidence.CodeSNPProductAgreement, evidence.CodeSNPChain)
 }
 
@@ -176,7 +176,7 @@ func TestAttack_S11_ProviderIsClaimed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := trusting(t).Verify(item(t, m), published(milan()), tee.Params{Now: now})
+	out := trusting().Verify(item(t, m), published(milan()), tee.Params{Now: now})
 	wantGenuine(t, out)
 	if out.Claims.SEVSNP.CSPID != "CN=evil.example" {
 		t.Errorf("provider is %q: a policy could not tell", out.Claims.SEVSNP.CSPID)
@@ -189,8 +189,8 @@ func TestVLEKIsFoundAmongEndorsements(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := published(genoa())
-	wantGenuine(t, trusting(t).Verify(item(t, m), e, tee.Params{Now: now}))
-	wantUndecided(t, trusting(t).Verify(item(t, m), published(milan()), tee.Params{Now: now}), "vlek")
+	wantGenuine(t, trusting().Verify(item(t, m), e, tee.Params{Now: now}))
+	wantUndecided(t, trusting().Verify(item(t, m), published(milan()), tee.Params{Now: now}), "vlek")
 }
 
 func TestAttack_S36_KeyThatIssues(t *testing.T) {
@@ -202,7 +202,7 @@ func TestAttack_S36_KeyThatIssues(t *testing.T) {
 	e.AddCertificate(leaf)
 	report := inner.report(t, milan())
 	report.Certificates = [][]byte{second.Raw, leaf.Raw}
-	out := trusting(t).Verify(report, e, tee.Params{Now: now})
+	out := trusting().Verify(report, e, tee.Params{Now: now})
 	if out.Genuine() || out.Undecided() {
 		t.Fatalf("not refused\n%s", lines(out.Checks))
 	}
@@ -213,17 +213,17 @@ func TestAttack_S36_KeyThatIssues(t *testing.T) {
 	third := issue(t, &simulator.Issuer{Certificate: impostor, Key: outer}, template(milan()), inner.Public())
 	report = inner.report(t, milan())
 	report.Certificates = [][]byte{third.Raw, impostor.Raw}
-	out = trusting(t).Verify(report, authorities(milan()), tee.Params{Now: now})
+	out = trusting().Verify(report, authorities(milan()), tee.Params{Now: now})
 	wantRefused(t, out, evidence.CodeSNPCertificateProfile)
 	// A fourth level: an authority below the signing key.
 	deeper := authority("SEV-Milan SIMULATED")
 	sub := &simulator.Issuer{Certificate: issue(t, milan().ASK(), deeper, forger().ASK().Key.Public()), Key: forger().ASK().Key}
 	below := issue(t, sub, template(milan()), inner.Public())
-	out = trusting(t).Verify(inner.report(t, milan()), authorities(milan(), sub.Certificate, below), tee.Params{Now: now})
+	out = trusting().Verify(inner.report(t, milan()), authorities(milan(), sub.Certificate, below), tee.Params{Now: now})
 	wantRefused(t, out, evidence.CodeSNPChain)
 	// A root that issues the key itself.
 	direct := issue(t, milan().ARK(), template(milan()), inner.Public())
-	out = trusting(t).Verify(inner.report(t, milan()), authorities(milan(), direct), tee.Params{Now: now})
+	out = trusting().Verify(inner.report(t, milan()), authorities(milan(), direct), tee.Params{Now: now})
 	wantRefused(t, out, evidence.CodeSNPProductAgreement, evidence.CodeSNPChain)
 }
 
@@ -266,7 +266,7 @@ func TestAttack_S36_IssuerThatIsNone(t *testing.T) {
 			e := &tee.Endorsements{}
 			e.AddCertificate(test.key.Certificate)
 			e.AddCertificate(leaf)
-			out := trusting(t).Verify(key.report(t, milan()), e, tee.Params{Now: now})
+			out := trusting().Verify(key.report(t, milan()), e, tee.Params{Now: now})
 			failed := out.Checks.Failed()
 			if !slices.ContainsFunc(failed, func(c evidence.Check) bool {
 				return c.Code == evidence.CodeSNPChain || c.Code == evidence.CodeSNPCertificateProfile
@@ -298,7 +298,7 @@ func TestAttack_S37_WeakKeyCertificates(t *testing.T) {
 			cert := template(milan())
 			test.edit(cert)
 			e := authorities(milan(), issue(t, milan().ASK(), cert, test.public))
-			out := trusting(t).Verify(newKey(t).report(t, milan()), e, tee.Params{Now: now})
+			out := trusting().Verify(newKey(t).report(t, milan()), e, tee.Params{Now: now})
 			wantRefused(t, out, evidence.CodeSNPCertificateProfile)
 		})
 	}
@@ -352,7 +352,7 @@ func TestAttack_S38_Extensions(t *testing.T) {
 			edit(cert)
 			report := key.report(t, milan())
 			report.Certificates = [][]byte{issue(t, milan().ASK(), cert, key.Public()).Raw}
-			out := trusting(t).Verify(report, authorities(milan()), tee.Params{Now: now})
+			out := trusting().Verify(report, authorities(milan()), tee.Params{Now: now})
 			wantRefused(t, out, evidence.CodeSNPCertificateProfile)
 		})
 	}
@@ -372,7 +372,7 @@ func TestAttack_S38_RepeatedExtension(t *testing.T) {
 	}
 	report := key.report(t, milan())
 	report.Certificates = [][]byte{der}
-	out := trusting(t).Verify(report, authorities(milan()), tee.Params{Now: now})
+	out := trusting().Verify(report, authorities(milan()), tee.Params{Now: now})
 	wantUndecided(t, out, "vcek")
 	if check, _ := out.Checks.Get(evidence.CodeSNPKeyCertificate); check.Got != "it is not there; 1 of the certificates that came with the report cannot be read" {
 		t.Errorf("got %q", check.Got)
@@ -391,7 +391,7 @@ func TestAttack_S38_FormsOfTheChipIdentifier(t *testing.T) {
 				cert.ExtraExtensions[last].Value = append(header, chip[:]...)
 				e := published(milan(), issue(t, milan().ASK(), cert, key.Public())) // found among others
 				report := key.report(t, milan(), func(r *simulator.Report) { r.ChipID = chip })
-				wantGenuine(t, trusting(t).Verify(report, e, tee.Params{Now: now}))
+				wantGenuine(t, trusting().Verify(report, e, tee.Params{Now: now}))
 			})
 		}
 	}
@@ -410,7 +410,7 @@ func TestUnknownExtensionIsReported(t *testing.T) {
 func TestAttack_S39_OutsideValidity(t *testing.T) {
 	m := newMachine(t, milan(), "times")
 	e := authorities(milan(), m.Certificate)
-	v := trusting(t)
+	v := trusting()
 	for name, test := range map[string]struct {
 		at time.Time
 		ok bool
@@ -446,7 +446,7 @@ func TestAttack_S39_ShortLivedIssuer(t *testing.T) {
 	e := &tee.Endorsements{}
 	e.AddCertificate(ask.Certificate)
 	e.AddCertificate(issue(t, ask, template(milan()), key.Public()))
-	v := trusting(t)
+	v := trusting()
 	out := v.Verify(key.report(t, milan()), e, tee.Params{Now: now})
 	wantGenuine(t, out)
 	if !out.ValidUntil.Equal(short.NotAfter) {
@@ -458,7 +458,7 @@ func TestAttack_S39_ShortLivedIssuer(t *testing.T) {
 func TestMissingEndorsements(t *testing.T) {
 	m := newMachine(t, milan(), "lonely")
 	report := item(t, m)
-	v := trusting(t)
+	v := trusting()
 	for name, e := range map[string]*tee.Endorsements{"none": nil, "empty": {}, "authorities": authorities(milan()), "others' keys": published(genoa(), newMachine(t, genoa(), "o1").Certificate, newMachine(t, genoa(), "o2").Certificate)} {
 		out := v.Verify(report, e, tee.Params{Now: now})
 		wantUndecided(t, out, "vcek")
@@ -483,7 +483,7 @@ func TestRenewedIssuer(t *testing.T) {
 	}
 	e := authorities(milan(), m.Certificate)
 	e.AddCRL(crl)
-	v := trusting(t)
+	v := trusting()
 	wantRefused(t, v.Verify(item(t, m), e, tee.Params{Now: now}), evidence.CodeSNPRevocation)
 	e = authorities(milan(), m.Certificate, second)
 	e.AddCRL(crl)
@@ -535,9 +535,9 @@ func TestTooManyCertificates(t *testing.T) {
 	m := newMachine(t, milan(), "flood")
 	report := item(t, m)
 	report.Certificates = make([][]byte, evidence.MaxCertificates+1)
-	wantRefused(t, trusting(t).Verify(report, published(milan()), tee.Params{Now: now}), evidence.CodeEvidenceTooLarge)
+	wantRefused(t, trusting().Verify(report, published(milan()), tee.Params{Now: now}), evidence.CodeEvidenceTooLarge)
 	report.Certificates = [][]byte{make([]byte, evidence.MaxCertificate+1)}
-	wantRefused(t, trusting(t).Verify(report, published(milan()), tee.Params{Now: now}), evidence.CodeEvidenceTooLarge)
+	wantRefused(t, trusting().Verify(report, published(milan()), tee.Params{Now: now}), evidence.CodeEvidenceTooLarge)
 }
 
 // TestRubbishDoesNotHideTheKey sends further certificates along with the right one.
@@ -546,5 +546,5 @@ func TestRubbishDoesNotHideTheKey(t *testing.T) {
 	fake := issue(t, forger().ASK(), milan().VCEKTemplate(m.Template.ChipID, m.Template.ReportedTCB), newKey(t).Public())
 	report := item(t, m)
 	report.Certificates = [][]byte{nil, []byte("rubbish"), fake.Raw, m.Certificate.Raw, m.Certificate.Raw, forger().ASK().Certificate.Raw, milan().ASK().Certificate.Raw}
-	wantGenuine(t, trusting(t).Verify(report, nil, tee.Params{Now: now}))
+	wantGenuine(t, trusting().Verify(report, nil, tee.Params{Now: now}))
 }

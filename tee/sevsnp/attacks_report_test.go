@@ -20,7 +20,7 @@ import (
 // at verifies now, with the endorsements of a machine alone.
 func at(tb testing.TB, m *simulator.Machine, report *evidence.SNP) tee.Outcome {
 	tb.Helper()
-	return trusting(tb).Verify(report, authorities(milan(), m.Certificate), tee.Params{Now: now})
+	return trusting().Verify(report, authorities(milan(), m.Certificate), tee.Params{Now: now})
 }
 
 // atVersion makes a machine that reports in this version.
@@ -53,7 +53,7 @@ func TestAttack_S02_ChainOfAnotherProductLine(t *testing.T) {
 	wantRefused(t, at(t, m, item(t, m)), evidence.CodeSNPProductAgreement)
 
 	m = newMachine(t, genoa(), "says Milan", func(r *simulator.Report) { r.CPUModel = 0x01 })
-	out := trusting(t).Verify(item(t, m), authorities(genoa(), m.Certificate), tee.Params{Now: now})
+	out := trusting().Verify(item(t, m), authorities(genoa(), m.Certificate), tee.Params{Now: now})
 	wantRefused(t, out, evidence.CodeSNPProductAgreement)
 }
 
@@ -72,7 +72,7 @@ func TestProductLines(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%02x-%02x", test.family, test.model), func(t *testing.T) {
 			m := newMachine(t, test.vendor, "cpu", func(r *simulator.Report) { r.CPUFamily, r.CPUModel = test.family, test.model })
-			out := trusting(t).Verify(item(t, m), authorities(test.vendor, m.Certificate), tee.Params{Now: now})
+			out := trusting().Verify(item(t, m), authorities(test.vendor, m.Certificate), tee.Params{Now: now})
 			if test.product == "" {
 				wantRefused(t, out, evidence.CodeSNPProduct)
 				return
@@ -83,6 +83,25 @@ func TestProductLines(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRefusedLayoutIsShownRight shows the levels of a processor that is refused
+// in its own layout, not in that of another.
+func TestRefusedLayoutIsShownRight(t *testing.T) {
+	m := newMachine(t, milan(), "zen 5", func(r *simulator.Report) { r.CPUFamily, r.CPUModel = 0x1a, 0x02 })
+	report := signed(t, m, func(raw []byte) { copy(raw[0x180:], []byte{9, 1, 2, 3, 0, 0, 0, 77}) })
+	claims, err := newVerifier(t).UnverifiedClaims(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := claims.SEVSNP.ReportedTCB
+	if got.FMC == nil || *got.FMC != 9 || got.Bootloader != 1 || got.TEE != 2 || got.SNP != 3 || got.Microcode != 77 {
+		t.Errorf("levels are %+v", got)
+	}
+	if claims.SEVSNP.Product != "" {
+		t.Errorf("product is %q", claims.SEVSNP.Product)
+	}
+	wantRefused(t, at(t, m, report), evidence.CodeSNPProduct)
 }
 
 func TestAttack_S03_ProductOfVersion2IsTheCertificates(t *testing.T) {
@@ -167,7 +186,7 @@ func TestAttack_S07_ChipIDOfAnotherChip(t *testing.T) {
 	// The same with the certificate in the evidence, among others' endorsements.
 	report := item(t, m)
 	report.Certificates = [][]byte{m.Certificate.Raw}
-	out := trusting(t).Verify(report, published(milan()), tee.Params{Now: now})
+	out := trusting().Verify(report, published(milan()), tee.Params{Now: now})
 	wantRefused(t, out, evidence.CodeSNPChipID)
 }
 
@@ -418,7 +437,7 @@ func TestEveryFailureIsReported(t *testing.T) {
 	})
 	report.Report[0x100] ^= 1 // signature
 	report.Report = append(report.Report, 1)
-	out := trusting(t).Verify(report, authorities(milan(), m.Certificate), tee.Params{Now: start.AddDate(8, 0, 0)})
+	out := trusting().Verify(report, authorities(milan(), m.Certificate), tee.Params{Now: start.AddDate(8, 0, 0)})
 	wantRefused(t, out, evidence.CodeSNPSize, evidence.CodeSNPReserved, evidence.CodeSNPGuestPolicy, evidence.CodeSNPPlatformInfo,
 		evidence.CodeSNPVMPL, evidence.CodeSNPTCB, evidence.CodeSNPChipID, evidence.CodeSNPValidity, evidence.CodeSNPSignature)
 }

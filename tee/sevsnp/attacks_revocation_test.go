@@ -32,7 +32,7 @@ func withLists(tb testing.TB, at time.Time, lists ...*x509.RevocationList) tee.O
 	for _, crl := range lists {
 		e.AddCRL(crl)
 	}
-	return trusting(tb).Verify(item(tb, m), e, tee.Params{Now: at})
+	return trusting().Verify(item(tb, m), e, tee.Params{Now: at})
 }
 
 // wantUnchecked asserts that the report is genuine, but revocation unknown.
@@ -70,7 +70,7 @@ func TestAttack_S32_Revoked(t *testing.T) {
 	}
 	e := &tee.Endorsements{}
 	e.AddCRL(list(t, ark, 2, start, asvk.Certificate))
-	wantRefused(t, trusting(t).Verify(item(t, m), e, tee.Params{Now: now}), evidence.CodeSNPRevocation)
+	wantRefused(t, trusting().Verify(item(t, m), e, tee.Params{Now: now}), evidence.CodeSNPRevocation)
 
 	key := newKey(t)
 	cert := template(milan())
@@ -78,7 +78,7 @@ func TestAttack_S32_Revoked(t *testing.T) {
 	leaf := issue(t, milan().ASK(), cert, key.Public())
 	e = authorities(milan(), leaf)
 	e.AddCRL(list(t, ark, 2, start, leaf))
-	wantRefused(t, trusting(t).Verify(key.report(t, milan()), e, tee.Params{Now: now}), evidence.CodeSNPRevocation)
+	wantRefused(t, trusting().Verify(key.report(t, milan()), e, tee.Params{Now: now}), evidence.CodeSNPRevocation)
 }
 
 func TestAttack_S33_ListOutOfItsTime(t *testing.T) {
@@ -120,7 +120,7 @@ func TestAttack_S34_ForgedListDoesNotStick(t *testing.T) {
 	m := newMachine(t, milan(), "forged list")
 	forged := list(t, forger().ARK(), 99, start, milan().ASK().Certificate)
 	good := list(t, milan().ARK(), 2, start)
-	v := trusting(t)
+	v := trusting()
 	verify := func(lists ...*x509.RevocationList) tee.Outcome {
 		e := authorities(milan(), m.Certificate)
 		for _, crl := range lists {
@@ -175,7 +175,7 @@ func TestAttack_S35_NoList(t *testing.T) {
 func TestProofsOutliveNothing(t *testing.T) {
 	m := newMachine(t, milan(), "remembered")
 	e := authorities(milan(), m.Certificate)
-	v := trusting(t)
+	v := trusting()
 	for range 3 {
 		wantGenuine(t, v.Verify(item(t, m), e, tee.Params{Now: now}))
 	}
@@ -190,4 +190,24 @@ func TestProofsOutliveNothing(t *testing.T) {
 	report := item(t, m)
 	report.Report[0x90] ^= 1
 	wantRefused(t, v.Verify(report, authorities(milan(), m.Certificate), tee.Params{Now: now}), evidence.CodeSNPSignature)
+}
+
+// TestOnlyProofsAreRemembered shows that nothing unproven fills the memory.
+func TestOnlyProofsAreRemembered(t *testing.T) {
+	v := newVerifier(t, milan().Anchor(), genoa().Anchor())
+	e := published(forger())
+	e.AddCRL(list(t, forger().ARK(), 2, start))
+	v.Verify(item(t, newMachine(t, forger(), "unknown")), e, tee.Params{Now: now})
+	if got := v.Remembered(); got != [4]int{} {
+		t.Errorf("without a proof %v are remembered", got)
+	}
+	m := newMachine(t, milan(), "known")
+	report := item(t, m)
+	report.Certificates = [][]byte{m.Certificate.Raw}
+	for range 2 {
+		wantGenuine(t, v.Verify(report, published(milan()), tee.Params{Now: now}))
+	}
+	if got := v.Remembered(); got != [4]int{1, 1, 1, 1} {
+		t.Errorf("%v are remembered, want one of each", got)
+	}
 }

@@ -34,7 +34,7 @@ func BenchmarkVerify(b *testing.B) {
 	})
 	b.Run("warm-with-list", func(b *testing.B) {
 		m := newMachine(b, milan(), "bench")
-		v, report, e := trusting(b), item(b, m), published(milan())
+		v, report, e := trusting(), item(b, m), published(milan())
 		for b.Loop() {
 			if !v.Verify(report, e, tee.Params{Now: now}).Genuine() {
 				b.Fatal("not genuine")

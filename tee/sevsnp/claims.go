@@ -10,6 +10,10 @@ import (
 // claims returns what the report says, without what only its certificate can add.
 func (r *report) claims() *evidence.SNPClaims {
 	field := func(off, size int) evidence.Hex { return evidence.Hex(r.raw[off : off+size : off+size]) }
+	levels := tcb.claims
+	if r.family >= zen5 {
+		levels = tcb.zen5Claims
+	}
 	c := &evidence.SNPClaims{
 		Version:          r.version,
 		GuestSVN:         r.uint32(offGuestSVN),
@@ -28,10 +32,10 @@ func (r *report) claims() *evidence.SNPClaims {
 		AuthorKeyDigest:  field(offAuthorKeyDigest, 48),
 		ReportID:         field(offReportID, 32),
 		ReportIDMA:       field(offReportIDMA, 32),
-		ReportedTCB:      r.reported.claims(),
-		CurrentTCB:       r.tcb(offCurrentTCB).claims(),
-		CommittedTCB:     r.tcb(offCommittedTCB).claims(),
-		LaunchTCB:        r.tcb(offLaunchTCB).claims(),
+		ReportedTCB:      levels(r.reported),
+		CurrentTCB:       levels(r.tcb(offCurrentTCB)),
+		CommittedTCB:     levels(r.tcb(offCommittedTCB)),
+		LaunchTCB:        levels(r.tcb(offLaunchTCB)),
 		CurrentVersion:   r.firmware(offCurrentVersion),
 		CommittedVersion: r.firmware(offCommitted),
 	}

@@ -40,7 +40,7 @@ func TestDifferential(t *testing.T) {
 		evidence.CodeSNPCertificateProfile: true, // follows from a signing key of the other kind
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	v := trusting(t)
+	v := trusting()
 	accepted := 0
 	for version := uint32(1); version <= 6; version++ {
 		m := newMachine(t, milan(), "differential", func(r *simulator.Report) { r.Version = version })

@@ -46,11 +46,15 @@ func newVerifier(tb testing.TB, anchors ...tee.Anchor) *sevsnp.Verifier {
 	return v
 }
 
-// trusting returns a verifier that trusts the simulated Milan and Genoa.
-func trusting(tb testing.TB) *sevsnp.Verifier {
-	tb.Helper()
-	return newVerifier(tb, milan().Anchor(), genoa().Anchor())
-}
+// trusting returns a verifier that trusts the simulated Milan and Genoa. All
+// tests share it, so that what it remembers of one meets the attacks of others.
+var trusting = sync.OnceValue(func() *sevsnp.Verifier {
+	v, err := sevsnp.New(milan().Anchor(), genoa().Anchor())
+	if err != nil {
+		panic(err)
+	}
+	return v
+})
 
 // published returns what vendors publish, plus further certificates.
 func published(vendor *simulator.Vendor, further ...*x509.Certificate) *tee.Endorsements {

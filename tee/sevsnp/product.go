@@ -28,10 +28,15 @@ var (
 
 var products = []*product{milan, genoa}
 
+// Processor families, as CPUID gives them, base and extended family added.
+const (
+	zen3and4 = 0x19
+	zen5     = 0x1a
+)
+
 // productOfCPU returns the product line of a processor by its combined family
 // and model as CPUID gives them, or nil if it is none that can be verified.
 func productOfCPU(family, model uint8) *product {
-	const zen3and4 = 0x19
 	switch {
 	case family != zen3and4:
 		return nil

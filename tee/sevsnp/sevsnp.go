@@ -69,8 +69,9 @@ func New(anchors ...tee.Anchor) (*Verifier, error) {
 }
 
 func (v *Verifier) trust(a *anchor) {
+	a.name, a.id = a.cert.Subject.String(), sha256.Sum256(a.cert.Raw)
 	v.anchors = append(v.anchors, a)
-	v.anchorIDs[sha256.Sum256(a.cert.Raw)] = struct{}{}
+	v.anchorIDs[a.id] = struct{}{}
 }
 
 // Kind returns [evidence.KindSEVSNP].

@@ -27,6 +27,13 @@ func (t tcb) claims() evidence.SNPTCB {
 	return evidence.SNPTCB{Bootloader: t[tcbBootloader], TEE: t[tcbTEE], SNP: t[tcbSNP], Microcode: t[tcbMicrocode]}
 }
 
+// zen5Claims returns the parts as family 1Ah lays them out: the FMC first, the
+// firmware's levels behind it. It serves only to show a report that is refused.
+func (t tcb) zen5Claims() evidence.SNPTCB {
+	fmc := t[0]
+	return evidence.SNPTCB{FMC: &fmc, Bootloader: t[1], TEE: t[2], SNP: t[3], Microcode: t[tcbMicrocode]}
+}
+
 // String writes the parts with the names that AMD's key distribution service
 // gives them (57230, "VCEK certificate request").
 func (t tcb) String() string {
