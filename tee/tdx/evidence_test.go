@@ -37,6 +37,26 @@ func TestRealEvidence(t *testing.T) {
 	}
 }
 
+// TestRealEvidenceTogether judges the same with all collateral of all years in
+// one heap: each verdict is by what was in force then.
+func TestRealEvidenceTogether(t *testing.T) {
+	var files []string
+	items := slices.DeleteFunc(evidencetest.Items(t, "tdx", "azure-hcl"), func(i evidencetest.Item) bool { return realQuote(t, i) == nil })
+	for _, item := range items {
+		for _, c := range item.Cases {
+			files = append(files, item.EndorsementFiles(t, c)...)
+		}
+	}
+	heap, v := loadFiles(t, files), newVerifier(t)
+	for _, item := range items {
+		for _, c := range item.Cases {
+			t.Run(item.Name+"/"+c.At.Format("2006-01-02"), func(t *testing.T) {
+				checkCase(t, v.Verify(&evidence.TDX{Quote: realQuote(t, item)}, heap, tee.Params{Now: c.At}), c)
+			})
+		}
+	}
+}
+
 // realQuote returns an item's TDX quote, or nil. One public sample has a line
 // of text behind its quote: as it stands it is refused (TestTrailingText), so
 // that its signatures are judged without it.
