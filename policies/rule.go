@@ -69,7 +69,7 @@ func judgeRules(r *report, rules []rule, b *bundle) {
 			case err != nil:
 				return "error: " + clipTo(err.Error(), maxText)
 			case ok:
-				return "true"
+				return rule.name + " is true"
 			}
 			return "false"
 		})

@@ -1,6 +1,7 @@
 package policies_test
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 	"testing"
@@ -89,7 +90,7 @@ func TestRuleChecks(t *testing.T) {
 	want := []string{
 		"fail policy.rule: want rule-0: rule 0 holds, got false",
 		"fail policy.rule: want rule-1: rule 1 holds, got error: the evidence does not say mrservicetd",
-		"pass policy.rule: want rule-2: rule 2 holds, got true",
+		"pass policy.rule: want rule-2: rule 2 holds, got rule-2 is true",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("checks:\n%s", strings.Join(got, "\n"))
@@ -262,4 +263,34 @@ func TestAttack_Y07_OverlappingWorkloads(t *testing.T) {
 	if text := loadErr(t, snpWith()+"---\n"+snpWith("vmpl: 1")); !strings.Contains(text, "policy.duplicate-name") {
 		t.Error(text)
 	}
+}
+
+// Whatever a rule says, it compiles or is refused, and it ends.
+func FuzzRule(f *testing.F) {
+	for _, rule := range []string{
+		`tpm.safe && tpm.clock > 5`, `tpm.pcrs.all(i, tpm.pcrs[i] != "")`, `has(tpm.ak_restricted) ? tpm.ak_restricted : false`, `quotary.TPMClaims{safe: true}.safe`,
+		`now > timestamp("2026-01-01T00:00:00Z") - duration("1h")`, `kinds.exists(k, k == "tpm")`, `{"a": tpm}.a.safe`, `[tpm].map(t, t.clock)[0] == 1`, `tpm == tpm`,
+		`string(tpm.clock) + "x" == bytes(tpm.bank)`, `tpm.safe &&`,
+	} {
+		f.Add(rule)
+	}
+	f.Fuzz(func(t *testing.T, rule string) {
+		quoted, err := json.Marshal(rule) // a JSON text is a YAML text
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := tpmWith() + "    require: [{name: r, message: m, rule: " + string(quoted) + "}]\n"
+		set, err := policies.Load(policies.File{Name: "f", Data: []byte(text)})
+		if err != nil {
+			return
+		}
+		start := time.Now()
+		first, second := evaluate(set, goodTPM()), evaluate(set, goodTPM())
+		if first.Verdict != second.Verdict {
+			t.Fatalf("verdicts %s and %s", first.Verdict, second.Verdict)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Fatalf("took %s", took)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package policies
 import (
 	"encoding/binary"
 	"fmt"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,9 +86,14 @@ func bitsText(raw evidence.Hex, missing []string) string {
 	case len(raw) == 0:
 		return absent
 	case len(missing) > 0:
-		return "0x" + raw.String() + ", without " + strings.Join(missing, ", ")
+		return numberText(raw) + ", without " + strings.Join(missing, ", ")
 	}
-	return "0x" + raw.String()
+	return numberText(raw)
+}
+
+// numberText writes a big-endian number in hex, as it is written elsewhere.
+func numberText(raw evidence.Hex) string {
+	return fmt.Sprintf("%#x", new(big.Int).SetBytes(raw))
 }
 
 // judgeImage judges what was launched.

@@ -67,7 +67,13 @@ func judgeZero(r *report, code evidence.Code, wanted *values, value evidence.Hex
 		r.values(tdx, code, wanted, value)
 		return
 	}
-	r.judge(isFilled(value, 0), tdx, code, want, func() string { return shown(value) })
+	zero := isFilled(value, 0)
+	r.judge(zero, tdx, code, want, func() string {
+		if zero {
+			return "zero"
+		}
+		return shown(value)
+	})
 }
 
 // judgeTCB judges what Intel's collateral says of the platform.
