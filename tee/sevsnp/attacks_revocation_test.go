@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
+	"sync"
 	"testing"
 	"time"
 
@@ -210,4 +211,22 @@ func TestOnlyProofsAreRemembered(t *testing.T) {
 	if got := v.Remembered(); got != [4]int{1, 1, 1, 1} {
 		t.Errorf("%v are remembered, want one of each", got)
 	}
+}
+
+// TestVerifyConcurrent verifies on many goroutines with one verifier and one set
+// of endorsements.
+func TestVerifyConcurrent(t *testing.T) {
+	report, e := sample(t)
+	v := newVerifier(t)
+	var group sync.WaitGroup
+	for n := range 8 {
+		group.Go(func() {
+			for range 4 {
+				if out := v.Verify(report, e, tee.Params{Now: sampleTime}); !out.Genuine() {
+					t.Errorf("not genuine on goroutine %d", n)
+				}
+			}
+		})
+	}
+	group.Wait()
 }

@@ -213,3 +213,10 @@ func vcekSubject(tb testing.TB) []byte {
 	tb.Helper()
 	return parseCertificate(tb, testdata.VcekBytes).RawSubject
 }
+
+// The contracts that the verifier keeps.
+var (
+	_ tee.Verifier  = (*sevsnp.Verifier)(nil)
+	_ tee.Inspector = (*sevsnp.Verifier)(nil)
+	_ tee.Attester  = (*simulator.Machine)(nil)
+)
