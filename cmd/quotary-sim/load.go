@@ -33,8 +33,8 @@ type measurement struct {
 	PerSecond  float64       `json:"per_second"`
 	P50        float64       `json:"p50_ms"`
 	P99        float64       `json:"p99_ms"`
-	Signature  string        `json:"signature"` // the one that cannot be left out
-	BareMicros float64       `json:"bare_us"` // one verification of it, alone on one core
+	Signature  string        `json:"signature"`     // the one that cannot be left out
+	BareMicros float64       `json:"bare_us"`       // one verification of it, alone on one core
 	Ratio      float64       `json:"ratio_to_bare"` // wall time per attestation over BareMicros
 }
 
