@@ -95,6 +95,10 @@ func loadEndorsements(s streams, paths list) (*tee.Endorsements, error) {
 		return nil, nil
 	}
 	found, report, err := endorsements.Load(paths...)
+	if evidence.CodeOf(err) == evidence.CodeEndorsementsNone {
+		s.note("%s", printable(err.Error())) // as good as no endorsements: the verdict will say what is missing
+		return nil, nil
+	}
 	if err != nil {
 		return nil, withHint(err, "--endorsements takes certificates, CRLs and Intel's collateral: files, directories or archives")
 	}
