@@ -25,9 +25,14 @@ const (
 	pathOpenAPI      = "/openapi.json"
 )
 
-// routes builds the router. Nothing in it looks at what proxies say of the
-// client's address, follows redirects or mends paths.
+// routes returns the router with everything around it.
 func (s *Server) routes() http.Handler {
+	return s.observe(s.bounded(canonicalPaths(s.router(), s.endpoint(notFound))))
+}
+
+// router has the routes. Nothing in it looks at what proxies say of the client's
+// address, follows redirects or mends paths.
+func (s *Server) router() chi.Router {
 	r := chi.NewRouter()
 	r.Post(pathChallenges, s.endpoint(s.challenge))
 	r.Post(pathAttestations, s.endpoint(s.audited("attestation", s.attest)))
@@ -41,7 +46,7 @@ func (s *Server) routes() http.Handler {
 	r.Get(pathMetrics, s.metrics.handler())
 	r.NotFound(s.endpoint(notFound))
 	r.MethodNotAllowed(s.endpoint(methodNotAllowed))
-	return s.observe(s.bounded(canonicalPaths(r, s.endpoint(notFound))))
+	return r
 }
 
 func notFound(*exchange) (reply, error) {

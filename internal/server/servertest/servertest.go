@@ -6,6 +6,7 @@
 package servertest
 
 import (
+	"crypto"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -58,8 +59,8 @@ var measurement = teetest.Measurement(48).String()
 type Options struct {
 	// Judge replaces the outcome of genuine evidence.
 	Judge func(evidence.Item) tee.Outcome
-	// Policy replaces the policy document.
-	Policy string
+	// NoPolicy leaves out the policy document.
+	NoPolicy bool
 	// Simulated has all evidence rest on a simulated root, and the service accept it.
 	Simulated bool
 	// Ledger stands between the service and its ledger.
@@ -87,11 +88,11 @@ func New(tb testing.TB, o Options) *Service {
 	tb.Helper()
 	dir := tb.TempDir()
 	s := &Service{}
-	var err error
-	if s.Authority, err = ca.Open(ca.Config{Dir: filepath.Join(dir, "ca"), TrustDomain: TrustDomain}); err != nil {
+	key, err := tokens.LoadOrCreateKey(filepath.Join(dir, "token.key"))
+	if err != nil {
 		tb.Fatal(err)
 	}
-	key, err := tokens.LoadOrCreateKey(filepath.Join(dir, "token.key"))
+	s.Authority, err = ca.Open(ca.Config{Dir: filepath.Join(dir, "ca"), TrustDomain: TrustDomain, Reserved: []crypto.PublicKey{key.Public()}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -111,10 +112,11 @@ func New(tb testing.TB, o Options) *Service {
 
 func (s *Service) config(tb testing.TB, o Options) server.Config {
 	tb.Helper()
-	if o.Policy == "" {
-		o.Policy = Policy
+	documents := []policies.File{{Name: "policy.yaml", Data: []byte(Policy)}}
+	if o.NoPolicy {
+		documents = nil
 	}
-	set, err := policies.Load(policies.File{Name: "policy.yaml", Data: []byte(o.Policy)})
+	set, err := policies.Load(documents...)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,0 +1,9 @@
+package server
+
+import "github.com/go-chi/chi/v5"
+
+// Routes returns the router within the handler.
+func Routes(s *Server) chi.Routes { return s.router() }
+
+// Statuses is the mapping of codes.
+var Statuses = statuses
