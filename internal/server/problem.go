@@ -41,6 +41,7 @@ var statuses = map[evidence.Code]int{
 	evidence.CodeNotAccepted:       http.StatusUnprocessableEntity,
 	evidence.CodeKindUnknown:       http.StatusUnprocessableEntity,
 	evidence.CodeKindUnsupported:   http.StatusUnprocessableEntity,
+	evidence.CodeKindOther:         http.StatusUnprocessableEntity,
 	evidence.CodeMediaTypeUnknown:  http.StatusUnprocessableEntity,
 	evidence.CodeChallengeAudience: http.StatusUnprocessableEntity,
 	evidence.CodeChallengePurpose:  http.StatusUnprocessableEntity,
