@@ -25,7 +25,7 @@ var (
 	CodeTPMAKKey           = define("tpm.ak-key", "The attestation key is RSA of 2048 to 4096 bits with exponent 65537 and without a known weakness, or ECDSA on P-256, P-384 or P-521.")
 	CodeTPMAKAttributes    = define("tpm.ak-attributes", "The attestation key is restricted, signs, does not decrypt, cannot leave its TPM and was made in it.")
 	CodeTPMQualifiedSigner = define("tpm.qualified-signer", "The signer that the quote names is the attestation key, as far as the key's parents are known.")
-	CodeTPMAKFormat        = define("tpm.ak-certificate-format", "The attestation key's certificate is well-formed DER of X.509 version 3, followed by nothing but NV index padding (00 or FF).")
+	CodeTPMAKFormat        = define("tpm.ak-certificate-format", "The attestation key's certificate is well-formed DER, followed by nothing but NV index padding (00 or FF).")
 	CodeTPMAKUsage         = define("tpm.ak-certificate-usage", "The certificate is for an attestation key (EKU 2.23.133.8.3, digital signatures) and not for a CA.")
 	CodeTPMAKExtensions    = define("tpm.ak-certificate-extensions", "The certificate has no critical extension that this build does not understand.")
 	CodeTPMAKChain         = define("tpm.ak-certificate-chain", "The certificate's chain of signatures ends at a configured root.")

@@ -69,9 +69,6 @@ func parseCertificate(b []byte) (akCertificate, error) {
 	if err != nil {
 		return akCertificate{}, certificateError("%w", err)
 	}
-	if cert.Version != 3 {
-		return akCertificate{}, certificateError("version %d; version 3 is needed", cert.Version)
-	}
 	return akCertificate{cert, padding}, nil
 }
 

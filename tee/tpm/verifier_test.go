@@ -2,12 +2,14 @@ package tpm
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -263,6 +265,74 @@ func TestMemory(t *testing.T) {
 	wantFailed(t, v.Verify(other, nil, tee.Params{Now: simulatedNow}), evidence.CodeTPMSignature)
 }
 
+// TestMemory_RenewedIntermediate shows that a remembered chain, once it is no
+// longer valid, does not stand in the way of a new one.
+func TestMemory_RenewedIntermediate(t *testing.T) {
+	w := simulated(t)
+	item := quoteOf(t, w.machine, w.nonce)
+	short := w.vendor.CATemplate("TPM Attestation Key CA SIMULATED")
+	short.NotAfter = simulatedNow.Add(time.Hour)
+	cert, err := w.vendor.Root.Issue(short, w.vendor.Intermediate.Key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	item.AKCertificates[1] = cert.Raw
+	v := newVerifier(t, w.roots())
+	var renewed tee.Endorsements
+	renewed.AddCertificate(w.vendor.Intermediate.Certificate)
+	for _, c := range []struct {
+		after   time.Duration
+		e       *tee.Endorsements
+		genuine bool
+	}{{0, nil, true}, {2 * time.Hour, nil, false}, {2 * time.Hour, &renewed, true}, {2 * time.Hour, nil, false}, {0, nil, true}} {
+		out := v.Verify(item, c.e, tee.Params{Now: simulatedNow.Add(c.after)})
+		if out.Genuine() != c.genuine {
+			t.Errorf("%v later: genuine %v\n%v", c.after, out.Genuine(), out.Checks)
+		}
+	}
+}
+
+// TestCandidates bounds what is tried, and keeps away what cannot issue or
+// would take long to check.
+func TestCandidates(t *testing.T) {
+	w := simulated(t)
+	public, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := w.vendor.CATemplate("CA of another kind")
+	cert, err := w.vendor.Root.Issue(template, public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd := simulator.Issuer{Certificate: cert, Key: key}
+	leaf, err := odd.Issue(w.vendor.AKTemplate("victim"), w.machine.Key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := quoteOf(t, w.machine, w.nonce)
+	item.AKCertificates = [][]byte{leaf.Raw, cert.Raw}
+	if out := newVerifier(t, w.roots()).Verify(item, nil, tee.Params{Now: simulatedNow}); !out.Undecided() {
+		t.Errorf("a CA with an Ed25519 key counts: %v", out.Checks)
+	}
+	if _, err := New(Options{Roots: []tee.Anchor{{DER: cert.Raw, Origin: evidence.OriginConfigured}}}); err == nil {
+		t.Error("a root with an Ed25519 key counts")
+	}
+	var flood tee.Endorsements
+	for n := range 2 * maxCandidates {
+		template := w.vendor.CATemplate("TPM Attestation Key CA SIMULATED")
+		template.SerialNumber = big.NewInt(int64(n + 1))
+		cert, err := w.vendor.Root.Issue(template, w.machine.Key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		flood.AddCertificate(cert)
+	}
+	if found := newVerifier(t, w.roots()).gather(w.machine.Certificate, nil, &flood); len(found) != maxCandidates {
+		t.Errorf("%d candidates", len(found))
+	}
+}
+
 func TestCache(t *testing.T) {
 	c := newCache[int](3)
 	key := func(n int) digest { return digestOf([]byte{byte(n)}) }
@@ -339,4 +409,7 @@ func TestBounds(t *testing.T) {
 	refused(t, w.roots(), item(func(i *evidence.TPM) { i.AKCertificates[0] = much }), evidence.CodeTPMAKFormat)
 	refused(t, w.roots(), item(func(i *evidence.TPM) { i.AKCertificates = make([][]byte, 1000) }), evidence.CodeTPMAKFormat)
 	refused(t, w.roots(), item(func(i *evidence.TPM) { i.AKCertificates[1] = []byte("junk") }), evidence.CodeTPMAKFormat)
+	refused(t, w.roots(), item(func(i *evidence.TPM) {
+		i.AKCertificates = append(i.AKCertificates, slices.Repeat(i.AKCertificates[1:], evidence.MaxCertificates-1)...)
+	}), evidence.CodeTPMAKFormat)
 }
