@@ -12,7 +12,7 @@ import (
 // headers that all responses have, and writes log line and metrics at the end.
 func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{id: rand.Text(), started: s.Now()}
+		x := &exchange{id: rand.Text(), started: s.Now(), route: "other"}
 		x.w = &recorder{ResponseWriter: w, x: x}
 		x.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		header := w.Header()

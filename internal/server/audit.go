@@ -56,7 +56,7 @@ func (s *Server) recordRefusal(x *exchange, action string, err error) error {
 		return nil
 	}
 	d := detail{
-		RequestID: x.id, Route: x.route(), Field: p.Field, Failed: failedCodes(p.Checks),
+		RequestID: x.id, Route: x.route, Field: p.Field, Failed: failedCodes(p.Checks),
 		Omitted: s.refusals.omitted.Swap(0),
 	}
 	event := store.Event{Outcome: store.Refused, AttestationID: p.AttestationID, Action: action}
@@ -75,7 +75,7 @@ func (s *Server) recordIssuance(x *exchange, action string, g *grant) error {
 	if err != nil {
 		return err
 	}
-	d := detail{RequestID: x.id, Route: x.route(), Workload: g.result.Workload()}
+	d := detail{RequestID: x.id, Route: x.route, Workload: g.result.Workload()}
 	event := store.Event{Action: action, Outcome: store.Issued, AttestationID: g.result.ID()}
 	if err := s.record(x, d, store.Entry{Event: event, Issuance: issuance}); err != nil {
 		return err

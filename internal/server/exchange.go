@@ -23,6 +23,7 @@ type exchange struct {
 	r       *http.Request
 	id      string // random, in the response's X-Request-Id and the log
 	started time.Time
+	route   string // the pattern that it matched, or "other"
 
 	status int // 0 until a response was written
 	sent   int
@@ -52,7 +53,7 @@ func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{})
 func (s *Server) endpoint(h handler) http.HandlerFunc {
 	return func(_ http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(r.Context())
-		x.r = r
+		x.enter(r)
 		rep, err := fenced(h, x)
 		if err == nil {
 			err = x.send(http.StatusOK, rep)
@@ -97,12 +98,13 @@ func orElse(s, otherwise string) string {
 	return s
 }
 
-// route is the pattern that the request matched, from a closed set.
-func (x *exchange) route() string {
-	if rctx := chi.RouteContext(x.r.Context()); rctx != nil && rctx.RoutePattern() != "" {
-		return rctx.RoutePattern()
+// enter notes which route the request matched, from a closed set. It must be
+// called within the router, which takes its context back when it returns.
+func (x *exchange) enter(r *http.Request) {
+	x.r = r
+	if rctx := chi.RouteContext(r.Context()); rctx != nil && rctx.RoutePattern() != "" {
+		x.route = rctx.RoutePattern()
 	}
-	return "other"
 }
 
 // peer is the address of the connection. What proxies say of others is not
@@ -121,7 +123,7 @@ func (s *Server) log(x *exchange) {
 	attrs := []slog.Attr{
 		slog.String("request_id", x.id),
 		slog.String("method", knownMethod(x.r.Method)),
-		slog.String("route", x.route()),
+		slog.String("route", x.route),
 		slog.String("path", clip(x.r.URL.Path)),
 		slog.Int("status", x.status),
 		slog.String("peer", x.peer()),

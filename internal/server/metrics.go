@@ -55,14 +55,14 @@ func newMetrics(version string, simulated bool) *metrics {
 func (m *metrics) handler() http.HandlerFunc {
 	h := promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{DisableCompression: true})
 	return func(w http.ResponseWriter, r *http.Request) {
-		exchangeOf(r.Context()).r = r
+		exchangeOf(r.Context()).enter(r)
 		w.Header().Set("Cache-Control", "no-store")
 		h.ServeHTTP(w, r)
 	}
 }
 
 func (m *metrics) request(x *exchange) {
-	m.requests.WithLabelValues(x.route(), knownMethod(x.r.Method), strconv.Itoa(x.status)).Inc()
+	m.requests.WithLabelValues(x.route, knownMethod(x.r.Method), strconv.Itoa(x.status)).Inc()
 }
 
 // outcome counts what became of an audited request; code is empty if it succeeded.
