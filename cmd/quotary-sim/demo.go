@@ -184,4 +184,4 @@ func (t *tale) whatNext(serve bool, took time.Duration) {
 }
 
 // rootFile is the root of the service's authority, for curl.
-func (t *tale) rootFile() string { return filepath.Join(dataDir(t.dir), "ca", "root.pem") }
+func (t *tale) rootFile() string { return filepath.Join(dataDir(t.dir), "ca", "root.crt") }
