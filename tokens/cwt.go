@@ -2,6 +2,8 @@ package tokens
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/quotary/quotary/evidence"
@@ -88,16 +90,46 @@ func toBeSigned(protected, payload []byte) []byte {
 }
 
 func decodeClaimsCBOR(data []byte) (Claims, error) {
-	var tree any
+	var tree map[any]any
 	if err := strictCBOR.Unmarshal(data, &tree); err != nil {
 		return Claims{}, errMalformed("the claims are refused: %w", err)
 	}
-	if again, err := deterministic.Marshal(tree); err != nil || !bytes.Equal(again, data) {
-		return Claims{}, errMalformed("the claims are not encoded deterministically")
+	if again, err := deterministic.Marshal(tree); err != nil || tree == nil || !bytes.Equal(again, data) {
+		return Claims{}, errMalformed("the claims are not a map in deterministic encoding")
+	}
+	if err := scanTree(tree); err != nil {
+		return Claims{}, errMalformed("the claims are refused: %w", err)
 	}
 	var c Claims
 	if err := strictCBOR.Unmarshal(data, &c); err != nil {
 		return Claims{}, errMalformed("the claims are refused: %w", err)
 	}
 	return c, nil
+}
+
+// scanTree refuses in CBOR what [scanJSON] refuses in JSON: null, and names and
+// texts that JSON could not hold. The decoder bounds the tree.
+func scanTree(value any) error {
+	switch v := value.(type) {
+	case nil:
+		return errors.New("null says nothing")
+	case string:
+		return checkText(v)
+	case []any:
+		for _, element := range v {
+			if err := scanTree(element); err != nil {
+				return err
+			}
+		}
+	case map[any]any:
+		for key, element := range v {
+			if name, ok := key.(string); ok && !isMemberName(name) {
+				return fmt.Errorf("%.64q is no member name of ours", name)
+			}
+			if err := scanTree(element); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

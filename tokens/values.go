@@ -62,6 +62,19 @@ func (id *ID) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// UnmarshalCBOR reads a byte string of exactly 16 bytes.
+func (id *ID) UnmarshalCBOR(data []byte) error {
+	var raw []byte
+	if err := strictCBOR.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	if len(raw) != len(id) {
+		return fmt.Errorf("an identifier has %d bytes", len(id))
+	}
+	*id = ID(raw)
+	return nil
+}
+
 // Status is a trustworthiness tier (AR4SI §3.2): text in JSON, a number in CBOR.
 type Status int8
 
