@@ -77,7 +77,7 @@ func (a *api) verifiedLeaf(got server.AttestationResponse) *x509.Certificate {
 	if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, KeyUsages: usages}); err != nil {
 		a.t.Errorf("the certificate does not verify: %v", err)
 	}
-	if len(leaf.URIs) != 1 || leaf.URIs[0].String() != got.SPIFFEID || len(leaf.DNSNames) != 1 || leaf.DNSNames[0] != "web.example.org" {
+	if len(leaf.URIs) != 1 || leaf.URIs[0].String() != got.SPIFFEID || len(leaf.DNSNames) != 2 || leaf.DNSNames[0] != "web.example.org" {
 		a.t.Errorf("names %v %v", leaf.URIs, leaf.DNSNames)
 	}
 	return leaf

@@ -40,7 +40,7 @@ const AdminCredential = "the administrator's credential"
 var Policy = `apiVersion: quotary.dev/v1
 kind: Workload
 name: web
-identity: {spiffe_id: "spiffe://example.org/web", dns_names: [web.example.org], ttl: 30m}
+identity: {spiffe_id: "spiffe://example.org/web", dns_names: [web.example.org, localhost], ttl: 30m}
 allow_simulated: true
 any_of:
   - {sev_snp: ` + snp + `}
