@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,6 +121,15 @@ func TestAttack_P15_SchemeConfusion(t *testing.T) {
 	t.Run("null hash", func(t *testing.T) {
 		refused(t, w.roots(), with(ecc, null), evidence.CodeTPMSignatureScheme, evidence.CodeTPMSignatureHash)
 	})
+	t.Run("longer numbers", func(t *testing.T) {
+		sig, err := parseSignature(ecc.Signature)
+		if err != nil {
+			t.Fatal(err)
+		}
+		zeros := []byte{0}
+		long := slices.Concat(ecc.Signature[:4], []byte{0, 33}, zeros, sig.r, []byte{0, 33}, zeros, sig.s)
+		refused(t, w.roots(), with(ecc, long), evidence.CodeTPMSignature)
+	})
 	t.Run("null scheme", func(t *testing.T) {
 		refused(t, w.roots(), with(ecc, []byte{0, 0x10}), evidence.CodeTPMSignatureFormat)
 	})
@@ -214,6 +224,7 @@ func TestAttack_P24_BadKeys(t *testing.T) {
 		"the identity":    area(w.machine, point(nil, nil)),
 		"zero":            area(w.machine, point(make([]byte, 32), make([]byte, 32))),
 		"long coordinate": area(w.machine, point(bytes.Repeat([]byte{1}, 33), bytes.Repeat([]byte{2}, 32))),
+		"longer still":    area(w.machine, point(bytes.Repeat([]byte{1}, 66), bytes.Repeat([]byte{2}, 66))),
 		"another curve":   area(w.machine, curve(tpm2.TPMECCNistP384)),
 		"P-224":           area(w.machine, curve(tpm2.TPMECCNistP224)),
 		"no curve":        area(w.machine, curve(0)),

@@ -105,11 +105,7 @@ func (x *examination) findByCertificate() {
 	id := digestOf(x.item.AKCertificates...)
 	if c, ok := x.v.chains.get(id); ok && c.validAt(x.now) && c.rests(x.v, x.item, x.e) {
 		x.passFormat(c.leaf)
-		x.key = &c.key
-		if given, ok := x.v.keys[c.key.fingerprint]; ok {
-			x.trustByKey(given)
-			return
-		}
+		x.key = &c.key // not a given one: chains are proved, and remembered, only for others
 		x.trustChain(c)
 		return
 	}
