@@ -41,7 +41,8 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	d, err := daemon.Open(ctx, o)
+	// A signal does not break off the start, which takes a moment; it ends Serve.
+	d, err := daemon.Open(context.WithoutCancel(ctx), o)
 	if err != nil {
 		return err
 	}
