@@ -294,3 +294,19 @@ func FuzzRule(f *testing.F) {
 		}
 	})
 }
+
+// Claims that a rule cannot read are errors, not values.
+func TestRulesUnreadableClaims(t *testing.T) {
+	late, undecoded := goodTPM(), goodSNP()
+	late.TPM.Clock = 1 << 63
+	undecoded.SEVSNP.PlatformInfo.Raw = nil
+	undecodedRule := withRules(snpWith(), `!sev_snp.platform_info.tsme`)
+	for _, rule := range []string{`tpm.clock != 5`, `!(tpm.clock == 5)`, `tpm.clock > 5`} {
+		wantVerdict(t, evaluate(load(t, withRules(tpmWith(), rule)), late), policies.Rejected, evidence.CodePolicyRule)
+	}
+	wantVerdict(t, evaluate(load(t, undecodedRule), goodSNP()), policies.Accepted, evidence.CodePolicyRule)
+	wantVerdict(t, evaluate(load(t, undecodedRule), undecoded), policies.Rejected, evidence.CodePolicyRule)
+	undated := goodTDX()
+	undated.TDX.TCB.TCBDate = time.Time{}
+	wantVerdict(t, evaluate(load(t, withRules(tdxWith(), `tdx.tcb.tcb_date < now`)), undated), policies.Rejected, evidence.CodePolicyRule)
+}
