@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -12,7 +13,7 @@ import (
 
 // revocations is a CRL whose signature was verified.
 type revocations struct {
-	number  *big.Int
+	number  *big.Int // nil where it has none
 	window  window
 	serials map[string]struct{} // serial numbers, big-endian
 }
@@ -22,34 +23,53 @@ func (r *revocations) revoked(cert *x509.Certificate) bool {
 	return found
 }
 
-// newer orders CRLs of one issuer.
+// newer orders CRLs of one issuer: by number where both have one and they
+// differ, or else by date.
 func (r *revocations) newer(other *revocations) bool {
-	if c := r.number.Cmp(other.number); c != 0 {
-		return c > 0
+	if r.number != nil && other.number != nil {
+		if c := r.number.Cmp(other.number); c != 0 {
+			return c > 0
+		}
 	}
 	return r.window.from.After(other.window.from)
+}
+
+// revocationLists are the genuine CRLs of one issuer whose time has come. A
+// certificate that any of them lists is revoked for good, however old the list
+// and whatever a newer one leaves out.
+type revocationLists []*revocations
+
+func (l revocationLists) revoked(cert *x509.Certificate) bool {
+	return slices.ContainsFunc(l, func(r *revocations) bool { return r.revoked(cert) })
 }
 
 // crlKey keys a verified CRL by the issuer's certificate and its own bytes.
 type crlKey struct{ issuer, crl string }
 
-// crl finds the newest genuine CRL of issuer, preferring one that is valid at
-// now. If there is none, it records why under code and, where the CRL is simply
-// not there, what is missing.
-func (r *run) crl(issuer *x509.Certificate, code evidence.Code, missing tee.Missing) *revocations {
-	candidates := limited(r.endorsements.CRLs(issuer.RawSubject))
+// crl finds the genuine CRLs of issuer, and records the newest, preferring one
+// that is valid at now: it says until when absence from the lists counts. If
+// there is none, it records why under code and, where the CRL is simply not
+// there, what is missing.
+func (r *run) crl(issuer *x509.Certificate, code evidence.Code, missing tee.Missing) revocationLists {
+	candidates := latest(r.endorsements.CRLs(issuer.RawSubject))
 	if len(candidates) == 0 {
 		r.miss(missing)
 		r.checks.NotPerformed(code, "a CRL of "+issuer.Subject.CommonName, "there is none")
 		return nil
 	}
+	var lists revocationLists
 	var best *revocations
 	var reason string
 	for _, candidate := range candidates {
 		found, why := r.verifier.revocations(issuer, candidate, missing.Type)
 		if found == nil {
 			reason = why
-		} else if best == nil || better(found.window, best.window, r.now, found.newer(best)) {
+			continue
+		}
+		if !found.window.from.After(r.now) {
+			lists = append(lists, found)
+		}
+		if best == nil || better(found.window, best.window, r.now, found.newer(best)) {
 			best = found
 		}
 	}
@@ -59,7 +79,18 @@ func (r *run) crl(issuer *x509.Certificate, code evidence.Code, missing tee.Miss
 	}
 	r.checks.Pass(code, "issued "+stamp(best.window.from)+passedOver(reason))
 	r.collateral = append(r.collateral, best.window)
-	return best
+	return lists
+}
+
+// latest bounds how many CRLs are tried, to those issued last: whatever else is
+// in the heap, an older list is never tried in place of a newer one.
+func latest(all []*x509.RevocationList) []*x509.RevocationList {
+	if len(all) <= maxCandidates {
+		return all
+	}
+	sorted := slices.Clone(all)
+	slices.SortStableFunc(sorted, func(a, b *x509.RevocationList) int { return b.ThisUpdate.Compare(a.ThisUpdate) })
+	return sorted[:maxCandidates]
 }
 
 // better prefers what is valid now, and among equals what is newer.
@@ -85,7 +116,7 @@ func (v *Verifier) revocations(issuer *x509.Certificate, crl *x509.RevocationLis
 		return nil, "it has no next update"
 	}
 	found := &revocations{
-		number: orZero(crl.Number), window: window{name, crl.ThisUpdate, crl.NextUpdate},
+		number: crl.Number, window: window{name, crl.ThisUpdate, crl.NextUpdate},
 		serials: make(map[string]struct{}, len(crl.RevokedCertificateEntries)),
 	}
 	for _, entry := range crl.RevokedCertificateEntries {
@@ -112,12 +143,5 @@ func isPartial(crl *x509.RevocationList) bool {
 	return false
 }
 
-func orZero(n *big.Int) *big.Int {
-	if n == nil {
-		return new(big.Int)
-	}
-	return n
-}
-
-// limited bounds how many candidates of one name are tried.
-func limited[T any](all []T) []T { return all[:min(len(all), maxCandidates)] }
+// limited bounds how many certificates of one name are tried.
+func limited(all []*x509.Certificate) []*x509.Certificate { return all[:min(len(all), maxCandidates)] }

@@ -117,11 +117,15 @@ func (v *Verifier) isSigner(cert *x509.Certificate, a *anchor) bool {
 // document finds the newest genuine document of a kind, preferring one that is
 // in force. accept says whether a genuine document is about this platform.
 func (r *run) document(kind documentKind, key string, signers []*x509.Certificate, accept func(*document) bool) *document {
-	candidates := limited(r.endorsements.Documents(kind.typ, key))
+	candidates := r.endorsements.Documents(kind.typ, key)
 	want := "a " + string(kind.typ) + " for " + key
 	if len(candidates) == 0 {
 		r.miss(tee.Missing{Type: string(kind.typ), ID: key})
 		notPerformed(r.checks, "there is no "+want[2:], kind.format, kind.genuine)
+		return nil
+	}
+	if len(candidates) > maxCandidates { // which of them is the newest is known only once all are verified
+		r.refuse(kind, want, refusal{kind.format, numberText(uint32(len(candidates))) + " of them; at most " + numberText(maxCandidates) + " are tried"})
 		return nil
 	}
 	if len(signers) == 0 {
@@ -206,5 +210,5 @@ func (r *run) inForce(d *document) bool {
 	e := d.edition()
 	return window{from: e.issued, to: e.nextUpdate}.contains(r.now) &&
 		certificateWindow("", d.signer).contains(r.now) &&
-		(r.rootCRL == nil || !r.rootCRL.revoked(d.signer))
+		!r.rootCRLs.revoked(d.signer)
 }

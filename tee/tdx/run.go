@@ -20,7 +20,7 @@ type run struct {
 	outcome *tee.Outcome
 	checks  *evidence.Checks
 
-	rootCRL      *revocations
+	rootCRLs     revocationLists
 	certificates []window // of the certificates used
 	collateral   []window // of the CRLs and documents used
 }
@@ -107,19 +107,19 @@ func (r *run) unendorsed() {
 
 // revocation looks the chain's certificates up in the CRLs of their issuers.
 func (r *run) revocation(c *chain) {
-	r.rootCRL = r.crl(c.anchor.cert, evidence.CodeTDXRootCRL, tee.Missing{Type: "root-crl", ID: cnRoot})
-	pckCRL := r.crl(c.ca, evidence.CodeTDXPCKCRL, tee.Missing{Type: "pck-crl", ID: c.caName()})
-	r.notRevoked(evidence.CodeTDXCARevocation, r.rootCRL, c.ca)
-	r.notRevoked(evidence.CodeTDXPCKRevocation, pckCRL, c.leaf)
+	r.rootCRLs = r.crl(c.anchor.cert, evidence.CodeTDXRootCRL, tee.Missing{Type: "root-crl", ID: cnRoot})
+	pckCRLs := r.crl(c.ca, evidence.CodeTDXPCKCRL, tee.Missing{Type: "pck-crl", ID: c.caName()})
+	r.notRevoked(evidence.CodeTDXCARevocation, r.rootCRLs, c.ca)
+	r.notRevoked(evidence.CodeTDXPCKRevocation, pckCRLs, c.leaf)
 }
 
-func (r *run) notRevoked(code evidence.Code, crl *revocations, certs ...*x509.Certificate) {
-	if crl == nil || len(certs) == 0 {
+func (r *run) notRevoked(code evidence.Code, lists revocationLists, certs ...*x509.Certificate) {
+	if len(lists) == 0 || len(certs) == 0 {
 		r.checks.NotPerformed(code, "not revoked", "there is no CRL, or no certificate")
 		return
 	}
 	for _, cert := range certs {
-		if crl.revoked(cert) {
+		if lists.revoked(cert) {
 			r.checks.Fail(code, "not revoked", "serial number "+cert.SerialNumber.Text(16)+" is revoked")
 			return
 		}
@@ -171,7 +171,7 @@ func (r *run) signing(documents ...*document) {
 			r.certificates = append(r.certificates, certificateWindow("TCB signing certificate", d.signer))
 		}
 	}
-	r.notRevoked(evidence.CodeTDXSigningRevocation, r.rootCRL, used...)
+	r.notRevoked(evidence.CodeTDXSigningRevocation, r.rootCRLs, used...)
 }
 
 // module holds the TDX module to its identity.
