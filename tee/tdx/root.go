@@ -62,6 +62,9 @@ func newAnchor(der []byte, origin evidence.Origin) (*anchor, error) {
 	if reason := checkCA(cert); reason != "" {
 		return nil, unsuited("%s", reason)
 	}
+	if cert.MaxPathLenZero {
+		return nil, unsuited("its path length allows no CA below it")
+	}
 	if !bytes.Equal(cert.RawIssuer, cert.RawSubject) || signedBy(cert, cert) != nil {
 		return nil, unsuited("it is not signed by itself")
 	}
@@ -160,11 +163,21 @@ func checkCommon(cert *x509.Certificate) string {
 		return "it is signed with " + cert.SignatureAlgorithm.String()
 	case cert.Version != 3:
 		return "it is not of X.509 version 3"
-	case len(cert.UnhandledCriticalExtensions) > 0:
-		return "it has an unknown critical extension " + cert.UnhandledCriticalExtensions[0].String()
+	}
+	for _, ext := range cert.Extensions {
+		if ext.Critical && !ext.Id.Equal(oidBasicConstraints) && !ext.Id.Equal(oidKeyUsage) {
+			return "it has a critical extension " + ext.Id.String()
+		}
 	}
 	return ""
 }
+
+// The critical extensions of the profile. Any other (name constraints, key
+// purposes, policies) limits a certificate in a way that is not looked at here.
+var (
+	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
+	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
+)
 
 // signedBy checks cert's signature by issuer's key; both were found to be P-256.
 func signedBy(cert, issuer *x509.Certificate) error {
