@@ -95,14 +95,17 @@ func (*TPM) sealed() {}
 // items, at most one of each kind, ordered by kind.
 type Bundle []Item
 
-// NewBundle orders items and refuses an empty bundle, too many items, and two
-// items of one kind.
+// NewBundle orders items and refuses an empty bundle, too many items, nil, and
+// two items of one kind.
 func NewBundle(items ...Item) (Bundle, error) {
 	if len(items) == 0 {
 		return nil, Errorf(CodeEvidenceEmpty, "evidence", "there is no evidence in the request")
 	}
 	if len(items) > MaxItems {
 		return nil, Errorf(CodeEvidenceTooLarge, "evidence", "a bundle holds at most %d items, got %d", MaxItems, len(items))
+	}
+	if slices.ContainsFunc(items, isNil) {
+		return nil, Errorf(CodeEvidenceMalformed, "evidence", "an item of the bundle is nil")
 	}
 	b := Bundle(slices.Clone(items))
 	slices.SortFunc(b, func(x, y Item) int { return cmp.Compare(x.Kind(), y.Kind()) })
@@ -112,6 +115,19 @@ func NewBundle(items ...Item) (Bundle, error) {
 		}
 	}
 	return b, nil
+}
+
+// isNil reports whether item is nil, or a nil pointer.
+func isNil(item Item) bool {
+	switch i := item.(type) {
+	case *SNP:
+		return i == nil
+	case *TDX:
+		return i == nil
+	case *TPM:
+		return i == nil
+	}
+	return item == nil
 }
 
 // Kinds lists the kinds of the bundle's items, sorted, as the binding has them.

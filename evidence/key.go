@@ -15,8 +15,7 @@ import (
 // constructors are [ParseKey], [ParseCSR] and [NewKey], which refuse weak keys.
 // The zero Key is no key.
 type Key struct {
-	public crypto.PublicKey
-	spki   string // DER; a string, so that nobody changes it
+	spki string // DER; a string, so that nobody changes it
 }
 
 // NewKey returns the Key of a public key: ECDSA P-256 or P-384, Ed25519, or RSA
@@ -29,7 +28,7 @@ func NewKey(public crypto.PublicKey) (Key, error) {
 	if err != nil {
 		return Key{}, Errorf(CodeKeyMalformed, "public_key", "the public key cannot be encoded")
 	}
-	return Key{public, string(spki)}, nil
+	return Key{string(spki)}, nil
 }
 
 // ParseKey reads a DER SubjectPublicKeyInfo. Encodings that do not round-trip
@@ -76,14 +75,21 @@ func ParseCSR(der []byte) (Key, error) {
 	return ParseKey(csr.RawSubjectPublicKeyInfo)
 }
 
-// Public returns the key as the standard library has it.
-func (k Key) Public() crypto.PublicKey { return k.public }
+// Public returns the key as the standard library has it, decoded anew, since
+// that form can be altered; or nil for the zero Key.
+func (k Key) Public() crypto.PublicKey {
+	public, err := x509.ParsePKIXPublicKey([]byte(k.spki))
+	if err != nil {
+		return nil // the zero Key; any other was encoded by NewKey
+	}
+	return public
+}
 
 // SPKI returns the DER SubjectPublicKeyInfo.
 func (k Key) SPKI() []byte { return []byte(k.spki) }
 
 // IsZero reports whether k is no key.
-func (k Key) IsZero() bool { return k.public == nil }
+func (k Key) IsZero() bool { return k.spki == "" }
 
 // Equal reports whether both are the same key.
 func (k Key) Equal(other Key) bool { return k.spki == other.spki }

@@ -59,10 +59,11 @@ func (v *Verifier) Appraise(req Request) (Result, error) {
 	default:
 		return Result{}, errors.New("verifier: a request without freshness")
 	}
-	if len(req.Bundle) == 0 {
-		return Result{}, evidence.Errorf(evidence.CodeEvidenceEmpty, "evidence", "there is no evidence in the request")
+	bundle, err := evidence.NewBundle(req.Bundle...)
+	if err != nil {
+		return Result{}, err
 	}
-	r.items = v.judge(req.Bundle, expected, now)
+	r.items = v.judge(bundle, expected, now)
 	v.decide(r)
 	return Result{r}, nil
 }
@@ -78,6 +79,9 @@ func (v *Verifier) answer(a Answer, bundle evidence.Bundle, r *result) (evidence
 	}
 	key, err := a.key()
 	if err != nil {
+		return evidence.Binding{}, err
+	}
+	if bundle, err = evidence.NewBundle(bundle...); err != nil {
 		return evidence.Binding{}, err
 	}
 	r.purpose, r.audience, r.key, r.nonce = challenge.Purpose, challenge.Audience, key, challenge.Nonce[:]

@@ -18,7 +18,14 @@ type Examination struct {
 // Examine judges formats, signatures, chains, revocation, validity and, if
 // reportData is not nil, that the evidence carries it. No policy is asked; what
 // the strict defaults would deny is listed with status Warn.
+// What is no bundle at all (empty, two items of one kind) is rejected.
 func (v *Verifier) Examine(bundle evidence.Bundle, reportData []byte) Examination {
+	bundle, err := evidence.NewBundle(bundle...)
+	if err != nil {
+		var checks evidence.Checks
+		checks.Fail(evidence.CodeOf(err), "a bundle of evidence", err.Error())
+		return Examination{Verdict: Rejected, Checks: checks}
+	}
 	r := &result{items: v.judge(bundle, ofCaller(reportData), v.now())}
 	verdict := conclude(r)
 	if verdict == Genuine {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -27,6 +28,7 @@ func (v *Verifier) judge(bundle evidence.Bundle, expected expectation, now time.
 	for i, item := range bundle {
 		outcome := v.verify(item, endorsements, tee.Params{Now: now})
 		markSimulated(&outcome.Claims)
+		outcome.Checks = slices.Clone(outcome.Checks) // a technology may remember them
 		compare(&outcome, item.Kind(), expected)
 		for j := range outcome.Checks {
 			outcome.Checks[j].Kind = item.Kind()
@@ -45,12 +47,20 @@ func (v *Verifier) verify(item evidence.Item, e *tee.Endorsements, p tee.Params)
 		return outcome
 	}
 	defer func() {
-		if fault := recover(); fault != nil {
+		if fault := recover(); fault != nil || !isOf(item.Kind(), outcome.Claims) {
 			outcome = tee.Outcome{}
 			outcome.Checks.Fail(evidence.CodeVerifierFault, "a verdict", fmt.Sprintf("the %s verifier failed", item.Kind()))
 		}
 	}()
 	return technology.Verify(item, e, p)
+}
+
+// isOf reports whether claims speak of no other kind than this.
+func isOf(kind evidence.Kind, c evidence.Claims) bool {
+	return (c.Kind == kind || c.Kind == "") &&
+		(c.SEVSNP == nil || kind == evidence.KindSEVSNP) &&
+		(c.TDX == nil || kind == evidence.KindTDX) &&
+		(c.TPM == nil || kind == evidence.KindTPM)
 }
 
 // markSimulated holds the mark of simulation to the trust anchor's origin, so that

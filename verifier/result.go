@@ -95,9 +95,15 @@ func (r Result) Relaxed() []string { return slices.Clone(r.r.decision.Relaxed) }
 // Checks lists every check that was made: of each item, then of policy.
 func (r Result) Checks() evidence.Checks { return slices.Clone(r.r.checks) }
 
-// Claims lists the claims of each item, in the bundle's order. They count only
-// if r is Accepted.
-func (r Result) Claims() []evidence.Claims { return claimsOf(r.r.items) }
+// Claims lists the claims of each item, copied, in the bundle's order. They count
+// only if r is Accepted.
+func (r Result) Claims() []evidence.Claims {
+	claims := claimsOf(r.r.items)
+	for i := range claims {
+		claims[i] = claims[i].Clone()
+	}
+	return claims
+}
 
 // ReportData lists the caller's data as each item carries it, in the bundle's order.
 func (r Result) ReportData() [][]byte {

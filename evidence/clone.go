@@ -1,0 +1,79 @@
+package evidence
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+)
+
+// Clone returns a copy that shares nothing with c, so that whoever alters one
+// does not alter the other.
+func (c Claims) Clone() Claims {
+	if c.TrustAnchor != nil {
+		anchor := *c.TrustAnchor
+		anchor.SHA256 = anchor.SHA256.clone()
+		c.TrustAnchor = &anchor
+	}
+	c.SEVSNP, c.TDX, c.TPM = c.SEVSNP.clone(), c.TDX.clone(), c.TPM.clone()
+	return c
+}
+
+func (h Hex) clone() Hex { return bytes.Clone(h) }
+
+// cloneAll gives each byte string bytes of its own.
+func cloneAll(all ...*Hex) {
+	for _, h := range all {
+		*h = h.clone()
+	}
+}
+
+// clonePointer returns a pointer to a copy, or nil.
+func clonePointer[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	value := *p
+	return &value
+}
+
+func (s *SNPClaims) clone() *SNPClaims {
+	c := clonePointer(s)
+	if c == nil {
+		return nil
+	}
+	cloneAll(&c.Policy.Raw, &c.FamilyID, &c.ImageID, &c.PlatformInfo.Raw, &c.ReportData, &c.Measurement, &c.HostData,
+		&c.IDKeyDigest, &c.AuthorKeyDigest, &c.ReportID, &c.ReportIDMA, &c.ChipID, &c.LaunchMitVector, &c.CurrentMitVector)
+	for _, tcb := range []*SNPTCB{&c.ReportedTCB, &c.CurrentTCB, &c.CommittedTCB, &c.LaunchTCB} {
+		tcb.FMC = clonePointer(tcb.FMC)
+	}
+	c.CPUFamily, c.CPUModel, c.CPUStepping = clonePointer(c.CPUFamily), clonePointer(c.CPUModel), clonePointer(c.CPUStepping)
+	return c
+}
+
+func (t *TDXClaims) clone() *TDXClaims {
+	c := clonePointer(t)
+	if c == nil {
+		return nil
+	}
+	cloneAll(&c.TEETCBSVN, &c.TEETCBSVN2, &c.MRSEAM, &c.MRSignerSEAM, &c.SEAMAttributes, &c.Attributes.Raw, &c.XFAM,
+		&c.MRTD, &c.MRConfigID, &c.MROwner, &c.MROwnerConfig, &c.RTMR0, &c.RTMR1, &c.RTMR2, &c.RTMR3,
+		&c.ReportData, &c.MRServiceTD, &c.FMSPC, &c.PCEID, &c.PPID)
+	if c.TCB = clonePointer(c.TCB); c.TCB != nil {
+		c.TCB.Advisories = slices.Clone(c.TCB.Advisories)
+	}
+	return c
+}
+
+func (t *TPMClaims) clone() *TPMClaims {
+	c := clonePointer(t)
+	if c == nil {
+		return nil
+	}
+	cloneAll(&c.AKSHA256, &c.AKName, &c.ExtraData, &c.QualifiedSigner, &c.FirmwareVersion)
+	c.AKRestricted = clonePointer(c.AKRestricted)
+	c.PCRs = maps.Clone(c.PCRs)
+	for index, value := range c.PCRs {
+		c.PCRs[index] = value.clone()
+	}
+	return c
+}
