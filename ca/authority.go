@@ -6,8 +6,8 @@
 //
 // A certificate is built from the result and a fixed profile alone: the attested
 // key, the identity that policy grants, a short validity. Nothing that a
-// requester says gets into it. Every certificate is checked before it is signed,
-// signed once, and parsed and verified again before it is released.
+// requester says gets into it. Every certificate is parsed and judged before it is
+// signed, byte for byte, signed once, and verified before it is released.
 //
 // Start at [Open] and [Authority.Issue].
 package ca

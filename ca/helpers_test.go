@@ -6,6 +6,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -33,13 +35,39 @@ func (a *Authority) sampleProfile(tb testing.TB) *profile {
 	return p
 }
 
+// template is the profile in the standard library's terms, which encodes it
+// independently of encode.
+func (p *profile) template() *x509.Certificate {
+	t := &x509.Certificate{
+		SerialNumber: new(big.Int).Set(p.serial), NotBefore: p.notBefore.UTC(), NotAfter: p.notAfter.UTC(),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		BasicConstraintsValid: true, MaxPathLen: -1,
+		SubjectKeyId: spkiID(p.spki), URIs: []*url.URL{p.id.URL()}, DNSNames: p.dnsNames, IPAddresses: p.addresses,
+		SignatureAlgorithm: x509.ECDSAWithSHA256,
+	}
+	if p.simulated {
+		t.Subject = pkix.Name{Organization: []string{simulatedOrganization}}
+	}
+	return t
+}
+
+// public is the key that p certifies.
+func (p *profile) public() crypto.PublicKey {
+	key, err := x509.ParsePKIXPublicKey(p.spki)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
 // forge signs a changed template with the issuing key, as a thief would.
 func (a *Authority) forge(tb testing.TB, change func(*x509.Certificate)) *x509.Certificate {
 	tb.Helper()
 	p := a.sampleProfile(tb)
 	template := p.template()
 	change(template)
-	return create(tb, template, a.issuing, p.key, a.key)
+	return create(tb, template, a.issuing, p.public(), a.key)
 }
 
 // forgeBelow makes the issuing CA certify a CA, and that a leaf.
@@ -52,7 +80,7 @@ func (a *Authority) forgeBelow(tb testing.TB) []*x509.Certificate {
 	template := a.caTemplate("forged", &key.PublicKey, a.now(), time.Hour)
 	middle := create(tb, template, a.issuing, &key.PublicKey, a.key)
 	p := a.sampleProfile(tb)
-	return []*x509.Certificate{create(tb, p.template(), middle, p.key, key), middle}
+	return []*x509.Certificate{create(tb, p.template(), middle, p.public(), key), middle}
 }
 
 func create(tb testing.TB, template, parent *x509.Certificate, key crypto.PublicKey, signer *ecdsa.PrivateKey) *x509.Certificate {

@@ -1,10 +1,12 @@
 package ca
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 
-	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/verifier"
 )
 
@@ -25,36 +27,48 @@ func (a *Authority) Issue(result verifier.Result) (*SVID, error) {
 	return a.newSVID(cert, now), nil
 }
 
-// sign is the one place where a leaf is signed: lint, sign once, parse what was
-// made, lint it again, compare it with what was decided, verify it.
+// sign is the one place where a leaf is signed. What is to be signed is parsed
+// and judged before, byte for byte; the signature is verified after.
 func (a *Authority) sign(p *profile) (*x509.Certificate, error) {
-	template := p.template()
-	if err := a.lint(template, shapeRules); err != nil {
+	tbs := a.encode(p)
+	if err := a.judge(p, certificate(tbs, nil)); err != nil {
 		return nil, err
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.issuing, p.key, a.key)
+	digest := sha256.Sum256(tbs)
+	signature, err := a.key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
-		return nil, evidence.Errorf(evidence.CodeIssuingLint, "", "the certificate cannot be encoded: %w", err)
+		return nil, err
 	}
-	return a.release(p, der)
+	return a.release(tbs, certificate(tbs, signature))
 }
 
-// release returns the certificate in der if it is what was to be made.
-func (a *Authority) release(p *profile, der []byte) (*x509.Certificate, error) {
+// judge refuses a certificate, signed or not, that breaks a rule or does not say
+// what p decided.
+func (a *Authority) judge(p *profile, der []byte) error {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, evidence.Errorf(evidence.CodeIssuingLint, "", "the certificate cannot be parsed: %w", err)
+		return refuseLint("it cannot be parsed: %w", err)
 	}
-	for _, rules := range [][]rule{shapeRules, encodedRules} {
-		if err := a.lint(cert, rules); err != nil {
-			return nil, err
-		}
+	if err := a.lint(cert); err != nil {
+		return err
 	}
 	if !p.says(cert) {
-		return nil, evidence.Errorf(evidence.CodeIssuingLint, "", "the certificate does not say what was decided")
+		return refuseLint("it does not say what was decided")
+	}
+	return nil
+}
+
+// release returns the certificate in der if it is what was judged, well signed.
+func (a *Authority) release(tbs, der []byte) (*x509.Certificate, error) {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, refuseLint("it cannot be parsed: %w", err)
+	}
+	if !bytes.Equal(cert.RawTBSCertificate, tbs) {
+		return nil, refuseLint("it is not the one that was judged")
 	}
 	if err := cert.CheckSignatureFrom(a.issuing); err != nil {
-		return nil, evidence.Errorf(evidence.CodeIssuingLint, "", "the certificate does not verify: %w", err)
+		return nil, refuseLint("its signature does not verify: %w", err)
 	}
 	return cert, nil
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"testing"
 	"time"
 
@@ -63,13 +64,22 @@ func TestSPIFFELibraryAccepts(t *testing.T) {
 	}
 }
 
+// otherKeys are keys of the types that can be attested, besides P-256.
+func otherKeys(t *testing.T) []crypto.PublicKey {
+	t.Helper()
+	p384, err1 := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	edwards, _, err2 := ed25519.GenerateKey(rand.Reader)
+	rsaKey, err3 := rsa.GenerateKey(rand.Reader, 2048)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	return []crypto.PublicKey{&p384.PublicKey, edwards, &rsaKey.PublicKey}
+}
+
 // Every kind of key that may be attested gets a certificate.
 func TestKeyTypes(t *testing.T) {
 	a := open(t)
-	p384, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	edwards, _, _ := ed25519.GenerateKey(rand.Reader)
-	rsaKey, _ := rsa.GenerateKey(rand.Reader, 2048)
-	for _, public := range []crypto.PublicKey{&p384.PublicKey, edwards, &rsaKey.PublicKey} {
+	for _, public := range otherKeys(t) {
 		key, err := evidence.NewKey(public)
 		if err != nil {
 			t.Fatal(err)

@@ -1,12 +1,9 @@
 package ca
 
 import (
-	"crypto"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"math/big"
 	"net"
-	"net/url"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -36,8 +33,7 @@ type profile struct {
 	id        spiffeid.ID
 	dnsNames  []string
 	addresses []net.IP // the service's own certificate only
-	key       crypto.PublicKey
-	spki      []byte
+	spki      []byte   // of the key to certify
 	notBefore time.Time
 	notAfter  time.Time
 	simulated bool
@@ -70,8 +66,7 @@ func (a *Authority) workloadProfile(result verifier.Result, now time.Time) (*pro
 	}
 	return &profile{
 		serial: newSerial(), id: id, dnsNames: identity.DNSNames,
-		key: key.Public(), spki: key.SPKI(),
-		notBefore: a.notBefore(now), notAfter: notAfter, simulated: result.Simulated(),
+		spki: key.SPKI(), notBefore: a.notBefore(now), notAfter: notAfter, simulated: result.Simulated(),
 	}, nil
 }
 
@@ -110,27 +105,4 @@ func (a *Authority) notAfter(now time.Time, ttl time.Duration, validUntil time.T
 		return time.Time{}, evidence.Errorf(evidence.CodeIssuingValidity, "", "the issuing CA is not valid yet; is the clock right?")
 	}
 	return end, nil
-}
-
-// template is the profile in the standard library's terms. An empty subject
-// makes the SAN extension critical (RFC 5280 §4.2.1.6).
-func (p *profile) template() *x509.Certificate {
-	t := &x509.Certificate{
-		SerialNumber:          p.serial,
-		NotBefore:             p.notBefore.UTC(),
-		NotAfter:              p.notAfter.UTC(),
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		BasicConstraintsValid: true,
-		MaxPathLen:            -1,
-		SubjectKeyId:          spkiID(p.spki),
-		URIs:                  []*url.URL{p.id.URL()},
-		DNSNames:              p.dnsNames,
-		IPAddresses:           p.addresses,
-		SignatureAlgorithm:    x509.ECDSAWithSHA256,
-	}
-	if p.simulated {
-		t.Subject = pkix.Name{Organization: []string{simulatedOrganization}}
-	}
-	return t
 }

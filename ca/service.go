@@ -40,7 +40,7 @@ func (a *Authority) ServerCertificate(hosts []string) (*tls.Certificate, error) 
 	}
 	leaf, err := a.sign(&profile{
 		serial: newSerial(), id: a.service, dnsNames: names, addresses: addresses,
-		key: &key.PublicKey, spki: spki, notBefore: a.notBefore(now), notAfter: notAfter,
+		spki: spki, notBefore: a.notBefore(now), notAfter: notAfter,
 	})
 	if err != nil {
 		return nil, err
