@@ -61,6 +61,14 @@ func TestAttack_P10_ResettablePCR(t *testing.T) {
 	}
 }
 
+func TestPCRNumbers(t *testing.T) {
+	for _, index := range []string{"-1", "07", "0x7", "24", "7.0", "'seven'", "4294967303"} {
+		if text := loadErr(t, replace(tpmWith(), "7: [", index+": [")); !strings.Contains(text, "a PCR has a number from 0 to 23") {
+			t.Error(text)
+		}
+	}
+}
+
 func TestAttack_P13_BankDowngrade(t *testing.T) {
 	set := load(t, tpmWith())
 	c := goodTPM()

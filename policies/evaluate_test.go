@@ -80,6 +80,21 @@ func TestEvaluateClaims(t *testing.T) {
 	}
 }
 
+// Claims of one kind carry nothing of another.
+func TestEvaluateMixedClaims(t *testing.T) {
+	set := load(t, head+snpAlternative+tdxAlternative+tpmAlternative)
+	all := evidence.Claims{SEVSNP: goodSNP().SEVSNP, TDX: goodTDX().TDX, TPM: goodTPM().TPM}
+	for _, c := range goodClaims() {
+		wantVerdict(t, evaluate(set, c), policies.Accepted, evidence.Code{})
+		for drop := range 3 {
+			mixed := all
+			mixed.Kind, mixed.TrustAnchor = c.Kind, c.TrustAnchor
+			[]func(){func() { mixed.SEVSNP = nil }, func() { mixed.TDX = nil }, func() { mixed.TPM = nil }}[drop]()
+			wantVerdict(t, evaluate(set, mixed), policies.Rejected, evidence.CodePolicyClaims)
+		}
+	}
+}
+
 func TestEvaluateBundles(t *testing.T) {
 	both := head + snpAlternative + `    tpm:
       pcrs: {sha256: {7: ["` + p57 + `"]}}

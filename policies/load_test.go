@@ -73,6 +73,23 @@ func TestLoadProblemsAreErrors(t *testing.T) {
 	}
 }
 
+// A reference into a document that cannot be read is no further problem.
+func TestLoadReferenceIntoBrokenDocument(t *testing.T) {
+	user := "---\n" + replace(snpWith(), `["`+m11+`"]`, "{reference: release}")
+	whole := reference("release", "2027-01-01T00:00:00Z")
+	for _, broken := range []string{
+		replace(whole, "name: release", "name: &a release"), replace(whole, "name: release", "name: Release"),
+		replace(whole, "measurements:", "measurement:"), replace(whole, "quotary.dev/v1", "quotary.dev/v2"),
+	} {
+		if text := loadErr(t, broken+user); strings.Count(text, "\n") != 0 {
+			t.Errorf("problems:\n%s", text)
+		}
+	}
+	if text := loadErr(t, user); !strings.Contains(text, "policy.reference-unknown") {
+		t.Error(text)
+	}
+}
+
 func TestLoadManyProblems(t *testing.T) {
 	_, err := policies.Load(policies.File{Name: "a.yaml", Data: []byte(snpWith() + strings.Repeat("---\nkind: 1\n", 200))})
 	var list policies.Problems
