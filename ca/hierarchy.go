@@ -215,7 +215,7 @@ func checkValidity(file string, c *x509.Certificate, now time.Time) error {
 	case now.Before(c.NotBefore):
 		return evidence.Errorf(evidence.CodeAuthorityExpired, file, "it is valid only from %s; is the clock right?", c.NotBefore.Format(time.RFC3339))
 	case now.Add(minIssuerTTL).After(c.NotAfter):
-		return evidence.Errorf(evidence.CodeAuthorityExpired, file, "it ends at %s, in less than %s; see docs on replacing it", c.NotAfter.Format(time.RFC3339), minIssuerTTL)
+		return evidence.Errorf(evidence.CodeAuthorityExpired, file, "it ends at %s, in less than %s; docs/credentials.md says how to replace it", c.NotAfter.Format(time.RFC3339), minIssuerTTL)
 	}
 	return nil
 }
