@@ -133,6 +133,20 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// otherAudience seals challenges with the service's own key for another audience.
+type otherAudience struct{ server.Challenger }
+
+func (c otherAudience) Issue(purpose evidence.Purpose, _ string, now time.Time) (evidence.Challenge, string) {
+	return c.Challenger.Issue(purpose, "other.org", now)
+}
+
+func TestAttack_B04_ChallengeOfAnotherAudience(t *testing.T) {
+	a := start(t, servertest.Options{Config: func(c *server.Config) { c.Challenger = otherAudience{c.Challenger} }})
+	a.post("/v1/attestations", newMachine(t).body(t, a.challenge(evidence.PurposeCertificate))).
+		refused(unprocessable, evidence.CodeChallengeAudience)
+	a.ledger(1, 0)
+}
+
 func TestAttack_B07_NonceCannotBeChosen(t *testing.T) {
 	a := start(t, servertest.Options{})
 	for _, body := range []string{
