@@ -112,6 +112,24 @@ func TestRulesOfWorkload(t *testing.T) {
 	wantVerdict(t, evaluate(set, older), policies.Rejected, evidence.CodePolicyRule)
 }
 
+// Rules may use the kinds that their alternative mentions, tolerated ones too.
+func TestRulesOfToleratedKinds(t *testing.T) {
+	for kind, use := range map[string]string{"tpm": `"tpm" in kinds || true`, "tdx": `!("tdx" in kinds) || tdx.xfam != "00"`} {
+		load(t, withRules(head+snpAlternative+"    "+kind+": any\n", use))
+	}
+	load(t, withRules(tpmWith()+"    sev_snp: any\n", `!("sev-snp" in kinds) || sev_snp.vmpl == 0`))
+	load(t, withRules(tpmWith()+"    tdx: any\n", `!("tdx" in kinds) || tdx.quote_version == 4`))
+	load(t, withRules(tdxWith()+"    tpm: any\n", `!("tpm" in kinds) || tpm.safe`))
+	for _, rule := range []string{`sev_snp.vmpl == 0`, `tdx.quote_version == 4`} {
+		if text := loadErr(t, withRules(tpmWith(), rule)); !strings.Contains(text, "does not mention this kind") {
+			t.Error(text)
+		}
+	}
+	tolerant := withRules(tpmWith()+"    sev_snp: any\n", `tpm.safe`, `sev_snp.vmpl == 0`)
+	wantVerdict(t, evaluate(load(t, tolerant), goodSNP(), goodTPM()), policies.Accepted, evidence.CodePolicyRule)
+	wantVerdict(t, evaluate(load(t, tolerant), goodTPM()), policies.Rejected, evidence.CodePolicyRule)
+}
+
 // Rules reach nothing but claims, and cost little however they are written.
 func TestAttack_Y08_RuleEscapes(t *testing.T) {
 	for _, rule := range []string{
