@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/asn1"
@@ -43,7 +44,7 @@ type Machine struct {
 // Report returns what reports of a healthy machine of that name say: a
 // production guest of version 3, with the newest TCB.
 func (v *Vendor) Report(name string) *Report {
-	label := v.options.Seed + "/" + v.options.Product + "/machine/" + name
+	label := v.options.Product + "/machine/" + name
 	r := &Report{
 		Version:            3,
 		Policy:             1<<17 | 1<<16, // no debugging, no migration; SMT allowed
@@ -60,9 +61,9 @@ func (v *Vendor) Report(name string) *Report {
 		tcb, r.CPUModel = TCB{Bootloader: 10, TEE: 0, SNP: 23, Microcode: 84}, 0x11
 	}
 	r.CurrentTCB, r.ReportedTCB, r.CommittedTCB, r.LaunchTCB = tcb, tcb, tcb, tcb
-	fill(r.ChipID[:], label+"/chip")
-	fill(r.Measurement[:], v.options.Seed+"/measurement")
-	fill(r.ReportID[:], label+"/report")
+	v.source.Fill(r.ChipID[:], label+"/chip")
+	v.source.Fill(r.Measurement[:], "measurement")
+	v.source.Fill(r.ReportID[:], label+"/report")
 	for i := range r.ReportIDMA {
 		r.ReportIDMA[i] = 0xff // no migration agent
 	}
@@ -91,10 +92,8 @@ func (v *Vendor) NewMachine(options MachineOptions) (*Machine, error) {
 		}
 		v.publish(issuer.Certificate)
 	}
+	m.key = v.source.ECDSA(elliptic.P384(), fmt.Sprintf("%s/key/%s/%s/%v", v.options.Product, options.Name, options.CSPID, m.Template.ReportedTCB))
 	var err error
-	if m.key, err = newP384Key(fmt.Sprintf("%s/%s/key/%s/%s/%v", v.options.Seed, v.options.Product, options.Name, options.CSPID, m.Template.ReportedTCB)); err != nil {
-		return nil, err
-	}
 	if m.Certificate, err = issuer.Issue(template, m.key.Public()); err != nil {
 		return nil, fmt.Errorf("sevsnp: cannot issue the key certificate of %q: %w", options.Name, err)
 	}

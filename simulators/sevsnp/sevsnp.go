@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/simulators/seed"
 	"github.com/quotary/quotary/tee"
 )
 
@@ -50,6 +51,7 @@ type VendorOptions struct {
 // Vendor is a simulated AMD for one product line. It is safe for concurrent use.
 type Vendor struct {
 	options VendorOptions
+	source  seed.Source
 	ark     *Issuer
 	ask     *Issuer
 	asvk    func() (*Issuer, error) // made when the first VLEK is
@@ -72,7 +74,7 @@ func NewVendor(options VendorOptions) (*Vendor, error) {
 		return nil, errors.New("sevsnp: a vendor needs the time from which on its certificates are valid")
 	}
 	options.NotBefore = options.NotBefore.UTC().Truncate(time.Second)
-	v := &Vendor{options: options}
+	v := &Vendor{options: options, source: seed.New("sev-snp", options.Seed)}
 	var err error
 	if v.ark, err = v.newAuthority("ARK-"+options.Product, nil, 0x10000); err != nil {
 		return nil, err
@@ -93,7 +95,7 @@ func NewVendor(options VendorOptions) (*Vendor, error) {
 
 // newAuthority makes a signing key and its certificate, self-signed if parent is nil.
 func (v *Vendor) newAuthority(name string, parent *Issuer, serial int64) (*Issuer, error) {
-	key := newRSAKey(v.options.Seed + "/" + v.options.Product + "/" + name)
+	key := rsaKey{v.source.RSA(4096, v.options.Product+"/"+name), v.source}
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(serial),
 		Subject:               distinguishedName(name),

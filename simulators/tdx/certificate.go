@@ -72,9 +72,10 @@ func (v *Vendor) LeafTemplate(name string) *x509.Certificate {
 
 // Serial derives a serial number of 20 bytes, as Intel's are.
 func (v *Vendor) Serial(label string) *big.Int {
-	digest := v.derive("serial "+label, 0)
-	digest[0] &= 0x7f
-	return new(big.Int).SetBytes(digest[:20])
+	serial := make([]byte, 20)
+	v.source.Fill(serial, "serial "+label)
+	serial[0] &= 0x7f
+	return new(big.Int).SetBytes(serial)
 }
 
 // Issue signs a certificate for key by issuer; an issuer without a certificate

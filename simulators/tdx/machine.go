@@ -87,8 +87,7 @@ var _ tee.Attester = (*Machine)(nil)
 // NewMachine returns a machine with a PCK certificate by this vendor.
 func (v *Vendor) NewMachine(opts MachineOptions) *Machine {
 	if opts.PPID == [16]byte{} {
-		ppid := v.derive("ppid "+opts.Name, 0)
-		copy(opts.PPID[:], ppid[:])
+		v.source.Fill(opts.PPID[:], "ppid "+opts.Name)
 	}
 	m := &Machine{
 		opts: opts, ca: v.Platform, root: v.Root.Certificate,

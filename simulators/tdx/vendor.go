@@ -14,13 +14,11 @@ package tdx
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/binary"
-	"math/big"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/simulators/seed"
 	"github.com/quotary/quotary/tee"
 )
 
@@ -36,8 +34,8 @@ type Options struct {
 
 // Vendor is a simulated Intel: the issuer of everything that endorses a machine.
 type Vendor struct {
-	seed  string
-	clock func() time.Time
+	source seed.Source
+	clock  func() time.Time
 
 	Root      Issuer // Intel SGX Root CA
 	Platform  Issuer // Intel SGX PCK Platform CA
@@ -53,7 +51,7 @@ type Issuer struct {
 
 // NewVendor returns the vendor that opts.Seed determines.
 func NewVendor(opts Options) *Vendor {
-	v := &Vendor{seed: opts.Seed, clock: opts.Clock}
+	v := &Vendor{source: seed.New("tdx", opts.Seed), clock: opts.Clock}
 	if v.clock == nil {
 		v.clock = time.Now
 	}
@@ -82,20 +80,7 @@ func (v *Vendor) Endorsements(e *tee.Endorsements) { v.Collateral().AddTo(e) }
 
 // NewKey derives a P-256 key from the vendor's seed and a label.
 func (v *Vendor) NewKey(label string) *ecdsa.PrivateKey {
-	order := elliptic.P256().Params().N
-	for counter := uint32(0); ; counter++ {
-		digest := v.derive(label, counter)
-		if n := new(big.Int).SetBytes(digest[:]); n.Sign() == 0 || n.Cmp(order) >= 0 {
-			continue // one in 2³²
-		}
-		return must(ecdsa.ParseRawPrivateKey(elliptic.P256(), digest[:]))
-	}
-}
-
-// derive returns 32 bytes that follow from the seed.
-func (v *Vendor) derive(label string, counter uint32) [32]byte {
-	data := binary.BigEndian.AppendUint32([]byte("quotary/simulators/tdx\x00"+v.seed+"\x00"+label+"\x00"), counter)
-	return sha256.Sum256(data)
+	return v.source.ECDSA(elliptic.P256(), label)
 }
 
 // must unwraps results that cannot fail for the simulator's own inputs.

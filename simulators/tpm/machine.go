@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-tpm/tpm2"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/simulators/seed"
 )
 
 // KeyType is the type of an attestation key.
@@ -82,7 +83,7 @@ func (v *Vendor) NewMachine(options MachineOptions) (*Machine, error) {
 	if options.Attributes == (tpm2.TPMAObject{}) {
 		options.Attributes = restricted
 	}
-	area, err := m.makeKey(v.seed+"/machine/"+options.Name, options)
+	area, err := m.makeKey(v.source, options)
 	if err != nil {
 		return nil, err
 	}
@@ -100,14 +101,14 @@ func (v *Vendor) NewMachine(options MachineOptions) (*Machine, error) {
 }
 
 // makeKey makes the attestation key and its public area.
-func (m *Machine) makeKey(label string, options MachineOptions) (tpm2.TPMTPublic, error) {
+func (m *Machine) makeKey(source seed.Source, options MachineOptions) (tpm2.TPMTPublic, error) {
 	switch options.Key {
 	case KeyECC, "":
-		key := newECDSAKey(elliptic.P256(), label)
+		key := source.ECDSA(elliptic.P256(), "machine/"+options.Name)
 		m.Key = key
 		return eccArea(&key.PublicKey, options.Attributes)
 	case KeyRSA:
-		key := newRSAKey(label)
+		key := source.RSA(2048, "machine/"+options.Name)
 		m.Key = key
 		return rsaArea(&key.PublicKey, options.Attributes), nil
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/simulators/seed"
 	"github.com/quotary/quotary/tee"
 )
 
@@ -37,8 +38,8 @@ type Options struct {
 
 // Vendor is a simulated CA of attestation keys.
 type Vendor struct {
-	seed  string
-	clock func() time.Time
+	source seed.Source
+	clock  func() time.Time
 
 	Root         Issuer
 	Intermediate Issuer // issues the certificates of attestation keys
@@ -55,17 +56,17 @@ const listLife = 30 * 24 * time.Hour
 
 // NewVendor returns the vendor that opts.Seed determines.
 func NewVendor(opts Options) (*Vendor, error) {
-	v := &Vendor{seed: opts.Seed, clock: opts.Clock}
+	v := &Vendor{source: seed.New("tpm", opts.Seed), clock: opts.Clock}
 	if v.clock == nil {
 		v.clock = time.Now
 	}
 	var err error
-	v.Root.Key = newECDSAKey(elliptic.P384(), v.seed+"/root")
+	v.Root.Key = v.source.ECDSA(elliptic.P384(), "root")
 	v.Root.Certificate = v.CATemplate("TPM Root CA SIMULATED")
 	if v.Root.Certificate, err = v.Root.Issue(v.Root.Certificate, v.Root.Key.Public()); err != nil {
 		return nil, err
 	}
-	v.Intermediate.Key = newECDSAKey(elliptic.P256(), v.seed+"/intermediate")
+	v.Intermediate.Key = v.source.ECDSA(elliptic.P256(), "intermediate")
 	template := v.CATemplate("TPM Attestation Key CA SIMULATED")
 	if v.Intermediate.Certificate, err = v.Root.Issue(template, v.Intermediate.Key.Public()); err != nil {
 		return nil, err
@@ -141,7 +142,7 @@ func subject(name string) pkix.Name {
 // serial derives a serial number, so that it differs from certificate to certificate.
 func (v *Vendor) serial(label string) *big.Int {
 	b := make([]byte, 12)
-	fill(b, v.seed+"/serial/"+label)
+	v.source.Fill(b, "serial/"+label)
 	b[0] = b[0]&0x7f | 0x40
 	return new(big.Int).SetBytes(b)
 }
