@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
@@ -69,5 +70,5 @@ func checkOrigin(origin evidence.Origin) error {
 
 // claim returns the anchor as claims name it.
 func (a *anchor) claim() *evidence.TrustAnchor {
-	return &evidence.TrustAnchor{Name: a.name, SHA256: a.sha256[:], Origin: a.origin}
+	return &evidence.TrustAnchor{Name: a.name, SHA256: slices.Clone(a.sha256[:]), Origin: a.origin}
 }

@@ -65,7 +65,7 @@ func parseCertificate(b []byte) (akCertificate, error) {
 	if err != nil {
 		return akCertificate{}, err
 	}
-	cert, err := x509.ParseCertificate(element.FullBytes)
+	cert, err := x509.ParseCertificate(bytes.Clone(element.FullBytes)) // what is remembered shares nothing
 	if err != nil {
 		return akCertificate{}, certificateError("%w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -85,14 +86,16 @@ func (x *examination) readSignature() {
 // key belong together.
 //
 // An area is only as good as who vouches for it. Beside a key that the operator gave without
-// its area, the sender can put any area that has the key: attributes in it
-// that are wrong refuse the quote, but attributes that are right prove nothing.
+// its area, or that a certificate has, the sender can put any area that has the
+// key: attributes in it that are wrong refuse the quote, but attributes that are
+// right prove nothing. Where the quote itself names the area of a certified key, a
+// TPM whose key that is vouches for it.
 func (x *examination) judgeArea() {
 	if x.sent != nil && x.key != nil {
 		x.matchArea()
 	}
-	vouched := x.chain != nil
 	x.area = x.sent
+	vouched := x.chain != nil && x.hierarchy() != ""
 	if x.given != nil && x.given.public != nil {
 		x.area, vouched = x.given.public, true
 	}
@@ -117,7 +120,7 @@ func (x *examination) judgeArea() {
 // nameArea sets the claims that rest on the key's public area.
 func (x *examination) nameArea() {
 	restricted := x.area.attributes&attrRestricted != 0
-	x.claims.AKRestricted, x.claims.AKName = &restricted, x.area.name
+	x.claims.AKRestricted, x.claims.AKName = &restricted, slices.Clone(x.area.name)
 }
 
 // readArea decodes the public area that came along, if one did.

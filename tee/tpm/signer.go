@@ -37,11 +37,23 @@ func (x *examination) judgeSigner() {
 		x.checks().Fail(evidence.CodeTPMQualifiedSigner, want, "a name by another algorithm")
 		return
 	}
-	for _, h := range hierarchies {
-		if bytes.Equal(x.attest.qualifiedSigner, x.area.qualifiedName(h.handle)) {
-			x.checks().Pass(evidence.CodeTPMQualifiedSigner, "a primary key of the "+h.name+" hierarchy")
-			return
-		}
+	if name := x.hierarchy(); name != "" {
+		x.checks().Pass(evidence.CodeTPMQualifiedSigner, "a primary key of the "+name+" hierarchy")
+		return
 	}
 	x.checks().NotPerformed(evidence.CodeTPMQualifiedSigner, want, "the key's parent is not known")
+}
+
+// hierarchy returns the hierarchy of which the quote names the key's public area
+// as a primary key, or "".
+func (x *examination) hierarchy() string {
+	if x.attest == nil || x.area == nil {
+		return ""
+	}
+	for _, h := range hierarchies {
+		if bytes.Equal(x.attest.qualifiedSigner, x.area.qualifiedName(h.handle)) {
+			return h.name
+		}
+	}
+	return ""
 }

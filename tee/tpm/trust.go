@@ -3,6 +3,7 @@ package tpm
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -21,7 +22,7 @@ func (x *examination) findKey() {
 		x.findByTrial()
 	}
 	if x.key != nil {
-		x.claims.AKSHA256 = x.key.fingerprint[:]
+		x.claims.AKSHA256 = slices.Clone(x.key.fingerprint[:])
 	}
 }
 
@@ -30,6 +31,7 @@ func (x *examination) trustGiven(given *givenKey) {
 	x.key, x.given = &given.key, given
 	x.claims.AKSource = "given"
 	anchor := given.trustAnchor
+	anchor.SHA256 = slices.Clone(anchor.SHA256)
 	x.trust(&anchor)
 	x.checks().Pass(evidence.CodeTPMAKGiven, fmt.Sprintf("%s, %s", anchor.Name, anchor.SHA256))
 }
