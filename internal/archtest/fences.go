@@ -46,18 +46,10 @@ var fences = []fence{
 	},
 }
 
-// unfenced are packages that no fence holds.
-var unfenced = []string{
-	"internal/deps", // imports what the rooms will use until they do
-}
-
 // fenced reports imports outside of their fence. Tests may use what they like.
 func fenced(t Tree) []Violation {
 	var out []Violation
 	for _, dir := range t.Dirs() {
-		if withinAny(dir, unfenced...) {
-			continue
-		}
 		for _, file := range t.Code(dir) {
 			for _, f := range fences {
 				for _, imported := range file.Imports() {
