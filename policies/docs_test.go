@@ -13,9 +13,26 @@ const docsPage = "../docs/policy.md"
 
 var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// Every example on the page of the policy reference loads, all of them as one set.
+// Every example loads, all of a page as one set.
 func TestDocsExamplesLoad(t *testing.T) {
-	page, err := os.ReadFile(docsPage)
+	for page, workloads := range map[string]string{
+		docsPage:       "billing edge gateway ledger reports vault",
+		"../README.md": "payments",
+	} {
+		set, err := policies.Load(examples(t, page)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(set.Workloads(), " "); got != workloads {
+			t.Errorf("%s: workloads %s, want %s", page, got, workloads)
+		}
+	}
+}
+
+// examples returns the YAML blocks of a page.
+func examples(t *testing.T, name string) []policies.File {
+	t.Helper()
+	page, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,15 +40,9 @@ func TestDocsExamplesLoad(t *testing.T) {
 	for _, block := range yamlBlock.FindAllSubmatchIndex(page, -1) {
 		// Blank lines before the block keep the page's line numbers in problems.
 		blank := strings.Repeat("\n", strings.Count(string(page[:block[2]]), "\n"))
-		files = append(files, policies.File{Name: docsPage, Data: append([]byte(blank), page[block[2]:block[3]]...)})
+		files = append(files, policies.File{Name: name, Data: append([]byte(blank), page[block[2]:block[3]]...)})
 	}
-	set, err := policies.Load(files...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(set.Workloads(), " "); got != "billing edge gateway ledger reports vault" {
-		t.Errorf("workloads %s", got)
-	}
+	return files
 }
 
 var known = regexp.MustCompile(`(?:; known are|; use) (.*?) \(policy`)
