@@ -48,7 +48,7 @@ func newJudge(s streams, o *verifyOptions) (*judge, error) {
 
 // technologies returns a verifier for each kind, trusting what the flags say.
 func technologies(o *verifyOptions) ([]tee.Verifier, error) {
-	anchors, err := loadAnchors(o.trust)
+	roots, err := loadAnchors(o.trust)
 	if err != nil {
 		return nil, err
 	}
@@ -56,15 +56,15 @@ func technologies(o *verifyOptions) ([]tee.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	snp, err := sevsnp.New(anchors.amd...)
+	snp, err := sevsnp.New(roots.SEVSNP...)
 	if err != nil {
 		return nil, withHint(err, trustHint)
 	}
-	td, err := tdx.New(anchors.intel...)
+	td, err := tdx.New(roots.TDX...)
 	if err != nil {
 		return nil, withHint(err, trustHint)
 	}
-	machine, err := tpm.New(tpm.Options{Roots: anchors.tpm, Keys: keys})
+	machine, err := tpm.New(tpm.Options{Roots: roots.TPM, Keys: keys})
 	if err != nil {
 		return nil, withHint(err, trustHint)
 	}

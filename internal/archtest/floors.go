@@ -27,8 +27,9 @@ var floors = map[string]int{
 	"ca":     4,
 	"client": 4,
 
-	"internal/store": 5,
-	"internal/agent": 5,
+	"internal/anchors": 5,
+	"internal/store":   5,
+	"internal/agent":   5,
 
 	"internal/server":  6,
 	"internal/console": 6,

@@ -1,11 +1,11 @@
 package daemon
 
 import (
-	"crypto/x509"
 	"io"
 	"os"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/anchors"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements"
 	"github.com/quotary/quotary/tee/sevsnp"
@@ -16,19 +16,19 @@ import (
 // technologies makes the verifiers with the trust anchors that the configuration
 // names, besides those that are pinned in the build.
 func technologies(c Config) ([]tee.Verifier, error) {
-	roots, err := simulatedRoots(c.Simulated)
+	roots, err := anchors.Load(c.Simulated.Roots...)
 	if err != nil {
 		return nil, err
 	}
-	snp, err := sevsnp.New(roots.amd...)
+	snp, err := sevsnp.New(roots.SEVSNP...)
 	if err != nil {
 		return nil, err
 	}
-	intel, err := tdx.New(roots.intel...)
+	intel, err := tdx.New(roots.TDX...)
 	if err != nil {
 		return nil, err
 	}
-	options := tpm.Options{Roots: roots.tpm}
+	options := tpm.Options{Roots: roots.TPM}
 	if len(c.TPM.Roots) > 0 {
 		configured, err := endorsements.LoadCertificates(c.TPM.Roots...)
 		if err != nil {
@@ -44,37 +44,6 @@ func technologies(c Config) ([]tee.Verifier, error) {
 		return nil, err
 	}
 	return []tee.Verifier{snp, intel, tpms}, nil
-}
-
-// anchors are simulators' roots, each for the one technology that it belongs to.
-type anchors struct{ amd, intel, tpm []tee.Anchor }
-
-// intelRootName is the common name of every root of TDX evidence, Intel's or
-// simulated.
-const intelRootName = "Intel SGX Root CA"
-
-func simulatedRoots(s Simulated) (a anchors, err error) {
-	if len(s.Roots) == 0 {
-		return a, nil
-	}
-	all, err := endorsements.LoadCertificates(s.Roots...)
-	if err != nil {
-		return a, err
-	}
-	for _, anchor := range all {
-		cert, err := x509.ParseCertificate(anchor.DER)
-		switch {
-		case err != nil:
-			return a, err
-		case sevsnp.IsRoot(cert):
-			a.amd = append(a.amd, anchor)
-		case cert.Subject.CommonName == intelRootName:
-			a.intel = append(a.intel, anchor)
-		default:
-			a.tpm = append(a.tpm, anchor)
-		}
-	}
-	return a, nil
 }
 
 // trustedKeys reads the attestation keys that the operator vouches for.

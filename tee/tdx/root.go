@@ -93,10 +93,14 @@ func (a *anchor) matches(cert *x509.Certificate) bool {
 		bytes.Equal(a.cert.RawSubject, cert.RawSubject)
 }
 
+// IsRoot reports whether a certificate is, by its common name, a root of TDX
+// evidence: Intel's own or a simulated one. [New] passes over all other anchors.
+func IsRoot(cert *x509.Certificate) bool { return cert.Subject.CommonName == cnRoot }
+
 // isIntelNamed reports whether a further anchor is meant for this technology.
 func isIntelNamed(a tee.Anchor) bool {
 	cert, err := x509.ParseCertificate(a.DER)
-	return err == nil && cert.Subject.CommonName == cnRoot
+	return err == nil && IsRoot(cert)
 }
 
 // attribute keeps a name's value with its string type, so that a derived name
