@@ -71,15 +71,22 @@ func (h *hexBytes) Set(value string) error {
 	return nil
 }
 
-// instant is a flag of a time in RFC 3339.
-type instant struct{ time.Time }
+// instant is a flag of a time in RFC 3339. Whether it was given is not told by
+// the time: the zero time can be asked for, too.
+type instant struct {
+	time.Time
+	given bool
+}
 
 func (i *instant) Set(value string) error {
 	t, err := time.Parse(time.RFC3339, value)
 	if err != nil {
 		return errors.New("not a time as RFC 3339 has it, such as 2026-11-22T10:00:00Z")
 	}
-	i.Time = t
+	if year := t.UTC().Year(); year < 0 || year > 9999 {
+		return errors.New("not a time as RFC 3339 has it: in UTC its year has no four digits")
+	}
+	i.Time, i.given = t, true
 	return nil
 }
 

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"time"
+	"unicode/utf16"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/verifier"
@@ -124,9 +127,24 @@ func (r report) write(s streams, format string) error {
 	return nil
 }
 
+// writeJSON writes value as JSON. Foreign text in it is as safe to show on a
+// terminal as the text output: JSON leaves some controls as they are.
 func writeJSON(s streams, value any) error {
-	encoder := json.NewEncoder(s.out)
+	var plain bytes.Buffer
+	encoder := json.NewEncoder(&plain)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	for _, r := range plain.String() {
+		if r == '\n' || !unprintable(r) {
+			s.out.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) { // only texts have such runes, and may have them escaped
+			fmt.Fprintf(s.out, "\\u%04x", unit)
+		}
+	}
+	return nil
 }

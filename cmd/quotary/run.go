@@ -59,7 +59,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code exit) {
 	s := streams{in: stdin, out: &bytes.Buffer{}, err: stderr}
 	defer func() {
 		if fault := recover(); fault != nil {
-			s.note("internal error: %v", fault)
+			s.note("internal error: %s", printable(fmt.Sprint(fault)))
 			s.note("hint: nothing was judged; please report this with the command line")
 			code = exitFailed
 		}

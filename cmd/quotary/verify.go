@@ -81,7 +81,7 @@ func parseVerify(args []string) (*verifyOptions, error) {
 		}
 		o.kind = string(kind)
 	}
-	if o.at.IsZero() {
+	if !o.at.given {
 		o.at.Time = time.Now()
 	}
 	return o, nil
