@@ -164,11 +164,6 @@ func TestAttack_S34_ListThatSaysLess(t *testing.T) {
 func TestAttack_S35_NoList(t *testing.T) {
 	wantUnchecked(t, withLists(t, now))
 	wantUnchecked(t, withLists(t, now, list(t, genoa().ARK(), 2, start))) // another root's
-	var flood []*x509.RevocationList
-	for number := range int64(17) {
-		flood = append(flood, list(t, milan().ARK(), number+1, start))
-	}
-	wantUnchecked(t, withLists(t, now, flood...))
 }
 
 // TestProofsOutliveNothing shows that what a verifier remembers does not carry a

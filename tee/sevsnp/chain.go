@@ -130,13 +130,22 @@ func chainDigest(key, issuer *x509.Certificate) digest {
 	return digest(h.Sum(nil))
 }
 
-// issuersOf returns the certificates that may have issued key: those that this
-// build carries, those among the endorsements, those that came with the report.
-func (v *Verifier) issuersOf(key *keyCertificate, e *tee.Endorsements, supplied []*x509.Certificate) []*x509.Certificate {
-	var found []*x509.Certificate
+// issuersOf returns the certificates that may have issued key, and how many there
+// may be besides: first those that an anchor is known to have issued, then those
+// that this build carries, that came with the report, and that are endorsements.
+func (v *Verifier) issuersOf(key *keyCertificate, e *tee.Endorsements, supplied []*x509.Certificate) (found []*x509.Certificate, untried int) {
+	var proven []*x509.Certificate
 	add := func(certs []*x509.Certificate) {
 		for _, cert := range certs {
-			if len(found) < maxIssuers && bytes.Equal(cert.RawSubject, key.cert.RawIssuer) && !slices.ContainsFunc(found, cert.Equal) {
+			if !bytes.Equal(cert.RawSubject, key.cert.RawIssuer) || slices.ContainsFunc(found, cert.Equal) || slices.ContainsFunc(proven, cert.Equal) {
+				continue
+			}
+			switch _, known := v.issuers.get(sha256.Sum256(cert.Raw)); {
+			case known:
+				proven = append(proven, cert)
+			case len(found) == maxIssuers:
+				untried++
+			default:
 				found = append(found, cert)
 			}
 		}
@@ -144,9 +153,9 @@ func (v *Verifier) issuersOf(key *keyCertificate, e *tee.Endorsements, supplied 
 	for _, a := range v.anchors {
 		add(a.issuers)
 	}
-	add(e.BySubject(key.cert.RawIssuer))
 	add(supplied)
-	return found
+	add(e.BySubject(key.cert.RawIssuer))
+	return append(proven, found...), untried
 }
 
 // isExpected reports whether a trusted root's issuer would have the name of key's issuer.
@@ -168,7 +177,7 @@ type path struct {
 // failure, or else the first that was tried; nil if no chain could be verified.
 func (v *Verifier) examineChain(key *keyCertificate, in *input, checks *evidence.Checks) (*path, []tee.Missing) {
 	const want = "key, one AMD signing key, trusted AMD root key"
-	issuers := v.issuersOf(key, in.endorsements, in.supplied)
+	issuers, untried := v.issuersOf(key, in.endorsements, in.supplied)
 	if len(issuers) == 0 {
 		return nil, v.withoutIssuer(key, checks, want)
 	}
@@ -187,6 +196,10 @@ func (v *Verifier) examineChain(key *keyCertificate, in *input, checks *evidence
 		if len(p.checks.Failed()) == 0 {
 			break
 		}
+	}
+	if best == nil && untried > 0 && v.isExpected(key) {
+		notPerformed(checks, "no chain was verified", evidence.CodeSNPValidity, evidence.CodeSNPRevocation)
+		return nil, missingIssuer(key, checks, want, fmt.Sprintf("%s, and %d more certificates have the issuer's name", failure, untried))
 	}
 	if best == nil {
 		checks.Fail(evidence.CodeSNPChain, want, failure.Error())
@@ -208,8 +221,13 @@ func (v *Verifier) withoutIssuer(key *keyCertificate, checks *evidence.Checks, w
 		checks.Fail(evidence.CodeSNPChain, want, fmt.Sprintf("issued by %q, under no trusted root", name))
 		return nil
 	}
-	checks.NotPerformed(evidence.CodeSNPChain, want, fmt.Sprintf("the certificate of %q is not there", name))
-	missing := tee.Missing{Type: "ask", ID: name}
+	return missingIssuer(key, checks, want, fmt.Sprintf("the certificate of %q is not there", name))
+}
+
+// missingIssuer reports that the certificate of key's issuer was not found.
+func missingIssuer(key *keyCertificate, checks *evidence.Checks, want, why string) []tee.Missing {
+	checks.NotPerformed(evidence.CodeSNPChain, want, why)
+	missing := tee.Missing{Type: "ask", ID: key.cert.Issuer.CommonName}
 	if key.kind == vlek {
 		missing.Type = "asvk"
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,19 +27,9 @@ type provenCRL struct {
 // AMD gives every VCEK the serial number zero. Their root lists issuers; should
 // it ever list zero, every VCEK under it is refused.
 func (v *Verifier) examineRevocation(p *path, in *input) {
-	a := p.chain.issuer.anchor
-	given := in.endorsements.CRLs(a.cert.RawSubject)
-	if len(given) > maxCRLs {
-		p.checks.NotPerformed(evidence.CodeSNPRevocation, "a current list", fmt.Sprintf("%d lists of %s are more than the bound of %d", len(given), a.cert.Subject.CommonName, maxCRLs))
-		return
-	}
+	genuine, ignored, complete := v.genuineLists(p.chain, in)
 	var newest *x509.RevocationList
-	var ignored []string
-	for _, list := range given {
-		if err := v.proveCRL(list, a, in.now); err != nil {
-			ignored = append(ignored, err.Error())
-			continue
-		}
+	for _, list := range genuine {
 		if listed := revoked(p.chain, list); listed != nil {
 			p.checks.Fail(evidence.CodeSNPRevocation, "no certificate of the chain is listed",
 				fmt.Sprintf("%s, serial %x, is revoked by list number %v", listed.Subject.CommonName, listed.SerialNumber, list.Number))
@@ -48,7 +39,64 @@ func (v *Verifier) examineRevocation(p *path, in *input) {
 			newest = list
 		}
 	}
+	if !complete {
+		p.checks.NotPerformed(evidence.CodeSNPRevocation, "a current list", fmt.Sprintf("more lists than the bound of %d name a certificate of the chain", maxCRLs))
+		return
+	}
 	p.conclude(newest, ignored, in.now)
+}
+
+// genuineLists returns the lists of the chain's root that count, and why others
+// do not. It is not complete if there are so many that one which names a
+// certificate of the chain was left out.
+func (v *Verifier) genuineLists(c *chain, in *input) (genuine []*x509.RevocationList, ignored []string, complete bool) {
+	a := c.issuer.anchor
+	given := in.endorsements.CRLs(a.cert.RawSubject)
+	if len(given) > maxCRLs {
+		given = tellingFirst(given, c)
+	}
+	complete = true
+	future, beyond, budget := 0, 0, maxCRLs
+	for _, list := range given {
+		switch known := v.remembers(list, a); {
+		case in.now.Before(list.ThisUpdate):
+			future++
+			continue
+		case !known && budget == 0:
+			beyond++
+			complete = complete && revoked(c, list) == nil
+			continue
+		case !known:
+			budget--
+		}
+		if err := v.proveCRL(list, a); err != nil {
+			ignored = append(ignored, err.Error())
+			continue
+		}
+		genuine = append(genuine, list)
+	}
+	if future > 0 {
+		ignored = append(ignored, fmt.Sprintf("%d of the future", future))
+	}
+	if beyond > 0 {
+		ignored = append(ignored, fmt.Sprintf("%d beyond the bound of %d", beyond, maxCRLs))
+	}
+	return genuine, ignored, complete
+}
+
+// tellingFirst orders lists so that those come first which would matter most,
+// were they genuine: those that name a certificate of the chain, then the newest.
+func tellingFirst(lists []*x509.RevocationList, c *chain) []*x509.RevocationList {
+	var naming, others []*x509.RevocationList
+	for _, list := range lists {
+		if revoked(c, list) != nil {
+			naming = append(naming, list)
+		} else {
+			others = append(others, list)
+		}
+	}
+	slices.SortStableFunc(others, func(x, y *x509.RevocationList) int { return y.ThisUpdate.Compare(x.ThisUpdate) })
+	return append(naming, others...)
 }
 
 // conclude records what the newest list that counts says, if there is one.
@@ -73,14 +121,15 @@ func (p *path) conclude(newest *x509.RevocationList, ignored []string, now time.
 	}
 }
 
-// proveCRL checks that the anchor issued the list, as a complete one, and that
-// its time has come.
-func (v *Verifier) proveCRL(list *x509.RevocationList, a *anchor, now time.Time) error {
-	if now.Before(list.ThisUpdate) {
-		return fmt.Errorf("a list of %s, in the future", stamp(list.ThisUpdate))
-	}
-	id := digest(sha256.Sum256(list.Raw))
-	if known, ok := v.crls.get(id); ok && known.anchor == a {
+// remembers reports whether it was proved that the anchor issued the list.
+func (v *Verifier) remembers(list *x509.RevocationList, a *anchor) bool {
+	known, ok := v.crls.get(sha256.Sum256(list.Raw))
+	return ok && known.anchor == a
+}
+
+// proveCRL checks that the anchor issued the list, as a complete one.
+func (v *Verifier) proveCRL(list *x509.RevocationList, a *anchor) error {
+	if v.remembers(list, a) {
 		return nil
 	}
 	if list.SignatureAlgorithm != x509.SHA384WithRSAPSS {
@@ -94,7 +143,7 @@ func (v *Verifier) proveCRL(list *x509.RevocationList, a *anchor, now time.Time)
 	if err := list.CheckSignatureFrom(a.cert); err != nil {
 		return errors.New("a list that the root did not sign")
 	}
-	v.crls.put(id, &provenCRL{list, a})
+	v.crls.put(sha256.Sum256(list.Raw), &provenCRL{list, a})
 	return nil
 }
 

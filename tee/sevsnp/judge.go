@@ -40,7 +40,9 @@ func (j *judgement) into(out *tee.Outcome) {
 }
 
 // judge judges the report by the certificates that may be its key's: the first
-// that clears it counts, or else the first of all.
+// that clears it counts, or else the first against which nothing speaks but what
+// is missing, or else the first of all. If none clears it and there are more than
+// are tried, it is undecided.
 func (v *Verifier) judge(r *report, line *product, sig *signature, in *input) *judgement {
 	rest := []evidence.Code{
 		evidence.CodeSNPCertificateProfile, evidence.CodeSNPProductAgreement, evidence.CodeSNPChipID, evidence.CodeSNPTCB,
@@ -51,8 +53,8 @@ func (v *Verifier) judge(r *report, line *product, sig *signature, in *input) *j
 		notPerformed(&j.checks, "the report names no key and product line that could be looked up", append([]evidence.Code{evidence.CodeSNPKeyCertificate}, rest...)...)
 		return j
 	}
-	candidates := v.candidates(r, in)
-	if len(candidates) == 0 {
+	candidates, untried := v.candidates(r, in)
+	if len(candidates) == 0 && untried == 0 {
 		j := &judgement{missing: []tee.Missing{missingKey(r, line)}}
 		got := "it is not there"
 		if in.unreadable > 0 {
@@ -62,17 +64,24 @@ func (v *Verifier) judge(r *report, line *product, sig *signature, in *input) *j
 		notPerformed(&j.checks, "the signing key's certificate is not there", rest...)
 		return j
 	}
-	var first *judgement
+	var best *judgement
 	for _, c := range candidates {
 		j := v.judgeBy(c, r, line, sig, in)
 		if j.isClean() {
 			return j
 		}
-		if first == nil {
-			first = j
+		if best == nil || len(best.checks.Failed()) > 0 && len(j.checks.Failed()) == 0 {
+			best = j
 		}
 	}
-	return first
+	if untried > 0 {
+		j := &judgement{missing: []tee.Missing{missingKey(r, line)}}
+		j.checks.NotPerformed(evidence.CodeSNPKeyCertificate, "the "+r.key.String()+"'s certificate",
+			fmt.Sprintf("none of the %d that were tried clears the report, and %d more may be its key's; send the certificate with the report", len(candidates), untried))
+		notPerformed(&j.checks, "too many certificates may be the signing key's", rest...)
+		return j
+	}
+	return best
 }
 
 // judgeBy judges the report by one certificate.

@@ -60,42 +60,75 @@ func isKeyLike(cert *x509.Certificate, kinds ...signingKey) bool {
 	return slices.ContainsFunc(kinds, func(k signingKey) bool { return name == k.subject() })
 }
 
-// candidates returns the certificates to judge the report with. If some fit, it
-// is these, the endorsements' first. If none fits, it is the one that comes
-// closest of those which came with the report, so that the failure says what is
-// wrong with it; or else the endorsements' only one, because endorsements with
-// a single key were put together for this report. A larger collection without
-// the right key lacks it, and nothing is to be concluded from the others.
-func (v *Verifier) candidates(r *report, in *input) []candidate {
-	var fitting, strays []candidate
-	add := func(cert *x509.Certificate) candidate {
-		c := v.candidate(cert)
-		known := slices.ContainsFunc(fitting, func(c candidate) bool { return c.cert.Equal(cert) })
-		if c.closeness(r) == fits && !known {
-			fitting = append(fitting, c)
-		}
-		return c
-	}
-	for _, cert := range lookUp(r, in.endorsements) {
-		if add(cert); len(fitting) == maxKeys {
-			return fitting
-		}
-	}
+// candidates returns the certificates to judge the report with, and how many
+// more there may be than are tried. If some fit, it is these: those that came
+// with the report, which is the most likely to know, before the endorsements',
+// so that no collection of lookalikes hides the sender's own. If none fits, it is
+// the one that comes closest of those which came with the report, so that the
+// failure says what is wrong with it; or else the endorsements' only one, because
+// endorsements with a single key were put together for this report. A larger
+// collection without the right key lacks it, and nothing is to be concluded from
+// the others.
+func (v *Verifier) candidates(r *report, in *input) (found []candidate, untried int) {
+	var strays []candidate
 	for _, cert := range in.supplied {
-		if isKeyLike(cert, vcek, vlek) {
-			strays = append(strays, add(cert))
+		if !isKeyLike(cert, vcek, vlek) {
+			continue
+		}
+		c := v.candidate(cert)
+		strays = append(strays, c)
+		if c.closeness(r) == fits && len(found) < maxKeys {
+			found = append(found, c)
 		}
 	}
-	if len(fitting) > 0 {
-		return fitting[:min(len(fitting), maxKeys)]
+	endorsed, untried := v.endorsed(r, in.endorsements)
+	for _, c := range endorsed {
+		if !slices.ContainsFunc(found, func(known candidate) bool { return known.cert.Equal(c.cert) }) {
+			found = append(found, c)
+		}
+	}
+	if len(found) > 0 {
+		return found, untried
 	}
 	if len(strays) == 0 {
 		strays = v.onlyKey(in.endorsements)
 	}
 	if len(strays) == 0 {
-		return nil
+		return nil, untried
 	}
-	return []candidate{slices.MaxFunc(strays, func(x, y candidate) int { return int(x.closeness(r) - y.closeness(r)) })}
+	return []candidate{slices.MaxFunc(strays, func(x, y candidate) int { return int(x.closeness(r) - y.closeness(r)) })}, untried
+}
+
+// endorsed returns at most maxKeys of the endorsements that fit, and how many
+// there may be besides.
+func (v *Verifier) endorsed(r *report, e *tee.Endorsements) (found []candidate, untried int) {
+	certs := lookUp(r, e)
+	if len(certs) > maxKeys {
+		certs = v.provenFirst(certs)
+	}
+	for i, cert := range certs {
+		if len(found) == maxKeys || i == maxLookalikes {
+			return found, len(certs) - i
+		}
+		if c := v.candidate(cert); c.closeness(r) == fits {
+			found = append(found, c)
+		}
+	}
+	return found, 0
+}
+
+// provenFirst puts the keys first whose chain was verified before, so that
+// lookalikes added later do not hide them.
+func (v *Verifier) provenFirst(certs []*x509.Certificate) []*x509.Certificate {
+	var proven, others []*x509.Certificate
+	for _, cert := range certs {
+		if _, ok := v.keys.get(sha256.Sum256(cert.Raw)); ok {
+			proven = append(proven, cert)
+		} else {
+			others = append(others, cert)
+		}
+	}
+	return append(proven, others...)
 }
 
 // lookUp finds the endorsements that may fit: by the chip's identifier, or,

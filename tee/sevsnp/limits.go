@@ -2,15 +2,22 @@ package sevsnp
 
 // Bounds on work and memory. Each stands far above what real machines need.
 const (
-	// maxKeys bounds the VCEK or VLEK certificates that are tried for one report.
-	// One fits in practice, two while a provider renews a VLEK. Each costs
-	// three signature checks, about 1 ms.
+	// maxKeys bounds the VCEK or VLEK certificates that are tried for one report, of
+	// those that came with it and again of the endorsements. One fits in practice,
+	// two while a provider renews a VLEK. Each costs a signature check of P-384
+	// and, until its chain is proven, at most two of RSA-4096 for each of
+	// maxIssuers, together about 2 ms.
 	maxKeys = 4
-	// maxIssuers bounds the ASK or ASVK certificates that are tried for one key.
-	// AMD has issued two per product line so far.
+	// maxLookalikes bounds the endorsements that are decoded to find those: a chip
+	// has one for each TCB that it ever had. It matters where the host masks the
+	// chip, so that every key of a fleet may be the one.
+	maxLookalikes = 1024
+	// maxIssuers bounds the ASK or ASVK certificates that are tried for one key,
+	// besides those that were proven before. AMD has issued two per product line so far.
 	maxIssuers = 4
-	// maxCRLs bounds the revocation lists of one root that are looked at. AMD
-	// publishes one for VCEKs and one for VLEKs, and renews each yearly.
+	// maxCRLs bounds the revocation lists of one root whose signatures are checked
+	// for one report. AMD publishes one for VCEKs and one for VLEKs, and renews each
+	// yearly. Lists that were proven before cost nothing and do not count.
 	maxCRLs = 16
 	// maxChains bounds the remembered chains, and the keys in them: one per machine
 	// and TCB, so a fleet of this many machines stays warm. An entry takes about 8 KiB.
