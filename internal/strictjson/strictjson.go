@@ -1,0 +1,101 @@
+// Package strictjson reads JSON that means one thing only. The standard library
+// lets the last of two equal members win and folds their case, so two readers of
+// the same signed bytes can see different values; here a repeated member is an
+// error, and nothing may follow the value.
+//
+// [Members] takes one object apart and leaves its values as they are. [Check]
+// looks at a whole text, after which decoding it by any means gives the same.
+package strictjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// Member is a name and a value of an object, the value in its exact bytes.
+type Member struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// Members reads data as one JSON object of at most most members, in order.
+// Names are compared exactly. Values are well-formed, but not looked into. The
+// errors are safe to show: they hold no more of the data than one short name.
+func Members(data []byte, most int) ([]Member, error) {
+	if !utf8.Valid(data) {
+		return nil, errNotUTF8
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+		return nil, errors.New("not a JSON object")
+	}
+	var members []Member
+	seen := map[string]bool{}
+	for decoder.More() {
+		name, err := readName(decoder)
+		if err != nil {
+			return nil, err
+		}
+		if seen[name] {
+			return nil, fmt.Errorf("the member %q is there twice", brief(name))
+		}
+		if len(members) == most {
+			return nil, fmt.Errorf("an object with more than %d members", most)
+		}
+		seen[name] = true
+		m := Member{Name: name}
+		if err := decoder.Decode(&m.Value); err != nil {
+			return nil, errNotJSON
+		}
+		members = append(members, m)
+	}
+	if _, err := decoder.Token(); err != nil {
+		return nil, errNotJSON
+	}
+	return members, end(decoder)
+}
+
+// Get returns the value of a name, or nil.
+func Get(members []Member, name string) json.RawMessage {
+	for _, m := range members {
+		if m.Name == name {
+			return m.Value
+		}
+	}
+	return nil
+}
+
+var (
+	errNotUTF8 = errors.New("not UTF-8")
+	errNotJSON = errors.New("not JSON")
+)
+
+func readName(decoder *json.Decoder) (string, error) {
+	token, err := decoder.Token()
+	name, ok := token.(string)
+	if err != nil || !ok {
+		return "", errNotJSON
+	}
+	return name, nil
+}
+
+// end refuses anything behind the value that was read.
+func end(decoder *json.Decoder) error {
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something stands behind the JSON value")
+	}
+	return nil
+}
+
+// brief keeps foreign text in messages short.
+func brief(s string) string {
+	if len(s) > 32 {
+		return strings.ToValidUTF8(s[:32], "") + "…"
+	}
+	return s
+}
