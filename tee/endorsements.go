@@ -2,8 +2,10 @@ package tee
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -19,7 +21,7 @@ type Endorsements struct {
 	byExtension map[string][]*x509.Certificate
 	crls        map[string][]*x509.RevocationList
 	documents   map[documentKey][]Document
-	count       int
+	held        map[[sha256.Size]byte]struct{} // what is there already
 }
 
 // DocumentType names a kind of signed collateral document that is not a
@@ -46,13 +48,13 @@ type documentKey struct {
 }
 
 // AddCertificate adds a certificate. It is found by its subject and by the
-// values of its non-standard extensions (AMD's HWID, for example). A
-// certificate that is there already, byte for byte, is not added again.
+// values of its non-standard extensions (AMD's HWID, for example). What is there
+// already, byte for byte, is not added again by this or the other Add methods.
 func (e *Endorsements) AddCertificate(cert *x509.Certificate) {
-	subject := string(cert.RawSubject)
-	if slices.ContainsFunc(e.bySubject[subject], cert.Equal) {
+	if !e.hold("certificate", "", cert.Raw) {
 		return
 	}
+	subject := string(cert.RawSubject)
 	if e.bySubject == nil {
 		e.bySubject = map[string][]*x509.Certificate{}
 		e.byExtension = map[string][]*x509.Certificate{}
@@ -64,26 +66,46 @@ func (e *Endorsements) AddCertificate(cert *x509.Certificate) {
 			e.byExtension[key] = append(e.byExtension[key], cert)
 		}
 	}
-	e.count++
 }
 
 // AddCRL adds a certificate revocation list, found by its issuer.
 func (e *Endorsements) AddCRL(crl *x509.RevocationList) {
+	if !e.hold("crl", "", crl.Raw) {
+		return
+	}
 	if e.crls == nil {
 		e.crls = map[string][]*x509.RevocationList{}
 	}
 	e.crls[string(crl.RawIssuer)] = append(e.crls[string(crl.RawIssuer)], crl)
-	e.count++
 }
 
 // AddDocument adds a collateral document, found by its type and key.
 func (e *Endorsements) AddDocument(d Document) {
+	if !e.hold(string(d.Type), d.Key, d.Raw) {
+		return
+	}
 	if e.documents == nil {
 		e.documents = map[documentKey][]Document{}
 	}
 	key := documentKey{d.Type, d.Key}
 	e.documents[key] = append(e.documents[key], d)
-	e.count++
+}
+
+// hold takes note of an entry and reports whether it is new. It compares digests:
+// a heap may have very many entries of one name.
+func (e *Endorsements) hold(typ, key string, raw []byte) bool {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q ", typ, key)
+	h.Write(raw)
+	id := [sha256.Size]byte(h.Sum(nil))
+	if _, known := e.held[id]; known {
+		return false
+	}
+	if e.held == nil {
+		e.held = map[[sha256.Size]byte]struct{}{}
+	}
+	e.held[id] = struct{}{}
+	return true
 }
 
 // BySubject returns the certificates with this DER subject.
@@ -159,7 +181,7 @@ func (e *Endorsements) Len() int {
 	if e == nil {
 		return 0
 	}
-	return e.count
+	return len(e.held)
 }
 
 func extensionKey(oid asn1.ObjectIdentifier, value []byte) string {

@@ -1,11 +1,9 @@
 package endorsements
 
 import (
-	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/quotary/quotary/evidence"
@@ -33,20 +31,16 @@ func (f *found) merge(part found) error {
 	return nil
 }
 
-// addTo adds everything to e, leaving out what e has already, byte for byte.
+// addTo adds everything to e.
 func (f *found) addTo(e *tee.Endorsements) {
 	for _, cert := range f.certificates {
-		e.AddCertificate(cert) // which leaves out repetitions itself
+		e.AddCertificate(cert)
 	}
 	for _, crl := range f.crls {
-		if !slices.ContainsFunc(e.CRLs(crl.RawIssuer), func(have *x509.RevocationList) bool { return bytes.Equal(have.Raw, crl.Raw) }) {
-			e.AddCRL(crl)
-		}
+		e.AddCRL(crl)
 	}
 	for _, d := range f.documents {
-		if !slices.ContainsFunc(e.Documents(d.Type, d.Key), func(have tee.Document) bool { return bytes.Equal(have.Raw, d.Raw) }) {
-			e.AddDocument(d)
-		}
+		e.AddDocument(d)
 	}
 }
 

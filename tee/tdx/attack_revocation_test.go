@@ -137,9 +137,10 @@ func TestAttack_T42_ManyLists(t *testing.T) {
 // the one that counts could be among the rest.
 func TestAttack_T16_ManyDocuments(t *testing.T) {
 	s := newScene(t)
-	info := s.collateral.Documents[0]
-	for len(s.collateral.Documents) <= maxCandidates+1 {
-		s.collateral.Documents = append(s.collateral.Documents, info)
+	for i := range maxCandidates {
+		info := s.vendor.TCBInfo()
+		info.IssueDate = info.IssueDate.Add(-time.Duration(i+1) * time.Second)
+		s.collateral.Documents = append(s.collateral.Documents, s.vendor.TCBInfoDocument(info))
 	}
 	refusedWith(t, s.genuine(), evidence.CodeTDXTCBInfoFormat)
 }

@@ -1,0 +1,42 @@
+package endorsements_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/endorsements"
+)
+
+// TestAttack_D05_ManyOfOneKey: a heap of documents that all answer to one key
+// costs time in proportion to its size.
+func TestAttack_D05_ManyOfOneKey(t *testing.T) {
+	dir := t.TempDir()
+	const files, each = 100, 1000
+	for f := range files {
+		var record strings.Builder
+		record.WriteByte('{')
+		for n := range each {
+			fmt.Fprintf(&record, `"%d":{"tcbInfo":{"fmspc":"000000000000","n":%d},"signature":"00"},`, n, 1_000_000+f*each+n)
+		}
+		text := strings.TrimSuffix(record.String(), ",") + "}"
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(f)), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := time.Now()
+	e, _, err := endorsements.Load(dir, dir) // the second time, nothing is new
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(e.Documents(tee.DocumentTCBInfo, "000000000000")); n != files*each || e.Len() != n {
+		t.Errorf("%d documents of %d", n, files*each)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
