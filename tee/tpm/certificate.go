@@ -128,6 +128,22 @@ func (c akCertificate) judgeUsage(checks *evidence.Checks, root *anchor) {
 	}
 }
 
+// oidTPMUsages is the arc of the key usages of a TPM's certificates: 1 of
+// endorsement keys, 3 of attestation keys (TCG OID Registry, tcg-kp).
+var oidTPMUsages = asn1.ObjectIdentifier{2, 23, 133, 8}
+
+// mayIssueForTPMs reports whether a CA may issue for TPMs: its extended key usage, if it
+// has one, limits what it vouches for. Real CAs of attestation keys name usages
+// of a TPM's keys there, though not always that of attestation keys.
+func mayIssueForTPMs(ca *x509.Certificate) bool {
+	if len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 || slices.Contains(ca.ExtKeyUsage, x509.ExtKeyUsageAny) {
+		return true
+	}
+	return slices.ContainsFunc(ca.UnknownExtKeyUsage, func(id asn1.ObjectIdentifier) bool {
+		return len(id) > len(oidTPMUsages) && id[:len(oidTPMUsages)].Equal(oidTPMUsages)
+	})
+}
+
 // usage says in words what the certificate's extended key usage is.
 func (c akCertificate) usage() string {
 	switch {

@@ -58,27 +58,29 @@ type candidates []*x509.Certificate
 
 // gather collects certificates that may lead from leaf to an anchor by their
 // names: those that came along, those that are configured, and endorsements.
-func (v *Verifier) gather(leaf *x509.Certificate, extra []*x509.Certificate, e *tee.Endorsements) candidates {
-	var found candidates
+// cut says that there are more than are tried.
+func (v *Verifier) gather(leaf *x509.Certificate, extra []*x509.Certificate, e *tee.Endorsements) (found candidates, cut bool) {
 	wanted := [][]byte{leaf.RawIssuer}
 	for n := 0; n < len(wanted); n++ {
 		of := func(cert *x509.Certificate) bool { return bytes.Equal(cert.RawSubject, wanted[n]) }
 		for _, source := range [][]*x509.Certificate{extra, v.intermediates, e.BySubject(wanted[n])} {
 			for _, cert := range source {
+				if !of(cert) || !isIssuer(cert) || slices.ContainsFunc(found, cert.Equal) {
+					continue
+				}
 				if len(found) == maxCandidates {
-					return found
+					return found, true
 				}
-				if of(cert) && isIssuer(cert) && !slices.ContainsFunc(found, cert.Equal) {
-					found = append(found, cert)
-					wanted = append(wanted, cert.RawIssuer)
-				}
+				found = append(found, cert)
+				wanted = append(wanted, cert.RawIssuer)
 			}
 		}
 	}
-	return found
+	return found, false
 }
 
-// build finds the shortest chain from leaf to an anchor that is valid at now.
+// build finds the shortest chain from leaf to an anchor that is valid at now, if
+// there are several one whose issuers may all issue to TPMs.
 // The standard library judges signatures, constraints and critical extensions.
 func (v *Verifier) build(leaf akCertificate, between candidates, now time.Time) (*chain, error) {
 	intermediates := x509.NewCertPool()
@@ -92,6 +94,9 @@ func (v *Verifier) build(leaf akCertificate, between candidates, now time.Time) 
 	if err != nil {
 		return nil, err
 	}
+	if fit := slices.DeleteFunc(slices.Clone(found), func(path []*x509.Certificate) bool { return misusedIn(path) != nil }); len(fit) > 0 {
+		found = fit
+	}
 	shortest := slices.MinFunc(found, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
 	if len(shortest) > maxChain {
 		return nil, errBroken
@@ -103,6 +108,18 @@ func (v *Verifier) build(leaf akCertificate, between candidates, now time.Time) 
 	}
 	c.notBefore, c.notAfter = validity(shortest)
 	return c, nil
+}
+
+// misusedIn returns the first certificate between leaf and root whose extended
+// key usage is for other purposes than a TPM's keys, or nil. The root is exempt:
+// the operator chose it for them.
+func misusedIn(path []*x509.Certificate) *x509.Certificate {
+	for _, cert := range path[1 : len(path)-1] {
+		if !mayIssueForTPMs(cert) {
+			return cert
+		}
+	}
+	return nil
 }
 
 // validity returns the times at which all certs are valid.

@@ -26,6 +26,10 @@ const (
 	// maxCandidates bounds the intermediates that are tried for one chain, so
 	// that no sender can make us check signatures at will.
 	maxCandidates = 16
+	// maxUnproven bounds the revocation lists of one issuer whose signatures are
+	// checked for one certificate, besides those that are remembered. CAs publish
+	// one list at a time; an archive has a few a year.
+	maxUnproven = 16
 	// maxTrials bounds the given keys that are tried one after the other on a
 	// quote that does not name its key. More keys than that need evidence that does.
 	maxTrials = 8

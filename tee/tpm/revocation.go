@@ -2,8 +2,10 @@ package tpm
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -27,9 +29,9 @@ func (v *Verifier) judgeRevocation(checks *evidence.Checks, c *chain, e *tee.End
 	below := append([]*x509.Certificate{c.leaf.Certificate}, c.issuers[:len(c.issuers)-1]...)
 	covered := 0
 	for n, cert := range below {
-		next, isRevoked := v.revocationOf(cert, c.issuers[n], e, now)
-		if isRevoked {
-			checks.Fail(evidence.CodeTPMAKRevocation, want, fmt.Sprintf("certificate %d of the chain, serial %x, is revoked", n+1, cert.SerialNumber))
+		next, err := v.revocationOf(cert, c.issuers[n], e, now)
+		if err != nil {
+			checks.Fail(evidence.CodeTPMAKRevocation, want, fmt.Sprintf("certificate %d of the chain, serial %x, %s", n+1, cert.SerialNumber, err))
 			return until
 		}
 		if next.IsZero() {
@@ -49,33 +51,82 @@ func (v *Verifier) judgeRevocation(checks *evidence.Checks, c *chain, e *tee.End
 	return until
 }
 
-// revocationOf asks the lists of issuer about cert. next is when the newest
-// list that is current at now ends to be so, or zero if there is none. A list
-// that is no longer current still revokes: revocation is for good.
-func (v *Verifier) revocationOf(cert, issuer *x509.Certificate, e *tee.Endorsements, now time.Time) (next time.Time, isRevoked bool) {
-	for _, crl := range e.CRLs(cert.RawIssuer) {
-		list := v.list(crl, issuer)
-		if list == nil || list.thisUpdate.After(now) {
+// Why a certificate is refused by the lists of its issuer.
+var (
+	errRevoked = errors.New("is revoked")
+	errFlooded = fmt.Errorf("is listed in more than the %d lists whose signatures are checked", maxUnproven)
+)
+
+// revocationOf asks the lists of issuer about cert. next is the end of the newest
+// list, or zero if that is not current at now or if there is none. A list that is
+// no longer current still revokes: revocation is for good.
+func (v *Verifier) revocationOf(cert, issuer *x509.Certificate, e *tee.Endorsements, now time.Time) (next time.Time, err error) {
+	given := e.CRLs(cert.RawIssuer)
+	if len(given) > maxUnproven {
+		given = tellingFirst(given, cert)
+	}
+	var newest *revoked
+	budget := maxUnproven
+	for _, crl := range given {
+		if crl.ThisUpdate.After(now) {
+			continue
+		}
+		list, known := v.lists.get(listKey(crl, issuer))
+		switch {
+		case known:
+		case budget > 0:
+			budget--
+			list = v.list(crl, issuer)
+		case names(crl, cert):
+			return time.Time{}, errFlooded
+		}
+		if list == nil {
 			continue
 		}
 		if _, ok := list.serials[string(cert.SerialNumber.Bytes())]; ok {
-			return time.Time{}, true
+			return time.Time{}, errRevoked
 		}
-		if now.Before(list.nextUpdate) && list.nextUpdate.After(next) {
-			next = list.nextUpdate
+		if newest == nil || cmp.Or(list.thisUpdate.Compare(newest.thisUpdate), list.nextUpdate.Compare(newest.nextUpdate)) > 0 {
+			newest = list
 		}
 	}
-	return next, false
+	if newest == nil || !now.Before(newest.nextUpdate) {
+		return time.Time{}, nil
+	}
+	return newest.nextUpdate, nil
 }
 
-// list verifies a revocation list, or remembers that it did. It returns nil for a
-// list that issuer did not sign, and for one with critical extensions: those
-// are partial, or speak for other issuers (RFC 5280, 5.2).
-func (v *Verifier) list(crl *x509.RevocationList, issuer *x509.Certificate) *revoked {
-	key := digestOf(crl.Raw, issuer.Raw)
-	if list, ok := v.lists.get(key); ok {
-		return list
+// tellingFirst orders lists so that those come first which would matter most,
+// were they genuine: those that name cert, then the newest.
+func tellingFirst(crls []*x509.RevocationList, cert *x509.Certificate) []*x509.RevocationList {
+	var naming, others []*x509.RevocationList
+	for _, crl := range crls {
+		if names(crl, cert) {
+			naming = append(naming, crl)
+		} else {
+			others = append(others, crl)
+		}
 	}
+	slices.SortStableFunc(others, func(a, b *x509.RevocationList) int { return b.ThisUpdate.Compare(a.ThisUpdate) })
+	return append(naming, others...)
+}
+
+// names reports whether a list, genuine or not, has cert's serial number.
+func names(crl *x509.RevocationList, cert *x509.Certificate) bool {
+	return slices.ContainsFunc(crl.RevokedCertificateEntries, func(entry x509.RevocationListEntry) bool {
+		return entry.SerialNumber.Cmp(cert.SerialNumber) == 0
+	})
+}
+
+// listKey is what a verified list is remembered by.
+func listKey(crl *x509.RevocationList, issuer *x509.Certificate) digest {
+	return digestOf(crl.Raw, issuer.Raw)
+}
+
+// list verifies a revocation list and remembers it. It returns nil for a list
+// that issuer did not sign, and for one with critical extensions: those are
+// partial, or speak for other issuers (RFC 5280, 5.2).
+func (v *Verifier) list(crl *x509.RevocationList, issuer *x509.Certificate) *revoked {
 	critical := func(ext pkix.Extension) bool { return ext.Critical }
 	if !bytes.Equal(crl.RawIssuer, issuer.RawSubject) || slices.ContainsFunc(crl.Extensions, critical) || crl.CheckSignatureFrom(issuer) != nil {
 		return nil
@@ -84,6 +135,6 @@ func (v *Verifier) list(crl *x509.RevocationList, issuer *x509.Certificate) *rev
 	for _, entry := range crl.RevokedCertificateEntries {
 		list.serials[string(entry.SerialNumber.Bytes())] = struct{}{}
 	}
-	v.lists.put(key, list)
+	v.lists.put(listKey(crl, issuer), list)
 	return list
 }

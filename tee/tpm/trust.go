@@ -1,6 +1,7 @@
 package tpm
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -153,7 +154,11 @@ func (x *examination) proveCertificate(id digest) {
 		leaf.judgeUsage(x.checks(), nil)
 		return
 	}
-	c, err := x.v.prove(leaf, x.v.gather(leaf.Certificate, extra, x.e), x.now)
+	between, cut := x.v.gather(leaf.Certificate, extra, x.e)
+	c, err := x.v.prove(leaf, between, x.now)
+	if err != nil && cut { // the right one may be among the others
+		err = missingIssuer(leaf.Issuer.String())
+	}
 	if err != nil {
 		x.unproved(leaf, err)
 		return
@@ -200,7 +205,11 @@ func (x *examination) trustChain(c *chain) {
 	x.trust(c.anchor.claim())
 	x.checks().Pass(evidence.CodeTPMAKExtensions, "none unknown is critical")
 	x.checks().Pass(evidence.CodeTPMAKChain, fmt.Sprintf("%d certificates up to %s", 1+len(c.issuers), c.anchor.name))
-	c.leaf.judgeUsage(x.checks(), c.anchor)
+	if misused := misusedIn(append([]*x509.Certificate{c.leaf.Certificate}, c.issuers...)); misused != nil {
+		x.checks().Fail(evidence.CodeTPMAKUsage, "issuers that may issue for TPMs", fmt.Sprintf("%q, %s", misused.Subject, akCertificate{Certificate: misused}.usage()))
+	} else {
+		c.leaf.judgeUsage(x.checks(), c.anchor)
+	}
 	x.checks().Judge(c.validAt(x.now), evidence.CodeTPMAKValidity, "valid at "+x.now.UTC().Format(time.RFC3339),
 		fmt.Sprintf("valid from %s to %s", c.notBefore.UTC().Format(time.RFC3339), c.notAfter.UTC().Format(time.RFC3339)))
 	x.out.ValidUntil = c.notAfter

@@ -328,7 +328,7 @@ func TestCandidates(t *testing.T) {
 		}
 		flood.AddCertificate(cert)
 	}
-	if found := newVerifier(t, w.roots()).gather(w.machine.Certificate, nil, &flood); len(found) != maxCandidates {
+	if found, _ := newVerifier(t, w.roots()).gather(w.machine.Certificate, nil, &flood); len(found) != maxCandidates {
 		t.Errorf("%d candidates", len(found))
 	}
 }
