@@ -41,11 +41,11 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-func (r *recorder) Write(b []byte) (int, error) {
+func (r *recorder) Write(b []byte) (n int, err error) {
 	if r.x.status == 0 {
 		r.x.status = http.StatusOK
 	}
-	n, err := r.ResponseWriter.Write(b)
+	r.x.place.waits(cutResponse(r.ResponseWriter), func() { n, err = r.ResponseWriter.Write(b) })
 	r.x.sent += n
 	return n, err
 }
@@ -63,12 +63,12 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		select {
-		case s.inFlight <- struct{}{}:
-			defer func() { <-s.inFlight }()
-			next.ServeHTTP(w, r)
-		default:
+		x := exchangeOf(r.Context())
+		if x.place = s.room.enter(); x.place == nil {
 			full(w, r)
+			return
 		}
+		defer x.place.leave()
+		next.ServeHTTP(w, r)
 	})
 }

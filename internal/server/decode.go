@@ -23,7 +23,9 @@ func (x *exchange) readBody() ([]byte, error) {
 	if err := checkHeaders(x.r.Header); err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody))
+	var body []byte
+	var err error
+	x.place.waits(cutBody(x.w), func() { body, err = io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody)) })
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

@@ -24,6 +24,7 @@ type exchange struct {
 	id      string // random, in the response's X-Request-Id and the log
 	started time.Time
 	route   string // the pattern that it matched, or "other"
+	place   *place // among the requests that are handled at once; nil if not bounded
 
 	status int // 0 until a response was written
 	sent   int

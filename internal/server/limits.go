@@ -11,6 +11,11 @@ const (
 	// maxInFlight bounds the requests that are handled at once, and with maxBody
 	// the memory that bodies take: 512 × 384 KiB = 192 MiB at the very worst.
 	maxInFlight = 512
+	// stallTime is how long a request may wait for its client before another may
+	// take its place, where all are taken. What a client sends in one go is there in
+	// less; and to keep everybody out takes 512 new requests in this time, again
+	// and again.
+	stallTime = 100 * time.Millisecond
 	// maxStreams bounds what one HTTP/2 connection may ask at once; it is the
 	// value that RFC 9113 §6.5.2 recommends as the least.
 	maxStreams = 100

@@ -362,8 +362,9 @@ func TestAttack_D15_PathsHaveOneSpelling(t *testing.T) {
 		"//v1/admin/status", "/v1//admin/status", "/v1/admin/status/", "/v1/./admin/status", "/v1/x/../admin/status", "/v1/admin%2fstatus",
 		"/v1/admin/statu%73", "/V1/admin/status", "/v1/admin/status;x", "/v1/admin/status%00", "/v1/admin\\status", "/%761/bundle", "/v1/bundle/",
 		"//v1/bundle", "/v1/../v1/bundle", "/v1/bundle%20", "/healthz/", "/metrics/.", "/", "/v1", "/v1/", "/.well-known/", "/v1/admin",
+		"*",
 	} {
-		for _, method := range []string{"GET", "POST"} {
+		for _, method := range []string{"GET", "POST", "OPTIONS"} {
 			conn, err := tls.Dial("tcp", a.Address, a.TLS())
 			if err != nil {
 				t.Fatal(err)

@@ -53,7 +53,8 @@ func notFound(*exchange) (reply, error) {
 	return reply{}, evidence.Errorf(evidence.CodeNotFound, "", "there is nothing at this path; see %s", pathOpenAPI)
 }
 
-func methodNotAllowed(*exchange) (reply, error) {
+func methodNotAllowed(x *exchange) (reply, error) {
+	x.allow()
 	return reply{}, evidence.Errorf(evidence.CodeMethodNotAllowed, "", "the path does not take this method; see %s", pathOpenAPI)
 }
 
@@ -76,4 +77,14 @@ func canonicalPaths(next http.Handler, notFound http.HandlerFunc) http.Handler {
 func rawEscape(r *http.Request) bool {
 	target, _, _ := strings.Cut(r.RequestURI, "?")
 	return strings.Contains(target, "%")
+}
+
+// allow names the methods that the path takes (RFC 9110 §15.5.6).
+func (x *exchange) allow() {
+	router := chi.RouteContext(x.r.Context()).Routes
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		if router.Match(chi.NewRouteContext(), method, x.r.URL.Path) {
+			x.w.Header().Add("Allow", method)
+		}
+	}
 }

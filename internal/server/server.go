@@ -94,7 +94,7 @@ type Server struct {
 	Config
 	started  time.Time
 	gate     *gate
-	inFlight chan struct{}
+	room     room
 	refusals *refusalBudget
 	metrics  *metrics
 	ready    readiness
@@ -116,7 +116,7 @@ func New(c Config) (*Server, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		Config: c, started: c.Now(), gate: newGate(c.Concurrency), inFlight: make(chan struct{}, maxInFlight),
+		Config: c, started: c.Now(), gate: newGate(c.Concurrency), room: room{free: maxInFlight},
 		refusals: &refusalBudget{limiter: rate.NewLimiter(refusalsPerSecond, refusalBurst)},
 		metrics:  newMetrics(c.Version, c.SimulatedAccepted),
 	}
@@ -142,6 +142,8 @@ func (s *Server) HTTP(config *tls.Config) *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		// OPTIONS * gets a problem document like all else.
+		DisableGeneralOptionsHandler: true,
 		// Failed handshakes are the peer's business and come in any number.
 		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 	}
