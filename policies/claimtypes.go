@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 
@@ -73,6 +74,26 @@ func (t *claimTypeTable) add(goType reflect.Type) *types.Type {
 func jsonName(field reflect.StructField) string {
 	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 	return name
+}
+
+// claimGoType returns the Go type of the claim that e selects, or nil.
+func claimGoType(rule *ast.AST, e ast.Expr) reflect.Type {
+	if e.Kind() != ast.SelectKind {
+		return nil
+	}
+	s := e.AsSelect()
+	c := claimTypes.byName[rule.GetType(s.Operand().ID()).TypeName()]
+	if c == nil {
+		return nil
+	}
+	field, ok := c.goType.FieldByNameFunc(func(name string) bool {
+		f, _ := c.goType.FieldByName(name)
+		return jsonName(f) == s.FieldName()
+	})
+	if !ok {
+		return nil
+	}
+	return field.Type
 }
 
 // reader gets a value that is present, or nil if it is absent.
@@ -175,6 +196,9 @@ func readPCRMap(v reflect.Value) any {
 		if value := evidence.Hex(entries.Value().Bytes()); len(value) > 0 {
 			pcrs[entries.Key().Int()] = value.String()
 		}
+	}
+	if len(pcrs) == 0 { // of each of none everything could be said
+		return nil
 	}
 	return pcrs
 }

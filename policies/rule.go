@@ -162,6 +162,9 @@ func (c *ruleCompiler) program(s source, n *yaml.Node, e *cel.Env, ast *cel.Ast)
 	if ast.OutputType() != cel.BoolType {
 		return refuse("gives %s, but a rule must give a boolean", ast.OutputType())
 	}
+	if why := suspect(ast.NativeRep()); why != "" {
+		return refuse("%s", why)
+	}
 	cost, err := e.EstimateCost(ast, sizes{})
 	if err != nil {
 		return refuse("its cost cannot be estimated: %s", err)

@@ -78,7 +78,7 @@ func TestRules(t *testing.T) {
 
 // What a denial says of a rule.
 func TestRuleChecks(t *testing.T) {
-	set := load(t, withRules(tdxWith(), `tdx.xfam == "00"`, `tdx.mrservicetd == "00"`, "true"))
+	set := load(t, withRules(tdxWith(), `tdx.xfam == "00"`, `tdx.mrservicetd == "00"`, `tdx.quote_version == 4`))
 	d := evaluate(set, goodTDX())
 	wantVerdict(t, d, policies.Rejected, evidence.CodePolicyRule)
 	var got []string
@@ -152,7 +152,7 @@ func TestAttack_Y08_RuleEscapes(t *testing.T) {
 	if took := time.Since(start); took > 100*time.Millisecond {
 		t.Errorf("took %s", took)
 	}
-	made := load(t, withRules(tpmWith(), `quotary.TPMClaims{safe: true}.safe`))
+	made := load(t, withRules(tpmWith(), `tpm.safe && quotary.TPMClaims{safe: true}.safe`))
 	wantVerdict(t, evaluate(made, goodTPM()), policies.Rejected, evidence.CodePolicyRule)
 }
 

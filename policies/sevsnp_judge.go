@@ -128,7 +128,7 @@ func (q *snpRequirement) judgeTCB(r *report, c *evidence.SNPClaims) {
 	if t := q.minimumLaunchTCB; t != nil {
 		r.judge(t.reachedBy(&c.LaunchTCB), snp, evidence.CodePolicySNPLaunchTCB, t.want, func() string { return tcbText(c.LaunchTCB) })
 	}
-	committed := sameTCB(&c.CurrentTCB, &c.CommittedTCB) && c.CurrentVersion == c.CommittedVersion
+	committed := sameTCB(&c.CurrentTCB, &c.CommittedTCB) && c.CurrentVersion != "" && c.CurrentVersion == c.CommittedVersion
 	r.judge(committed || q.allows(allowProvisional), snp, evidence.CodePolicySNPProvisional, "firmware that is committed", func() string {
 		if committed {
 			return "committed " + c.CommittedVersion

@@ -88,7 +88,7 @@ func (q *tdxRequirement) judgeTCB(r *report, c *evidence.TDXClaims) {
 		}
 		return
 	}
-	r.judge(q.statusOK(t), tdx, evidence.CodePolicyTDXTCBStatus, q.statuses.want, func() string { return statusText(t) })
+	r.judge(q.statusOK(c), tdx, evidence.CodePolicyTDXTCBStatus, q.statuses.want, func() string { return statusText(t) })
 	r.judge(q.advisoriesOK(t.Advisories), tdx, evidence.CodePolicyTDXAdvisories, q.advisoriesWant, func() string { return join(t.Advisories) })
 	if q.minimumEvaluation != nil {
 		r.judge(uint64(t.EvaluationDataNumber) >= q.minimumEvaluation.least, tdx, evidence.CodePolicyTDXEvaluation, q.minimumEvaluation.want,
@@ -98,10 +98,18 @@ func (q *tdxRequirement) judgeTCB(r *report, c *evidence.TDXClaims) {
 
 // statusOK reports whether the converged status is allowed. The parts it was
 // converged from must be known, and none of them one that no policy may accept.
-func (q *tdxRequirement) statusOK(t *evidence.TDXTCB) bool {
+func (q *tdxRequirement) statusOK(c *evidence.TDXClaims) bool {
+	t := c.TCB
 	return slices.Contains(q.statuses.words, t.Status) &&
-		t.PlatformStatus != "" && t.QEStatus != "" &&
+		t.PlatformStatus != "" && t.QEStatus != "" && (t.ModuleStatus != "" || isUnversioned(c.TEETCBSVN) || isUnversioned(c.TEETCBSVN2)) &&
 		!slices.Contains(tdxNever, t.PlatformStatus) && !slices.Contains(tdxNever, t.QEStatus) && !slices.Contains(tdxNever, t.ModuleStatus)
+}
+
+// isUnversioned reports whether a TEE_TCB_SVN says that the module has no version
+// of its own, and so no status.
+func isUnversioned(svn evidence.Hex) bool {
+	const size, version = 16, 1
+	return len(svn) == size && svn[version] == 0
 }
 
 func (q *tdxRequirement) advisoriesOK(advisories []string) bool {

@@ -1,0 +1,103 @@
+package policies
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/types"
+)
+
+// What compiles may still not be a rule: one that reads nothing holds always or
+// never, and so does a comparison of hex with text that is none.
+
+// suspect says why a checked rule cannot mean what it says, or "".
+func suspect(rule *ast.AST) string {
+	root := ast.NavigateAST(rule)
+	if len(ast.MatchDescendants(root, readsVariable)) == 0 {
+		return "it reads neither claims nor now, so it says nothing of the evidence"
+	}
+	for _, call := range ast.MatchDescendants(root, ast.KindMatcher(ast.CallKind)) {
+		if text, ok := notHex(rule, call.AsCall()); ok {
+			return fmt.Sprintf("%q is compared with a byte string, which reads as lower-case hex without 0x, so it never equals it", clip(text))
+		}
+	}
+	return ""
+}
+
+// readsVariable matches the variables of rules. A variable that a macro declares
+// may have such a name, but then it ranges over something.
+func readsVariable(e ast.NavigableExpr) bool {
+	if e.Kind() != ast.IdentKind {
+		return false
+	}
+	switch e.AsIdent() {
+	case "now", "simulated", "kinds", "sev_snp", "tdx", "tpm":
+		return true
+	}
+	return false
+}
+
+// comparisons are the functions that compare a byte string with text.
+var comparisons = map[string]bool{
+	operators.Equals: true, operators.NotEquals: true, operators.In: true,
+	"startsWith": true, "endsWith": true, "contains": true,
+}
+
+// notHex returns a literal that call compares with a byte string, and that no
+// byte string can equal, nor begin, end or be anywhere in.
+func notHex(rule *ast.AST, call ast.CallExpr) (string, bool) {
+	if !comparisons[call.FunctionName()] {
+		return "", false
+	}
+	sides := call.Args()
+	if call.IsMemberFunction() {
+		sides = append([]ast.Expr{call.Target()}, sides...)
+	}
+	hex := false
+	for _, side := range sides {
+		hex = hex || isByteString(rule, side)
+	}
+	if !hex {
+		return "", false
+	}
+	for _, side := range sides {
+		for _, text := range literals(side) {
+			if strings.Trim(text, "0123456789abcdef") != "" {
+				return text, true
+			}
+		}
+	}
+	return "", false
+}
+
+// isByteString reports whether an expression is a claim that is a byte string,
+// or the value of a PCR.
+func isByteString(rule *ast.AST, e ast.Expr) bool {
+	switch e.Kind() {
+	case ast.SelectKind:
+		return claimGoType(rule, e) == hexType
+	case ast.CallKind:
+		call := e.AsCall()
+		return call.FunctionName() == operators.Index && claimGoType(rule, call.Args()[0]) == pcrsType
+	}
+	return false
+}
+
+// literals returns the text of a literal, or of the literals in a list.
+func literals(e ast.Expr) []string {
+	switch e.Kind() {
+	case ast.LiteralKind:
+		if text, ok := e.AsLiteral().(types.String); ok {
+			return []string{string(text)}
+		}
+	case ast.ListKind:
+		var all []string
+		for _, element := range e.AsList().Elements() {
+			all = append(all, literals(element)...)
+		}
+		return all
+	}
+	return nil
+}
