@@ -48,19 +48,21 @@ type EAR struct {
 
 // attestation is a decoded POST /v1/attestations.
 type attestation struct {
-	request verifier.Request
-	token   tokens.Options
+	challenge string
+	request   verifier.Request
+	token     tokens.Options
 }
 
+// decodeAttestation returns the challenge with an error too, if it could be read.
 func (s *Server) decodeAttestation(x *exchange, body []byte) (a attestation, err error) {
 	o, err := decodeObject(body, "challenge", "evidence", "csr", "public_key", "token", "audience")
 	if err != nil {
 		return a, err
 	}
-	var answer verifier.Answer
-	if answer.Challenge, err = o.text("challenge"); err != nil {
+	if a.challenge, err = o.text("challenge"); err != nil {
 		return a, err
 	}
+	answer := verifier.Answer{Challenge: a.challenge}
 	if answer.CSR, err = o.der("csr", "CERTIFICATE REQUEST"); err != nil {
 		return a, err
 	}
@@ -120,6 +122,7 @@ func (s *Server) attestAndIssue(x *exchange, body []byte) (*grant, error) {
 	var a attestation
 	err := s.timed("decode", func() (err error) { a, err = s.decodeAttestation(x, body); return err })
 	if err != nil {
+		s.spend(a.challenge)
 		return nil, err
 	}
 	if err := s.judge(x, a.request); err != nil {
@@ -127,6 +130,15 @@ func (s *Server) attestAndIssue(x *exchange, body []byte) (*grant, error) {
 	}
 	g := &grant{result: x.result}
 	return g, s.timed("issue", func() error { return s.issue(g, a) })
+}
+
+// spend uses up the challenge of a request that is refused for something else in
+// it, so that a challenge is one attempt. Without key and evidence the appraisal
+// can end in nothing but an error, and the challenge is spent before it does.
+func (s *Server) spend(challenge string) {
+	if challenge != "" {
+		_, _ = s.Appraiser.Appraise(verifier.Request{Freshness: verifier.Answer{Challenge: challenge}})
+	}
 }
 
 // judge appraises and returns an error unless the evidence is accepted.

@@ -162,7 +162,7 @@ func (o object) der(name, label string) ([]byte, error) {
 	}
 	if strings.HasPrefix(text, "-----BEGIN ") {
 		block, rest := pem.Decode([]byte(text))
-		if block == nil || block.Type != label || len(block.Headers) > 0 || strings.TrimSpace(string(rest)) != "" {
+		if block == nil || block.Type != label || len(block.Headers) > 0 || strings.Count(text, "-----BEGIN ") != 1 || strings.TrimSpace(string(rest)) != "" {
 			return nil, evidence.Errorf(evidence.CodeKeyMalformed, name, "this is not one PEM block %q", label)
 		}
 		return block.Bytes, nil

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -206,6 +207,24 @@ func TestAttack_B24_NoSecondTryOnOneChallenge(t *testing.T) {
 	a.post("/v1/attestations", body).refused(http.StatusConflict, evidence.CodeChallengeSpent)
 }
 
+// Whatever else is wrong with a request, its challenge was presented.
+func TestAttack_B24_RequestsThatCannotBeDecodedSpendTheirChallenge(t *testing.T) {
+	a := start(t, servertest.Options{})
+	m := newMachine(t)
+	for member, bad := range map[string]any{
+		"evidence": map[string]any{}, "csr": "no PEM", "public_key": 7, "token": []string{"saml"}, "audience": "",
+	} {
+		body := m.body(t, a.challenge(evidence.PurposeCertificate))
+		good := maps.Clone(body)
+		body[member] = bad
+		if p := a.post("/v1/attestations", body).problem(); p.Status >= 500 || p.Field != member {
+			t.Errorf("%s: %+v", member, p)
+		}
+		a.post("/v1/attestations", good).refused(http.StatusConflict, evidence.CodeChallengeSpent)
+	}
+	a.ledger(10, 0)
+}
+
 func TestAttack_A01_RequestsThatAskForNames(t *testing.T) {
 	a := start(t, servertest.Options{})
 	m := newMachine(t)
@@ -252,6 +271,7 @@ func TestAttack_A04_KeysThatDoNotFit(t *testing.T) {
 		"P-224":               {map[string]any{"csr": csr(t, weak, x509.CertificateRequest{})}, unprocessable, evidence.CodeKeyUnsupported},
 		"another PEM label":   {map[string]any{"csr": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: block.Bytes}))}, badRequest, evidence.CodeKeyMalformed},
 		"two PEM blocks":      {map[string]any{"csr": csr(t, m.key, x509.CertificateRequest{}) + csr(t, other.key, x509.CertificateRequest{})}, badRequest, evidence.CodeKeyMalformed},
+		"junk before PEM":     {map[string]any{"csr": "-----BEGIN JUNK\nAAAA\n" + csr(t, m.key, x509.CertificateRequest{})}, badRequest, evidence.CodeKeyMalformed},
 		"base64 with newline": {map[string]any{"csr": b64(block.Bytes)[:60] + "\n" + b64(block.Bytes)[60:]}, badRequest, evidence.CodeKeyMalformed},
 		"too long":            {map[string]any{"csr": b64(make([]byte, 5000))}, badRequest, evidence.CodeKeyMalformed},
 	} {
@@ -265,7 +285,7 @@ func TestAttack_A04_KeysThatDoNotFit(t *testing.T) {
 			a.post("/v1/attestations", body).refused(tc.status, tc.code)
 		})
 	}
-	a.ledger(10, 0)
+	a.ledger(11, 0)
 }
 
 func TestAttack_A06_TheServicesOwnKeys(t *testing.T) {
@@ -322,8 +342,8 @@ func TestAttack_D03_StrictJSON(t *testing.T) {
 			a.post("/v1/attestations", body).refused(badRequest, evidence.CodeRequestMalformed)
 		})
 	}
-	var got server.AttestationResponse
-	a.post("/v1/attestations", good).into(&got) // nothing of the above spent the challenge
+	// What could be read of the above spent the challenge.
+	a.post("/v1/attestations", good).refused(http.StatusConflict, evidence.CodeChallengeSpent)
 }
 
 func TestAttack_D03_EvidenceThatIsNone(t *testing.T) {
