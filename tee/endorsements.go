@@ -30,7 +30,7 @@ type DocumentType string
 
 // The collateral documents of Intel's provisioning certification service (API v4).
 const (
-	DocumentTCBInfo    DocumentType = "tcb-info"    // keyed by FMSPC, 12 lower-case hex digits
+	DocumentTCBInfo    DocumentType = "tcb-info"    // keyed by FMSPC, 12 lower-case hex digits (behind "sgx/" for SGX)
 	DocumentQEIdentity DocumentType = "qe-identity" // keyed by its id: "TD_QE", "QE", …
 )
 

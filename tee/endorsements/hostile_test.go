@@ -40,3 +40,18 @@ func TestAttack_D05_ManyOfOneKey(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+// TestAttack_T12_TCBInfoOfSGX: a platform's SGX TCB info beside its TDX one, or
+// without it, is found under a key of its own.
+func TestAttack_T12_TCBInfoOfSGX(t *testing.T) {
+	e := &tee.Endorsements{}
+	for id, key := range map[string]string{"SGX": "sgx/00806f050000", "TDX": "00806f050000"} {
+		text := `{"tcbInfo":{"id":"` + id + `","fmspc":"00806F050000"},"signature":"00"}`
+		if err := endorsements.Parse(id, []byte(text), e); err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Documents(tee.DocumentTCBInfo, key); len(got) != 1 || string(got[0].Raw) != text {
+			t.Errorf("%s: %v", id, got)
+		}
+	}
+}

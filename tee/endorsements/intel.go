@@ -52,13 +52,23 @@ func recogniseCollateral(raw []byte, all []member) (found, error) {
 	key, _ := text(get(inner, field))
 	switch {
 	case d.Type == tee.DocumentTCBInfo && fmspcForm.MatchString(key):
-		d.Key = strings.ToLower(key)
+		d.Key = ofTechnology(inner) + strings.ToLower(key)
 	case d.Type == tee.DocumentQEIdentity && identityIDForm.MatchString(key):
 		d.Key = key
 	default:
 		return found{}, errMalformed("a %s without a proper %q", d.Type, field)
 	}
 	return found{documents: []tee.Document{d}}, nil
+}
+
+// ofTechnology keeps the TCB infos of one platform apart: that of SGX says
+// nothing of TDX, and must not pass for a TDX one that is wrong.
+func ofTechnology(tcbInfo []member) string {
+	id, ok := text(get(tcbInfo, "id"))
+	if !ok || id == "TDX" || !identityIDForm.MatchString(id) {
+		return ""
+	}
+	return strings.ToLower(id) + "/"
 }
 
 func isHex(s string) bool {
