@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/quotary/quotary/evidence"
@@ -225,3 +226,26 @@ func TestAttack_Y02_AllOfNoPCRs(t *testing.T) {
 }
 
 const tolerated = head + snpAlternative + "    tpm: any\n"
+
+// A TD whose firmware is anybody's extends its RTMRs with whatever is wanted,
+// and a register that nothing was measured into is zero in every TD.
+func TestAttack_T29_AnyFirmware(t *testing.T) {
+	with := func(rtmr1, rtmr3 string, more ...string) string {
+		text := head + "  - tdx:\n      mrtd: any\n      rtmr0: any\n      rtmr1: " + rtmr1 + "\n      rtmr2: any\n      rtmr3: " + rtmr3 + "\n"
+		for _, line := range more {
+			text += "      " + line + "\n"
+		}
+		return text
+	}
+	zero, pinned, known := `["`+hexOf(0, 48)+`"]`, `["`+m31+`"]`, `ppids: {allow: ["`+hexOf(8, 16)+`"]}`
+	for _, text := range []string{
+		with("any", "any"), with("any", "any", known), with("any", zero), with("any", zero, known), with(pinned, "any"), with(pinned, "any", `ppids: {deny: ["`+hexOf(8, 16)+`"]}`),
+		with("any", `["`+hexOf(0, 48)+`", "`+m31+`"]`, known),
+	} {
+		if problems := loadErr(t, text); !strings.Contains(problems, "policy.unsafe") {
+			t.Errorf("%s\n%s", text, problems)
+		}
+	}
+	load(t, with(pinned, "any", known))
+	load(t, tdxWith())
+}

@@ -85,6 +85,7 @@ func (l *loader) readTDX(s source, n *yaml.Node, a *alternative) *tdxRequirement
 	}
 	q.fmspcs = l.readAccess(s, f.take("fmspcs"), valueSpec{key: "fmspcs", size: tdxFMSPCSize, zero: true})
 	q.ppids = l.readAccess(s, f.take("ppids"), valueSpec{key: "ppids", size: tdxPPIDSize})
+	judgeTDXFirmware(f, q)
 	f.done()
 	return q
 }
@@ -108,10 +109,19 @@ func (l *loader) readTDXRegisters(f *fields, q *tdxRequirement, a *alternative) 
 	pinned := q.mrtd != nil
 	for i := range q.rtmrs {
 		q.rtmrs[i] = read(rtmrKey(i), true)
-		pinned = pinned || q.rtmrs[i] != nil
+		pinned = pinned || q.rtmrs[i].measures(tdxRegisterSize)
 	}
 	if !pinned && isAny(f.values["mrtd"]) {
 		f.problem(f.at, evidence.CodePolicyUnsafe, "tdx pins no measurement, so it accepts every TD; give mrtd and the RTMRs values")
+	}
+}
+
+// judgeTDXFirmware refuses a document that takes any firmware (MRTD) from anybody.
+// What extends the RTMRs is the firmware and what it starts: one that was made
+// for it extends them with whatever the reference values want.
+func judgeTDXFirmware(f *fields, q *tdxRequirement) {
+	if n := f.values["mrtd"]; isAny(n) && (q.ppids == nil || q.ppids.allow == nil) {
+		f.problem(n, evidence.CodePolicyUnsafe, "mrtd: any accepts any firmware, which can extend the RTMRs with whatever it likes; list values, or the platforms that you trust not to start such (ppids.allow)")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,16 @@ type values struct {
 type reference struct {
 	from   *referenceValues
 	values digests
+}
+
+// measures reports whether v tells a register that something was measured into
+// from one that was never used: it is not nil, and zero is not among the values.
+func (v *values) measures(size int) bool {
+	if v == nil {
+		return false
+	}
+	unused := make(evidence.Hex, size)
+	return !v.literals.has(unused) && !slices.ContainsFunc(v.references, func(r reference) bool { return r.values.has(unused) })
 }
 
 // match says whether value is a reference value in force at now, and until when.
