@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/quotary/quotary/internal/strictjson"
 	"github.com/quotary/quotary/tee"
 )
 
@@ -22,34 +23,34 @@ var (
 )
 
 // isCollateral reports whether an object is meant as a collateral document.
-func isCollateral(all []member) bool {
-	return get(all, memberTCBInfo) != nil || get(all, memberEnclaveIdentity) != nil
+func isCollateral(all []strictjson.Member) bool {
+	return strictjson.Get(all, memberTCBInfo) != nil || strictjson.Get(all, memberEnclaveIdentity) != nil
 }
 
 // recogniseCollateral reads a TCB info or an enclave identity as far as it must
 // to be found again. The signature is not looked at: whoever uses the document
 // verifies it over these very bytes.
-func recogniseCollateral(raw []byte, all []member) (found, error) {
+func recogniseCollateral(raw []byte, all []strictjson.Member) (found, error) {
 	d := tee.Document{Raw: raw}
 	var field string
-	body := get(all, memberTCBInfo)
+	body := strictjson.Get(all, memberTCBInfo)
 	if body != nil {
 		d.Type, field = tee.DocumentTCBInfo, "fmspc"
 	} else {
-		body = get(all, memberEnclaveIdentity)
+		body = strictjson.Get(all, memberEnclaveIdentity)
 		d.Type, field = tee.DocumentQEIdentity, "id"
 	}
-	if len(all) != 2 || get(all, memberSignature) == nil {
+	if len(all) != 2 || strictjson.Get(all, memberSignature) == nil {
 		return found{}, errMalformed("a %s must have exactly two members, its body and %q", d.Type, memberSignature)
 	}
-	if s, ok := text(get(all, memberSignature)); !ok || !isHex(s) {
+	if s, ok := text(strictjson.Get(all, memberSignature)); !ok || !isHex(s) {
 		return found{}, errMalformed("the signature of a %s is not hex text", d.Type)
 	}
 	inner, err := members(body)
 	if err != nil {
 		return found{}, err
 	}
-	key, _ := text(get(inner, field))
+	key, _ := text(strictjson.Get(inner, field))
 	switch {
 	case d.Type == tee.DocumentTCBInfo && fmspcForm.MatchString(key):
 		d.Key = ofTechnology(inner) + strings.ToLower(key)
@@ -63,8 +64,8 @@ func recogniseCollateral(raw []byte, all []member) (found, error) {
 
 // ofTechnology keeps the TCB infos of one platform apart: that of SGX says
 // nothing of TDX, and must not pass for a TDX one that is wrong.
-func ofTechnology(tcbInfo []member) string {
-	id, ok := text(get(tcbInfo, "id"))
+func ofTechnology(tcbInfo []strictjson.Member) string {
+	id, ok := text(strictjson.Get(tcbInfo, "id"))
 	if !ok || id == "TDX" || !identityIDForm.MatchString(id) {
 		return ""
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"net/url"
 	"strings"
+
+	"github.com/quotary/quotary/internal/strictjson"
 )
 
 // recogniseJSON reads a collateral document, or a record: any JSON object
@@ -43,14 +45,14 @@ func recogniseJSON(data []byte, depth int) (found, error) {
 	return record, nil
 }
 
-func recogniseMember(all []member, m member, depth int) (found, error) {
+func recogniseMember(all []strictjson.Member, m strictjson.Member, depth int) (found, error) {
 	if whole := rejoin(all, m); whole != nil {
 		return recogniseJSON(whole, depth+1)
 	}
-	if m.value[0] == '{' {
-		return recogniseJSON(m.value, depth+1)
+	if m.Value[0] == '{' {
+		return recogniseJSON(m.Value, depth+1)
 	}
-	s, ok := text(m.value)
+	s, ok := text(m.Value)
 	if !ok {
 		return found{}, errUnrecognised
 	}
@@ -85,10 +87,10 @@ func recogniseText(s string, depth int) (found, error) {
 
 // rejoin puts a body and its signature together again where a record keeps them
 // apart, as in {"tcb_info": "{…}", "tcb_info_signature": "…"}; or returns nil.
-func rejoin(all []member, m member) []byte {
-	name, ok := map[string]string{"tcb_info": memberTCBInfo, "qe_identity": memberEnclaveIdentity}[m.name]
-	signature, hasSignature := text(get(all, m.name+"_signature"))
-	body, hasBody := text(m.value)
+func rejoin(all []strictjson.Member, m strictjson.Member) []byte {
+	name, ok := map[string]string{"tcb_info": memberTCBInfo, "qe_identity": memberEnclaveIdentity}[m.Name]
+	signature, hasSignature := text(strictjson.Get(all, m.Name+"_signature"))
+	body, hasBody := text(m.Value)
 	if !ok || !hasSignature || !hasBody || !isHex(signature) {
 		return nil
 	}

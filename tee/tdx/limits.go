@@ -14,6 +14,9 @@ const (
 	maxDocument = 128 << 10
 	// maxDepth bounds nesting in a collateral document: real ones nest 6 deep.
 	maxDepth = 12
+	// maxElements bounds the members of one object and the elements of one list in
+	// a collateral document; the longest real list has 20.
+	maxElements = 256
 	// maxLevels bounds the TCB levels of one list: real ones have up to 20.
 	maxLevels = 128
 	// maxAdvisories bounds the advisories of one TCB level: real ones have up to 40.
