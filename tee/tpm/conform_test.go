@@ -3,6 +3,9 @@ package tpm
 import (
 	"testing"
 
+	"github.com/google/go-tpm/tpm2"
+
+	"github.com/quotary/quotary/evidence"
 	simulator "github.com/quotary/quotary/simulators/tpm"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/teetest"
@@ -21,4 +24,28 @@ func TestConform(t *testing.T) {
 		Attester:     w.newMachine(t, simulator.MachineOptions{Name: "conform"}),
 		Endorsements: published, SelfContained: true, Now: simulatedNow,
 	})
+}
+
+// TestAttack_P02_AreaBesideACertificate: the sender puts another public area of
+// the certified key into the evidence. The quote does not name that one, so
+// nothing follows from it.
+func TestAttack_P02_AreaBesideACertificate(t *testing.T) {
+	w := simulated(t)
+	item := quoteOf(t, w.machine, w.nonce)
+	if claims := accepted(t, w.roots(), item).Claims.TPM; claims.AKRestricted == nil || claims.AKName == nil {
+		t.Fatalf("nothing is claimed of the key's own area: %+v", claims)
+	}
+	area, err := tpm2.Unmarshal[tpm2.TPMTPublic](w.machine.Public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	area.ObjectAttributes.NoDA = !area.ObjectAttributes.NoDA
+	item.AKPublic = tpm2.Marshal(area)
+	out := accepted(t, w.roots(), item)
+	if claims := out.Claims.TPM; claims.AKRestricted != nil || claims.AKName != nil {
+		t.Errorf("claims of an area that nothing vouches for: %+v", claims)
+	}
+	if check, _ := out.Checks.Get(evidence.CodeTPMAKAttributes); check.Status != evidence.NotPerformed {
+		t.Errorf("%v", check)
+	}
 }
