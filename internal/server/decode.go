@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -12,9 +11,9 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/strictjson"
 	"github.com/quotary/quotary/tokens"
 )
 
@@ -61,36 +60,24 @@ func checkHeaders(h http.Header) error {
 type object map[string]json.RawMessage
 
 // decodeObject reads one JSON object with only the members that may be there,
-// each once, spelled exactly so. The standard library's decoder into a struct
-// would take the last of two and either case.
+// each once, spelled exactly so.
 func decodeObject(body []byte, may ...string) (object, error) {
-	if !utf8.Valid(body) || !json.Valid(body) {
-		return nil, malformed("", "the body is not one complete JSON text in UTF-8")
+	members, err := strictjson.Members(body, maxMembers)
+	var repeated *strictjson.Repeated
+	switch {
+	case errors.As(err, &repeated) && slices.Contains(may, repeated.Name):
+		return nil, malformed(repeated.Name, "the member occurs twice")
+	case err != nil:
+		return nil, malformed("", "the body is not one JSON object: %w", err)
 	}
-	tokens := json.NewDecoder(bytes.NewReader(body))
-	if first, err := tokens.Token(); err != nil || first != json.Delim('{') {
-		return nil, malformed("", "the body is not a JSON object")
+	o := object{}
+	for _, m := range members {
+		if !slices.Contains(may, m.Name) {
+			return nil, malformed("", "there is no member %q here; the members are %s", shorten(m.Name), strings.Join(may, ", "))
+		}
+		o[m.Name] = m.Value
 	}
-	members := object{}
-	for tokens.More() {
-		token, err := tokens.Token()
-		name, ok := token.(string)
-		if err != nil || !ok {
-			return nil, malformed("", "the body is not a JSON object")
-		}
-		if !slices.Contains(may, name) {
-			return nil, malformed("", "there is no member %q here; the members are %s", shorten(name), strings.Join(may, ", "))
-		}
-		if _, twice := members[name]; twice {
-			return nil, malformed(name, "the member occurs twice")
-		}
-		var value json.RawMessage
-		if err := tokens.Decode(&value); err != nil {
-			return nil, malformed(name, "the member cannot be decoded")
-		}
-		members[name] = value
-	}
-	return members, nil
+	return o, nil
 }
 
 // text returns a string member, or "" if it is not there. Null is no string.

@@ -6,6 +6,8 @@ const (
 	// maxBody bounds a request's body. The largest is 256 KiB of evidence
 	// (evidence.MaxEncoded) as base64url, 342 KiB, with a challenge and a key.
 	maxBody = 384 << 10
+	// maxMembers bounds the members of a request: the one with the most has six.
+	maxMembers = 16
 	// maxHeader bounds a request's headers; ours take under 1 KiB.
 	maxHeader = 16 << 10
 	// maxInFlight bounds the requests that are handled at once, and with maxBody

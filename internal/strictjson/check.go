@@ -92,7 +92,7 @@ func (c checker) name(name string, seen map[string]bool) error {
 	}
 	folded := strings.ToLower(strings.ToUpper(name)) // both ways: some letters fold in one alone
 	if seen[folded] {
-		return fmt.Errorf("the member %q is there twice", brief(name))
+		return &Repeated{name}
 	}
 	seen[folded] = true
 	return c.count(len(seen))

@@ -42,7 +42,7 @@ func Members(data []byte, most int) ([]Member, error) {
 			return nil, err
 		}
 		if seen[name] {
-			return nil, fmt.Errorf("the member %q is there twice", brief(name))
+			return nil, &Repeated{name}
 		}
 		if len(members) == most {
 			return nil, fmt.Errorf("an object with more than %d members", most)
@@ -69,6 +69,11 @@ func Get(members []Member, name string) json.RawMessage {
 	}
 	return nil
 }
+
+// Repeated is the error for a member that is there twice.
+type Repeated struct{ Name string }
+
+func (r *Repeated) Error() string { return fmt.Sprintf("the member %q is there twice", brief(r.Name)) }
 
 var (
 	errNotUTF8 = errors.New("not UTF-8")
