@@ -101,6 +101,12 @@ func (a *Authority) TrustDomain() string { return a.trustDomain.Name() }
 // Created reports whether Open made the root, which is then new to everybody.
 func (a *Authority) Created() bool { return a.created }
 
+// CheckTrustDomain returns the *evidence.Error that [Open] would refuse name with.
+func CheckTrustDomain(name string) error {
+	_, err := parseTrustDomain(name)
+	return err
+}
+
 // parseTrustDomain accepts names that are SPIFFE trust domains and that a URI
 // name constraint can express (RFC 5280 §4.2.1.10: a host name, no address).
 func parseTrustDomain(name string) (spiffeid.TrustDomain, error) {

@@ -48,6 +48,13 @@ func (a *Authority) ServerCertificate(hosts []string) (*tls.Certificate, error) 
 	return &tls.Certificate{Certificate: [][]byte{leaf.Raw, a.issuing.Raw}, PrivateKey: key, Leaf: leaf}, nil
 }
 
+// CheckHosts returns the *evidence.Error that [Authority.ServerCertificates]
+// would refuse hosts with.
+func CheckHosts(hosts []string) error {
+	_, _, err := parseHosts(hosts)
+	return err
+}
+
 // parseHosts sorts hosts into DNS names and addresses.
 func parseHosts(hosts []string) (names []string, addresses []net.IP, err error) {
 	if len(hosts) > maxHosts {

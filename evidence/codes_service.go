@@ -11,6 +11,7 @@ var (
 	CodeUnauthorized      = define("service.unauthorized", "The path takes the administrator's credential, and the request carries none or another.")
 	CodeConfigMalformed   = define("config.malformed", "The configuration cannot be decoded or does not fit together.")
 	CodeDataPermissions   = define("data.permissions", "A private file of the service may be read or written by others than its owner.")
+	CodeDataInUse         = define("data.in-use", "Another process runs the service on this data directory.")
 	CodeResponseMalformed = define("response.malformed", "The service's answer cannot be decoded or is not what was asked for; the client does not use it.")
 	CodeResponseIdentity  = define("response.identity", "The certificate that the service returned does not verify, or is not for the attested key and trust domain.")
 	CodeServiceUnreached  = define("response.none", "The service could not be reached over an authenticated connection.")

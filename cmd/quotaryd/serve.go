@@ -41,6 +41,17 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	// The port comes first: where it is taken, nothing is made.
+	address, err := o.Config.Address()
+	if err != nil {
+		return err
+	}
+	var listening net.ListenConfig
+	listener, err := listening.Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --listen", err)
+	}
+	defer listener.Close() // Serve closes it too, if it comes to that
 	// A signal does not break off the start, which takes a moment; it ends Serve.
 	d, err := daemon.Open(context.WithoutCancel(ctx), o)
 	if err != nil {
@@ -49,11 +60,6 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 	defer func() { err = errors.Join(err, d.Close()) }()
 	if d.AdminCredential != "" {
 		fmt.Fprint(stdout, credentialText(d, data))
-	}
-	var listening net.ListenConfig
-	listener, err := listening.Listen(ctx, "tcp", d.Config.Listen)
-	if err != nil {
-		return err
 	}
 	fmt.Fprint(stdout, startText(d, listener.Addr()))
 	warn(d, o.Logger)

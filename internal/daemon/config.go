@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/evidence"
 )
 
@@ -97,10 +98,25 @@ func (c Config) withDefaults(data string) Config {
 	return c
 }
 
+// Address is the address and port to listen on.
+func (c Config) Address() (string, error) {
+	listen := c.withDefaults("").Listen
+	if _, _, err := net.SplitHostPort(listen); err != nil {
+		return "", evidence.Errorf(evidence.CodeConfigMalformed, "listen", "%q is no address and port, such as 127.0.0.1:8443", listen)
+	}
+	return listen, nil
+}
+
 // check refuses what does not fit together.
 func (c Config) check() error {
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		return evidence.Errorf(evidence.CodeConfigMalformed, "listen", "%q is no address and port, such as 127.0.0.1:8443", c.Listen)
+	if _, err := c.Address(); err != nil {
+		return err
+	}
+	if err := ca.CheckTrustDomain(c.TrustDomain); err != nil {
+		return err
+	}
+	if err := ca.CheckHosts(c.TLSNames); err != nil {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "tls_names", "the service cannot have a certificate for these: %w", err)
 	}
 	if len(c.Simulated.Roots) > 0 && !c.Simulated.Accept {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "simulated.roots", "simulated roots are configured, but simulated.accept is not true")

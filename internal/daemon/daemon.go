@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -43,13 +44,14 @@ type Options struct {
 type Daemon struct {
 	// Config is the configuration with its defaults filled in.
 	Config Config
-	// FirstStart says that the data directory was new.
+	// FirstStart says that Open made the authority.
 	FirstStart bool
 	// AdminCredential is the administrator's credential, if Open made one. It is
 	// not kept and cannot be had again.
 	AdminCredential string
 
 	logger       *slog.Logger
+	lock         *os.File // the data directory is ours while it is open
 	current      atomic.Pointer[snapshot]
 	reloading    sync.Mutex // one reload at a time
 	ledger       *store.Store
@@ -59,8 +61,10 @@ type Daemon struct {
 }
 
 // Open makes or opens everything that the service needs. Close it afterwards.
+// What can be wrong with the configuration is found before anything is made but
+// empty directories.
 func Open(ctx context.Context, o Options) (*Daemon, error) {
-	d := &Daemon{Config: o.Config.withDefaults(o.Data), FirstStart: !exists(o.Data), logger: o.Logger}
+	d := &Daemon{Config: o.Config.withDefaults(o.Data), logger: o.Logger}
 	if err := d.Config.check(); err != nil {
 		return nil, err
 	}
@@ -72,18 +76,26 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.current.Store(loaded)
-	if d.ledger, err = store.Open(ctx, LedgerPath(o.Data)); err != nil {
+	challenges := verifier.NewChallenges(&verifier.SpentSet{})
+	v, err := d.verifier(challenges)
+	if err != nil {
 		return nil, err
 	}
-	if err := d.assemble(ctx, o); err != nil {
-		return nil, errors.Join(err, d.ledger.Close())
+	if d.lock, err = lock(o.Data); err != nil {
+		return nil, err
+	}
+	if d.ledger, err = store.Open(ctx, LedgerPath(o.Data)); err != nil {
+		return nil, errors.Join(err, d.lock.Close())
+	}
+	if err := d.assemble(ctx, o, v, challenges); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
 // assemble makes the parts from the keys up to the HTTP server. The credential
 // comes last: it is made only where everything else is in order.
-func (d *Daemon) assemble(ctx context.Context, o Options) error {
+func (d *Daemon) assemble(ctx context.Context, o Options, v *verifier.Verifier, challenges *verifier.Challenges) error {
 	key, err := tokens.LoadOrCreateKey(filepath.Join(o.Data, tokenKeyFile))
 	if err != nil {
 		return err
@@ -94,6 +106,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	d.FirstStart = d.authority.Created()
 	if d.certificates, err = d.authority.ServerCertificates(d.Config.TLSNames); err != nil {
 		return err
 	}
@@ -101,16 +114,10 @@ func (d *Daemon) assemble(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	challenges := verifier.NewChallenges(&verifier.SpentSet{})
-	v, err := d.verifier(challenges)
-	if err != nil {
-		return err
-	}
 	digest, credential, err := openAdmin(o.Data)
 	if err != nil {
 		return err
 	}
-	d.AdminCredential = credential
 	d.server, err = server.New(server.Config{
 		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: issuer, Ledger: d.ledger,
 		Policy: d.policy, CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain, AdminDigest: digest,
@@ -120,7 +127,11 @@ func (d *Daemon) assemble(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	return d.note(ctx, "start", d.current.Load())
+	if err := d.note(ctx, "start", d.current.Load()); err != nil || credential == "" {
+		return err
+	}
+	d.AdminCredential = credential
+	return keepAdmin(o.Data, digest)
 }
 
 func (d *Daemon) verifier(challenges *verifier.Challenges) (*verifier.Verifier, error) {
@@ -203,8 +214,9 @@ func (d *Daemon) Serve(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-// Close closes the ledger, once everything that waits is committed.
-func (d *Daemon) Close() error { return d.ledger.Close() }
+// Close closes the ledger, once everything that waits is committed, and lets go
+// of the data directory.
+func (d *Daemon) Close() error { return errors.Join(d.ledger.Close(), d.lock.Close()) }
 
 // RootPEM is the root that clients and relying parties trust.
 func (d *Daemon) RootPEM() []byte { return d.authority.RootPEM() }

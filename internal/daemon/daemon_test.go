@@ -156,11 +156,64 @@ func TestAttack_A16_FilesThatOthersMayUse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(data, 0o770); err != nil {
+	for _, dir := range []string{data, filepath.Join(data, "ca"), filepath.Join(data, "policies")} {
+		for _, mode := range []os.FileMode{0o770, 0o702} {
+			if err := os.Chmod(dir, mode); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := open(t, data, daemon.Config{}); evidence.CodeOf(err) != evidence.CodeDataPermissions {
+				t.Errorf("%s, which others may write to (mode %04o): %v", dir, mode, err)
+			}
+		}
+		if err := os.Chmod(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAttack_H07_TwoServicesOnOneDirectory(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	first := start(t, data, daemon.Config{})
+	if _, err := open(t, data, daemon.Config{}); evidence.CodeOf(err) != evidence.CodeDataInUse {
+		t.Errorf("a second service: %v", err)
+	}
+	first.stop()
+	start(t, data, daemon.Config{}).stop()
+}
+
+// A start that is refused makes nothing that the next one, set right, would have
+// to live with; above all no credential that nobody has seen.
+func TestRefusedStartsMakeNothing(t *testing.T) {
+	for name, c := range map[string]daemon.Config{
+		"trust domain": {TrustDomain: "No Domain"},
+		"TLS names":    {TLSNames: []string{"*.example.org"}},
+		"TPM roots":    {TPM: daemon.TPM{Roots: []string{"/nonexistent/roots"}}},
+		"TPM keys":     {TPM: daemon.TPM{Keys: []string{"/nonexistent/key"}}},
+		"policies":     {Policies: []string{"/nonexistent/policies"}},
+	} {
+		data := filepath.Join(t.TempDir(), "data")
+		if d, err := open(t, data, c); err == nil {
+			d.Close()
+			t.Errorf("%s: opened", name)
+		}
+		for _, file := range []string{"ca", "token.key", "quotary.db", "admin.sha256"} {
+			if _, err := os.Stat(filepath.Join(data, file)); err == nil {
+				t.Errorf("%s: %s was made", name, file)
+			}
+		}
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	if err := os.MkdirAll(filepath.Join(data, "quotary.db"), 0o700); err != nil { // no ledger can be there
 		t.Fatal(err)
 	}
-	if _, err := open(t, data, daemon.Config{}); evidence.CodeOf(err) != evidence.CodeDataPermissions {
-		t.Errorf("a data directory that others may write to: %v", err)
+	if _, err := open(t, data, daemon.Config{}); err == nil {
+		t.Fatal("opened")
+	}
+	if err := os.Remove(filepath.Join(data, "quotary.db")); err != nil {
+		t.Fatal(err)
+	}
+	if r := start(t, data, daemon.Config{}); r.AdminCredential == "" {
+		t.Error("a start that was refused took the credential with it")
 	}
 }
 

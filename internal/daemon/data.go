@@ -20,6 +20,7 @@ const (
 	tokenKeyFile    = "token.key"    // signs tokens
 	ledgerFile      = "quotary.db"   // issuances and audit trail
 	adminFile       = "admin.sha256" // of the administrator's credential
+	lockFile        = "lock"         // held while the service runs
 	policiesDir     = "policies"
 	endorsementsDir = "endorsements"
 )
@@ -32,25 +33,38 @@ func prepare(data string) error {
 			return err
 		}
 	}
-	info, err := os.Stat(data)
+	for _, dir := range []string{data, filepath.Join(data, policiesDir), filepath.Join(data, authorityDir)} {
+		if err := checkOwners(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkOwners refuses a directory that others than its owner may write to: who
+// puts a policy there, or a key, decides who gets which identity.
+func checkOwners(dir string) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it is made with the right mode
+	}
 	if err != nil {
 		return err
 	}
 	if mode := info.Mode().Perm(); mode&0o022 != 0 {
-		return evidence.Errorf(evidence.CodeDataPermissions, data, "others may write to the data directory (mode %04o); run: chmod 700 %s", mode, data)
+		return evidence.Errorf(evidence.CodeDataPermissions, dir, "others may write to this directory (mode %04o); run: chmod 700 %s", mode, dir)
 	}
 	return nil
 }
 
 // openAdmin returns the digest of the administrator's credential. If there is
-// none yet it makes one, returns it this one time and keeps only its digest.
+// none yet it makes one and returns it as well; [keepAdmin] then keeps its digest.
 func openAdmin(data string) (digest [sha256.Size]byte, credential string, err error) {
 	path := filepath.Join(data, adminFile)
 	text, mode, err := keyfile.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		credential = rand.Text() // 130 bits
-		digest = sha256.Sum256([]byte(credential))
-		return digest, credential, keyfile.WriteNew(path, []byte(hex.EncodeToString(digest[:])+"\n"), 0o600)
+		return sha256.Sum256([]byte(credential)), credential, nil
 	}
 	if err != nil {
 		return digest, "", err
@@ -65,14 +79,14 @@ func openAdmin(data string) (digest [sha256.Size]byte, credential string, err er
 	return [sha256.Size]byte(sum), "", nil
 }
 
+// keepAdmin writes the digest of a new credential. The credential itself is kept
+// nowhere: this is the last thing that a start does before it shows it.
+func keepAdmin(data string, digest [sha256.Size]byte) error {
+	return keyfile.WriteNew(filepath.Join(data, adminFile), []byte(hex.EncodeToString(digest[:])+"\n"), 0o600)
+}
+
 // LedgerPath is where the ledger of a data directory is.
 func LedgerPath(data string) string { return filepath.Join(data, ledgerFile) }
-
-// exists reports whether the data directory was in use before.
-func exists(data string) bool {
-	_, err := os.Stat(filepath.Join(data, adminFile))
-	return err == nil
-}
 
 // emptyDir reports whether path is a directory with nothing in it, as the first
 // start leaves the default ones.
