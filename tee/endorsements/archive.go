@@ -90,7 +90,13 @@ func readTar(r io.Reader, each func(string, io.Reader) error) error {
 	}
 }
 
+// zipEntry begins each entry of a zip archive's directory (APPNOTE.TXT, 4.3.12).
+var zipEntry = []byte("PK\x01\x02")
+
 func openZip(data []byte, each func(string, io.Reader) error) error {
+	if n := bytes.Count(data, zipEntry); n > MaxFiles { // before the library makes a structure of each
+		return evidence.Errorf(evidence.CodeEndorsementTooLarge, "", "more than %d entries in the archive", MaxFiles)
+	}
 	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return errMalformed("not a whole zip archive: %v", err)

@@ -1,13 +1,17 @@
 package endorsements_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements"
 )
@@ -53,5 +57,34 @@ func TestAttack_T12_TCBInfoOfSGX(t *testing.T) {
 		if got := e.Documents(tee.DocumentTCBInfo, key); len(got) != 1 || string(got[0].Raw) != text {
 			t.Errorf("%s: %v", id, got)
 		}
+	}
+}
+
+// TestAttack_D05_ZipDirectory: a zip archive that is nothing but its directory
+// is refused before memory is taken for each entry.
+func TestAttack_D05_ZipDirectory(t *testing.T) {
+	var archive bytes.Buffer
+	w := zip.NewWriter(&archive)
+	for range 50_000 {
+		if _, err := w.CreateHeader(&zip.FileHeader{Name: "a/"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "a.zip")
+	if err := os.WriteFile(path, archive.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, report, err := endorsements.Load(path)
+	runtime.ReadMemStats(&after)
+	if evidence.CodeOf(err) != evidence.CodeEndorsementsNone || !strings.Contains(report.Unrecognised[0].Note, "entries in the archive") {
+		t.Errorf("%v %+v", err, report)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 8*uint64(archive.Len()) {
+		t.Errorf("%d bytes allocated for an archive of %d", took, archive.Len())
 	}
 }
