@@ -172,7 +172,7 @@ func TestAttack_S27_TCBAsNumber(t *testing.T) {
 	both := func(change func(*evidence.SNPTCB)) func(*evidence.Claims) {
 		return func(c *evidence.Claims) {
 			s := c.SEVSNP
-			for _, tcb := range []*evidence.SNPTCB{&s.ReportedTCB, &s.CommittedTCB, &s.CurrentTCB, &s.LaunchTCB} {
+			for _, tcb := range []*evidence.SNPTCB{&s.ReportedTCB, &s.CommittedTCB, &s.CurrentTCB} {
 				tcb.Microcode = 255
 				change(tcb)
 			}

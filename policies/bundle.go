@@ -1,6 +1,10 @@
 package policies
 
-import "github.com/quotary/quotary/evidence"
+import (
+	"slices"
+
+	"github.com/quotary/quotary/evidence"
+)
 
 // bundle is the claims of one decision, by kind.
 type bundle struct {
@@ -10,6 +14,9 @@ type bundle struct {
 	tpmAnchor *evidence.TrustAnchor
 	simulated bool
 }
+
+// origins are the reasons for which a root is trusted.
+var origins = []evidence.Origin{evidence.OriginPinned, evidence.OriginConfigured, evidence.OriginSimulated}
 
 // newBundle sorts claims by kind and refuses those that cannot be what a
 // verifier found in genuine evidence. Refusals go to checks.
@@ -28,7 +35,7 @@ func newBundle(claims []evidence.Claims, checks *evidence.Checks) (*bundle, bool
 			})
 			return nil, false
 		}
-		if c.TrustAnchor == nil || c.TrustAnchor.Origin == "" {
+		if c.TrustAnchor == nil || !slices.Contains(origins, c.TrustAnchor.Origin) {
 			*checks = append(*checks, evidence.Check{
 				Code: evidence.CodePolicyTrustAnchor, Kind: c.Kind, Status: evidence.Fail, Want: "a root of trust", Got: absent,
 			})

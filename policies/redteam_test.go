@@ -249,3 +249,44 @@ func TestAttack_T29_AnyFirmware(t *testing.T) {
 	load(t, with(pinned, "any", known))
 	load(t, tdxWith())
 }
+
+// Firmware that was too old at launch may have measured anything; an update under
+// the running guest makes the measurement no truer.
+func TestAttack_S26_UpdatedUnderTheGuest(t *testing.T) {
+	for part, lower := range map[string]func(*evidence.SNPTCB){
+		"bootloader": func(tcb *evidence.SNPTCB) { tcb.Bootloader-- }, "snp": func(tcb *evidence.SNPTCB) { tcb.SNP-- },
+		"microcode": func(tcb *evidence.SNPTCB) { tcb.Microcode-- }, "all": func(tcb *evidence.SNPTCB) { *tcb = evidence.SNPTCB{} },
+	} {
+		t.Run(part, func(t *testing.T) {
+			c := goodSNP()
+			lower(&c.SEVSNP.LaunchTCB)
+			wantVerdict(t, evaluate(load(t, snpWith()), c), policies.Rejected, evidence.CodePolicySNPLaunchTCB)
+			any := evaluate(load(t, snpWith("minimum_launch_tcb: any")), c)
+			wantVerdict(t, any, policies.Accepted, evidence.CodePolicySNPTCB)
+			if !slices.Equal(any.Relaxed, []string{"sev-snp.minimum-launch-tcb.any"}) {
+				t.Errorf("relaxed %v", any.Relaxed)
+			}
+			zero := evaluate(load(t, snpWith("minimum_launch_tcb: {bootloader: 0, tee: 0, snp: 0, microcode: 0}")), c)
+			wantVerdict(t, zero, policies.Accepted, evidence.CodePolicySNPLaunchTCB)
+			if !slices.Equal(zero.Relaxed, []string{"sev-snp.minimum-launch-tcb.lower"}) {
+				t.Errorf("relaxed %v", zero.Relaxed)
+			}
+		})
+	}
+}
+
+func TestAttack_S12_KeysThatSignNothing(t *testing.T) {
+	for _, key := range []string{"", "none", "reserved (3)", "VCEK"} {
+		c := goodSNP()
+		c.SEVSNP.SigningKey = key
+		wantVerdict(t, evaluate(load(t, snpWith()), c), policies.Rejected, evidence.CodePolicySNPSigningKey)
+	}
+}
+
+func TestUnknownOriginIsNoOrigin(t *testing.T) {
+	for _, origin := range []evidence.Origin{"", "trusted", "Simulated"} {
+		c := goodSNP()
+		c.TrustAnchor.Origin = origin
+		wantVerdict(t, evaluate(load(t, snpWith()), c), policies.Rejected, evidence.CodePolicyTrustAnchor)
+	}
+}

@@ -85,7 +85,7 @@ func (l *loader) readSNP(s source, n *yaml.Node, a *alternative) *snpRequirement
 	q.guestPolicy = readFeatures(s, f.take("require_guest_policy"), "require_guest_policy", snpGuestFeatures)
 	q.platform = readFeatures(s, f.take("require_platform"), "require_platform", snpPlatformFeatures)
 	q.chips = l.readAccess(s, f.take("chip_ids"), valueSpec{key: "chip_ids", size: snpChipIDSize})
-	q.signingKeys = newChoice(s.words(f.take("signing_keys"), "signing_keys", []string{"vcek", "vlek"})...)
+	q.signingKeys = newChoice(s.words(f.take("signing_keys"), "signing_keys", snpSigningKeys)...)
 	q.csps = newChoice(s.texts(f.take("csp_ids"), "csp_ids")...)
 	if mode := s.word(f.take("revocation"), "revocation", []string{"require", "off"}); mode == "off" {
 		q.revocation = false
@@ -137,7 +137,7 @@ func (l *loader) readSNPTCB(f *fields, q *snpRequirement, a *alternative) {
 	} else {
 		q.minimumTCB = s.readTCB(n, "minimum_tcb")
 	}
-	q.minimumLaunchTCB = s.readTCB(f.take("minimum_launch_tcb"), "minimum_launch_tcb")
+	q.readLaunchTCB(s, f.take("minimum_launch_tcb"), a)
 	vectors := s.mapping(f.take("minimum_mitigation"), "minimum_mitigation")
 	if vectors == nil {
 		return
@@ -153,6 +153,23 @@ func (l *loader) readSNPTCB(f *fields, q *snpRequirement, a *alternative) {
 		s.problem(vectors.at, evidence.CodePolicyMissingKey, "minimum_mitigation needs launch, current, or both")
 	}
 	vectors.done()
+}
+
+// readLaunchTCB reads the minimum at launch, which is minimum_tcb if nothing is
+// said: firmware that was too old then may have measured anything, and an update
+// under the running guest makes the measurement no truer.
+func (q *snpRequirement) readLaunchTCB(s source, n *yaml.Node, a *alternative) {
+	q.minimumLaunchTCB = q.minimumTCB
+	switch {
+	case isAny(n):
+		q.minimumLaunchTCB = nil
+		a.relax("sev-snp.minimum-launch-tcb.any")
+	case n != nil:
+		q.minimumLaunchTCB = s.readTCB(n, "minimum_launch_tcb")
+		if t := q.minimumLaunchTCB; t != nil && q.minimumTCB != nil && !q.minimumTCB.reachedBy(&t.SNPTCB) {
+			a.relax("sev-snp.minimum-launch-tcb.lower")
+		}
+	}
 }
 
 // texts reads a list of texts, none of them twice.

@@ -188,9 +188,19 @@ func platformWant(q *snpRequirement) string {
 	return "no TIO and no unknown bit"
 }
 
+// snpSigningKeys are the keys that sign reports, as claims name them.
+var (
+	snpSigningKeys = []string{"vcek", "vlek"}
+	anySigningKey  = choice{snpSigningKeys, "vcek or vlek"}
+)
+
 // judgeKey judges the key that signed the report.
 func (q *snpRequirement) judgeKey(r *report, c *evidence.SNPClaims) {
-	r.member(snp, evidence.CodePolicySNPSigningKey, q.signingKeys, c.SigningKey)
+	keys := q.signingKeys
+	if keys == nil {
+		keys = &anySigningKey
+	}
+	r.member(snp, evidence.CodePolicySNPSigningKey, keys, c.SigningKey)
 	r.member(snp, evidence.CodePolicySNPCSP, q.csps, c.CSPID)
 	const want = "a chain that the vendor's revocation list covers"
 	switch {
