@@ -171,7 +171,7 @@ func TestAttack_A16_FilesThatOthersMayUse(t *testing.T) {
 	}
 }
 
-func TestAttack_H07_TwoServicesOnOneDirectory(t *testing.T) {
+func TestAttack_H04_TwoServicesOnOneDirectory(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	first := start(t, data, daemon.Config{})
 	if _, err := open(t, data, daemon.Config{}); evidence.CodeOf(err) != evidence.CodeDataInUse {
