@@ -75,10 +75,16 @@ func decodeObject(body []byte, may ...string) (object, error) {
 		if !slices.Contains(may, m.Name) {
 			return nil, malformed("", "there is no member %q here; the members are %s", shorten(m.Name), strings.Join(may, ", "))
 		}
+		if m.Name != memberEvidence && len(m.Value) > maxMember {
+			return nil, malformed(m.Name, "the member takes more than %d bytes", maxMember)
+		}
 		o[m.Name] = m.Value
 	}
 	return o, nil
 }
+
+// memberEvidence is the one member that may be large.
+const memberEvidence = "evidence"
 
 // text returns a string member, or "" if it is not there. Null is no string.
 func (o object) text(name string) (string, error) {
@@ -113,7 +119,7 @@ func (o object) texts(name string) ([]string, error) {
 // evidence returns the bundle in the member "evidence": a CMW in JSON as it
 // stands, or one in CBOR (or bare evidence) as base64url text.
 func (o object) evidence() (evidence.Bundle, error) {
-	raw, ok := o["evidence"]
+	raw, ok := o[memberEvidence]
 	if !ok {
 		return nil, evidence.Errorf(evidence.CodeEvidenceEmpty, "evidence", "there is no evidence in the request")
 	}
@@ -123,7 +129,7 @@ func (o object) evidence() (evidence.Bundle, error) {
 		}
 		return evidence.Parse(raw)
 	}
-	text, err := o.text("evidence")
+	text, err := o.text(memberEvidence)
 	if err != nil {
 		return nil, err
 	}

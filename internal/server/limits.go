@@ -8,6 +8,9 @@ const (
 	maxBody = 384 << 10
 	// maxMembers bounds the members of a request: the one with the most has six.
 	maxMembers = 16
+	// maxMember bounds every member of a body but the evidence, as JSON: a
+	// certificate request of evidence.MaxCSR takes 5.6 KiB as PEM.
+	maxMember = 8 << 10
 	// maxHeader bounds a request's headers; ours take under 1 KiB.
 	maxHeader = 16 << 10
 	// maxInFlight bounds the requests that are handled at once, and with maxBody
