@@ -160,7 +160,11 @@ func (r *report) reserved() []byteRange {
 	if r.version >= 5 {
 		mitigation.from = offCurrentMit + 8
 	}
+	// Bytes 2 to 5 of each TCB_VERSION (table 3): a level that stood there would be
+	// one that no minimum sees. Those of REPORTED_TCB are compared with the certificate's.
+	level := func(off int) byteRange { return byteRange{off + 2, off + 6} }
 	return []byteRange{
+		level(offCurrentTCB), level(offCommittedTCB), level(offLaunchTCB),
 		{offSignerInfo + 4, offReportData}, cpu,
 		{offCurrentVersion + 3, offCommitted}, {offCommitted + 3, offLaunchTCB}, mitigation,
 	}
