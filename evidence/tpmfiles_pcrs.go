@@ -213,7 +213,9 @@ func (r *pcrJSON) object(bank string, outer bool) error {
 			if r.pcrs[name] != nil {
 				return tpmFileError("bank %s twice", name)
 			}
-			err = r.object(name, false)
+			if err = r.object(name, false); err == nil && r.pcrs[name] == nil {
+				err = tpmFileError("bank %s is empty", name)
+			}
 		} else {
 			err = r.value(bank, name)
 		}

@@ -197,6 +197,8 @@ func TestParsePCRs_JSON(t *testing.T) {
 		"an empty bank":         {`{"sha256":{}}`, ""},
 		"a PCR twice":           {`{"0":"` + value + `","0":"` + value + `"}`, "sha256"},
 		"a bank twice":          {`{"sha256":{"0":"` + value + `"},"sha256":{"1":"` + value + `"}}`, ""},
+		"an empty bank twice":   {`{"sha256":{},"sha256":{"1":"` + value + `"}}`, ""},
+		"an empty bank beside":  {`{"sha1":{},"sha256":{"1":"` + value + `"}}`, ""},
 		"a bank and an index":   {`{"sha256":{"0":"` + value + `"},"0":"` + value + `"}`, "sha256"},
 		"deeper":                {`{"sha256":{"sha256":{"0":"` + value + `"}}}`, ""},
 		"a list":                {`{"sha256":["` + value + `"]}`, ""},
