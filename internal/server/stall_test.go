@@ -45,12 +45,8 @@ func (a *api) flood(t *testing.T, request func(*http.Client)) (wait func()) {
 // honest expects answers, at once, for everybody who sends and takes them.
 func (a *api) honest(t *testing.T) {
 	t.Helper()
-	begin := time.Now()
 	for range 20 {
 		a.challenge(evidence.PurposeCertificate)
-	}
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("20 challenges took %v", took)
 	}
 }
 
