@@ -223,7 +223,7 @@ func TestAttack_Y04_YAMLTraps(t *testing.T) {
 		n, before := strconv.Itoa(i), strconv.Itoa(i-1)
 		laughs.WriteString("a" + n + ": &a" + n + " [*a" + before + ", *a" + before + "]\n")
 	}
-	loadErr(t, laughs.String()) // which would not return within any patience if it followed the aliases
+	loadErr(t, laughs.String())                                       // which would not return within any patience if it followed the aliases
 	digits := strings.Repeat("1", 20) + "e" + strings.Repeat("0", 75) // a number to YAML, a digest to us
 	c := goodSNP()
 	if err := (&c.SEVSNP.Measurement).UnmarshalText([]byte(digits)); err != nil {
