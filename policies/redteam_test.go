@@ -193,7 +193,7 @@ func absenceNeverAccepts(t *testing.T, set *policies.Set, good evidence.Claims) 
 func TestAttack_Y01_RulesThatSayNothing(t *testing.T) {
 	for _, rule := range []string{
 		"true", "1 == 1", `[1, 2].all(i, i > 0)`, `[].all(x, x == 1)`, `size("a") == 1`, `timestamp("2026-01-01T00:00:00Z") < timestamp("2027-01-01T00:00:00Z")`,
-		`tpm.ak_sha256 != "0xAB"`, `tpm.ak_sha256 != "ABCD"`, `!(tpm.ak_name == "00 11")`, `!(tpm.ak_sha256 in ["aa", "BB"])`, `tpm.pcrs[7] != "FF"`,
+		`[].all(x, x == tpm.clock)`, `tpm.safe && ![].exists(x, x == tpm.clock)`, `tpm.ak_sha256 != "0xAB"`, `tpm.ak_sha256 != "ABCD"`, `!(tpm.ak_name == "00 11")`, `!(tpm.ak_sha256 in ["aa", "BB"])`, `tpm.pcrs[7] != "FF"`,
 		`"Aa" != tpm.qualified_signer`, `!tpm.firmware_version.startsWith("0X")`, `tpm.pcrs.all(i, tpm.pcrs[i] != "Ff")`,
 	} {
 		if _, err := policies.Load(policies.File{Name: "p", Data: []byte(withRules(tpmWith(), rule))}); err == nil {

@@ -18,6 +18,11 @@ func suspect(rule *ast.AST) string {
 	if len(ast.MatchDescendants(root, readsVariable)) == 0 {
 		return "it reads neither claims nor now, so it says nothing of the evidence"
 	}
+	for _, loop := range ast.MatchDescendants(root, ast.KindMatcher(ast.ComprehensionKind)) {
+		if over := loop.AsComprehension().IterRange(); over.Kind() == ast.ListKind && over.AsList().Size() == 0 {
+			return "it loops over a list without entries, of which everything holds"
+		}
+	}
 	for _, call := range ast.MatchDescendants(root, ast.KindMatcher(ast.CallKind)) {
 		if text, ok := notHex(rule, call.AsCall()); ok {
 			return fmt.Sprintf("%q is compared with a byte string, which reads as lower-case hex without 0x, so it never equals it", clip(text))
