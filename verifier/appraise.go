@@ -46,7 +46,7 @@ func (BackgroundCheck) sealed() {}
 func (v *Verifier) Appraise(req Request) (Result, error) {
 	now := v.now()
 	r := &result{id: newID(), appraisedAt: now}
-	var expected expectation
+	var expected *expectation
 	switch f := req.Freshness.(type) {
 	case Answer:
 		binding, err := v.answer(f, req.Bundle, r)

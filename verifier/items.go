@@ -19,10 +19,13 @@ type Item struct {
 
 // expectation says which caller's data evidence of a kind must carry. Nil means
 // that nobody expects anything: freshness is then not judged.
-type expectation func(kind evidence.Kind, got []byte) bool
+type expectation struct {
+	want  string
+	holds func(kind evidence.Kind, got []byte) bool
+}
 
 // judge verifies every item of a bundle and compares its binding.
-func (v *Verifier) judge(bundle evidence.Bundle, expected expectation, now time.Time) []Item {
+func (v *Verifier) judge(bundle evidence.Bundle, expected *expectation, now time.Time) []Item {
 	endorsements := v.endorsements()
 	items := make([]Item, len(bundle))
 	for i, item := range bundle {
@@ -72,38 +75,38 @@ func markSimulated(c *evidence.Claims) {
 }
 
 // compare adds the check of the binding, over all bytes and in constant time.
-func compare(outcome *tee.Outcome, kind evidence.Kind, expected expectation) {
+func compare(outcome *tee.Outcome, kind evidence.Kind, expected *expectation) {
 	switch {
 	case outcome.ReportData == nil:
 		outcome.Checks.NotPerformed(evidence.CodeBinding, "", "the evidence could not be decoded")
 	case expected == nil:
 		outcome.Checks.NotPerformed(evidence.CodeBinding, "", "no report data to compare with was given, so freshness is not judged")
-	case expected(kind, outcome.ReportData):
+	case expected.holds(kind, outcome.ReportData):
 		outcome.Checks.Pass(evidence.CodeBinding, fmt.Sprintf("%d bytes equal", len(outcome.ReportData)))
 	default:
-		outcome.Checks.Fail(evidence.CodeBinding, "the report data expected", evidence.Hex(outcome.ReportData).String())
+		outcome.Checks.Fail(evidence.CodeBinding, expected.want, evidence.Hex(outcome.ReportData).String())
 	}
 }
 
 // ofBinding expects what the binding puts into evidence of each kind.
-func ofBinding(binding evidence.Binding) expectation {
-	return func(kind evidence.Kind, got []byte) bool {
+func ofBinding(binding evidence.Binding) *expectation {
+	return &expectation{"the binding of this challenge, key, audience and bundle", func(kind evidence.Kind, got []byte) bool {
 		return subtle.ConstantTimeCompare(binding.ReportData(kind), got) == 1
-	}
+	}}
 }
 
 // ofCaller expects the caller's own data: exactly these bytes, or, in a TPM
 // quote, whose qualifying data is short, the SHA-256 of 64 of them.
-func ofCaller(data []byte) expectation {
+func ofCaller(data []byte) *expectation {
 	if data == nil {
 		return nil
 	}
-	return func(kind evidence.Kind, got []byte) bool {
+	return &expectation{evidence.Hex(data).String(), func(kind evidence.Kind, got []byte) bool {
 		equal := subtle.ConstantTimeCompare(data, got)
 		if kind == evidence.KindTPM && len(data) == 64 {
 			sum := sha256.Sum256(data)
 			equal |= subtle.ConstantTimeCompare(sum[:], got)
 		}
 		return equal == 1
-	}
+	}}
 }
