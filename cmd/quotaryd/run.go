@@ -22,7 +22,7 @@ const usageText = `quotaryd is the attestation service: evidence in; verdict, to
 
 usage:
   quotaryd serve --data DIR [--config FILE] [--listen ADDRESS]
-  quotaryd audit --data DIR
+  quotaryd audit --data DIR [--contains HEAD]…
   quotaryd version
   quotaryd help [COMMAND]
 
@@ -50,13 +50,18 @@ examples:
 Exit code: 0 stopped by a signal; 1 could not start, or failed.
 `
 
-const auditHelp = `usage: quotaryd audit --data DIR
+const auditHelp = `usage: quotaryd audit --data DIR [--contains HEAD]…
 
-Walk the audit chain in DIR from its beginning and print its end. The service may
-run meanwhile. Keep the line elsewhere: a later chain must still contain it.
+Walk the audit chain in DIR from its beginning and print its end, the head. The
+service may run meanwhile. Keep heads elsewhere: only an earlier one shows that the
+end of the chain was cut off, or all of it written anew.
+
+  --data DIR        the data directory (needed)
+  --contains HEAD   an earlier head that the chain must contain, such as 12:04f1…
 
 examples:
   quotaryd audit --data /var/lib/quotary
+  quotaryd audit --data /var/lib/quotary --contains "$(tail -n 1 heads)"
 
 Exit code: 0 the chain holds; 2 it does not; 1 it could not be read.
 `

@@ -37,15 +37,15 @@ const (
 // Verify walks the whole chain and returns its head and the number of issuances.
 // It returns an error with evidence.CodeLedgerTampered if an event or issuance was
 // changed, removed from the middle, inserted or reordered, or if an issuance has
-// no event. That the end was cut off can be seen only by comparing the head with
-// an earlier one.
-func (s *Store) Verify(ctx context.Context) (head Head, issuances int64, err error) {
+// no event. That the end was cut off, or all of it written anew, can be seen only
+// by an earlier head: the chain must contain those that are given.
+func (s *Store) Verify(ctx context.Context, earlier ...Head) (head Head, issuances int64, err error) {
 	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for everything
 	if err != nil {
 		return Head{}, 0, unavailable(err)
 	}
 	defer tx.Rollback()
-	head, issuances, err = walk(ctx, tx)
+	head, issuances, err = walk(ctx, tx, earlier)
 	if err != nil {
 		return Head{}, 0, err
 	}
@@ -56,11 +56,27 @@ func (s *Store) Verify(ctx context.Context) (head Head, issuances int64, err err
 	if stored != issuances {
 		return Head{}, 0, tampered("the ledger holds %d issuances, its events speak of %d", stored, issuances)
 	}
+	for _, old := range earlier {
+		if old.Seq > head.Seq {
+			return Head{}, 0, tampered("the chain ends at event %d, before event %d of an earlier head", head.Seq, old.Seq)
+		}
+	}
 	return head, issuances, nil
 }
 
+// contradicts reports whether h is another event than the one of the same number
+// in an earlier head.
+func (h Head) contradicts(earlier []Head) bool {
+	for _, old := range earlier {
+		if old.Seq == h.Seq && !bytes.Equal(old.Hash, h.Hash) {
+			return true
+		}
+	}
+	return false
+}
+
 // walk checks event by event and counts the issuances that they speak of.
-func walk(ctx context.Context, tx *sql.Tx) (head Head, issuances int64, err error) {
+func walk(ctx context.Context, tx *sql.Tx, earlier []Head) (head Head, issuances int64, err error) {
 	lookup, err := tx.PrepareContext(ctx, selectIssuance)
 	if err != nil {
 		return Head{}, 0, unavailable(err)
@@ -88,7 +104,9 @@ func walk(ctx context.Context, tx *sql.Tx) (head Head, issuances int64, err erro
 				return Head{}, 0, err
 			}
 		}
-		head = Head{row.Seq, hash}
+		if head = (Head{row.Seq, hash}); head.contradicts(earlier) {
+			return Head{}, 0, tampered("event %d is not the one of an earlier head", row.Seq)
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return Head{}, 0, unavailable(err)
