@@ -107,6 +107,13 @@ func (d *Daemon) assemble(ctx context.Context, o Options, v *verifier.Verifier, 
 		return err
 	}
 	d.FirstStart = d.authority.Created()
+	head, err := d.ledger.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if head.Seq == 0 && !d.FirstStart {
+		d.logger.Warn("the ledger is empty, but the authority is not new: what it issued before is not on record here", "ledger", LedgerPath(o.Data))
+	}
 	if d.certificates, err = d.authority.ServerCertificates(d.Config.TLSNames); err != nil {
 		return err
 	}

@@ -181,6 +181,31 @@ func TestAttack_H04_TwoServicesOnOneDirectory(t *testing.T) {
 	start(t, data, daemon.Config{}).stop()
 }
 
+// An authority that issued before has a past, and a ledger without one is not its.
+func TestAttack_H02_EmptyLedgerIsNoticed(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	for n, warned := range []bool{false, false, true} {
+		if warned {
+			for _, name := range []string{"quotary.db", "quotary.db-wal", "quotary.db-shm"} {
+				if err := os.Remove(filepath.Join(data, name)); err != nil && !os.IsNotExist(err) {
+					t.Fatal(err)
+				}
+			}
+		}
+		var log bytes.Buffer
+		d, err := daemon.Open(t.Context(), daemon.Options{Data: data, Version: "test", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "the ledger is empty"); got != warned {
+			t.Errorf("start %d: warned %v: %s", n+1, got, log.String())
+		}
+	}
+}
+
 // A start that is refused makes nothing that the next one, set right, would have
 // to live with; above all no credential that nobody has seen.
 func TestRefusedStartsMakeNothing(t *testing.T) {
