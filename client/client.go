@@ -69,7 +69,10 @@ func httpClient(config *tls.Config) *http.Client {
 	return &http.Client{
 		Timeout: requestTimeout,
 		// No proxy from the environment, and no redirects: there is one service.
-		Transport:     &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute},
+		Transport: &http.Transport{
+			TLSClientConfig: config, ForceAttemptHTTP2: true, DisableCompression: true,
+			MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: maxHeader,
+		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -300,7 +300,12 @@ func serve(t *testing.T, cert tls.Certificate, handler http.HandlerFunc) (url st
 // passes requests on and changes the answers.
 func hostile(t *testing.T, change func(path string, answer map[string]any) any) *client.Client {
 	t.Helper()
-	s := servertest.New(t, servertest.Options{})
+	return hostileTo(t, servertest.Options{}, change)
+}
+
+func hostileTo(t *testing.T, o servertest.Options, change func(path string, answer map[string]any) any) *client.Client {
+	t.Helper()
+	s := servertest.New(t, o)
 	cert, err := s.Authority.ServerCertificate([]string{"127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
@@ -374,6 +379,7 @@ func TestAnswersAreNotBelieved(t *testing.T) {
 		"endless": {func(path string, _ answer) any {
 			return map[bool]any{true: strings.Repeat(" ", 2<<20)}[path == attestations]
 		}, evidence.CodeResponseMalformed},
+		"said to be simulated": {set(attestations, func(a answer) { a["simulated"] = true }), evidence.CodeResponseIdentity},
 		"a check of the future": {set(attestations, func(a answer) {
 			a["checks"] = append(a["checks"].([]any), answer{"code": "new.check", "status": "pass"})
 		}), evidence.Code{}},
@@ -385,6 +391,46 @@ func TestAnswersAreNotBelieved(t *testing.T) {
 				t.Errorf("got %v, %v", id, err)
 			}
 		})
+	}
+}
+
+// What rests on simulated evidence is marked in the certificate: an answer that
+// is silent about it is refused.
+func TestAttack_K21_SimulationIsNotHidden(t *testing.T) {
+	c := hostileTo(t, servertest.Options{Simulated: true}, func(path string, answer map[string]any) any { answer["simulated"] = false; return nil })
+	_, err := c.Attest(t.Context(), machine, newKey(t), client.AttestOptions{})
+	if evidence.CodeOf(err) != evidence.CodeResponseIdentity {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Times that the service names are bounded: no renewal never, none at once and again.
+func TestTimesOfAnswersAreBounded(t *testing.T) {
+	now := time.Now()
+	for name, tc := range map[string]struct {
+		notAfter, renewAt time.Time
+		purpose           evidence.Purpose
+		code              evidence.Code
+	}{
+		"renewal never":       {now.Add(time.Minute), now.AddDate(50, 0, 0), evidence.PurposeCertificate, evidence.Code{}},
+		"renewal long ago":    {now.Add(time.Minute), now.AddDate(-50, 0, 0), evidence.PurposeCertificate, evidence.Code{}},
+		"no renewal":          {now.Add(time.Minute), time.Time{}, evidence.PurposeToken, evidence.Code{}},
+		"token without end":   {now.AddDate(50, 0, 0), now, evidence.PurposeToken, evidence.CodeResponseIdentity},
+		"token that is over":  {now.Add(-time.Minute), now, evidence.PurposeToken, evidence.CodeResponseIdentity},
+		"token with no times": {time.Time{}, time.Time{}, evidence.PurposeToken, evidence.CodeResponseIdentity},
+	} {
+		c := hostile(t, func(path string, answer map[string]any) any {
+			if path == "/v1/attestations" {
+				answer["not_after"], answer["renew_at"] = tc.notAfter, tc.renewAt
+			}
+			return nil
+		})
+		id, err := c.Attest(t.Context(), machine, newKey(t), client.AttestOptions{Purpose: tc.purpose})
+		if evidence.CodeOf(err) != tc.code || (err == nil) != tc.code.IsZero() {
+			t.Errorf("%s: %v", name, err)
+		} else if err == nil && (id.RenewAt.Before(now) || !id.RenewAt.Before(id.NotAfter)) {
+			t.Errorf("%s: renew at %v, not after %v", name, id.RenewAt, id.NotAfter)
+		}
 	}
 }
 

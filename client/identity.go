@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,14 +65,38 @@ func (c *Client) identity(r attestationResponse, key crypto.Signer, public evide
 		if err != nil {
 			return nil, err
 		}
+		if slices.Contains(leaf.Subject.Organization, simulatedOrganization) != r.Simulated {
+			return nil, evidence.Errorf(evidence.CodeResponseIdentity, "simulated", "the answer and its certificate disagree on whether the evidence is simulated")
+		}
 		id.Certificate = &tls.Certificate{Certificate: chain, PrivateKey: key, Leaf: leaf}
 		id.Roots, id.NotAfter = c.roots.Clone(), leaf.NotAfter
+	}
+	if err := id.boundTimes(time.Now()); err != nil {
+		return nil, err
 	}
 	var err error
 	if wanted := wantedFormats(o); len(wanted) > 0 {
 		id.Token, err = r.EAR.token(wanted)
 	}
 	return id, err
+}
+
+// simulatedOrganization is the mark in the subject of certificates that rest on
+// simulated evidence.
+const simulatedOrganization = "SIMULATED"
+
+// boundTimes refuses an end that no identity has, and keeps the time of renewal
+// between now and that end, whatever the service says of it: one outside would
+// have the holder come back never, or at once and again.
+func (id *Identity) boundTimes(now time.Time) error {
+	left := id.NotAfter.Sub(now)
+	if left <= 0 || left > maxLife {
+		return evidence.Errorf(evidence.CodeResponseIdentity, "not_after", "the identity is over, or ends after %s", maxLife)
+	}
+	if id.RenewAt.Before(now) || !id.RenewAt.Before(id.NotAfter) {
+		id.RenewAt = now.Add(left / 2)
+	}
+	return nil
 }
 
 // wantedFormats are the formats that must come back.
