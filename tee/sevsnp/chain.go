@@ -130,12 +130,13 @@ func chainDigest(key, issuer *x509.Certificate) digest {
 	return digest(h.Sum(nil))
 }
 
-// issuersOf returns the certificates that may have issued key, and how many there
-// may be besides: first those that an anchor is known to have issued, then those
-// that this build carries, that came with the report, and that are endorsements.
+// issuersOf returns the certificates that may have issued key, and how many of
+// the endorsements may have besides: first those that an anchor is known to have
+// issued, then those that this build carries, that came with the report, and that
+// are endorsements.
 func (v *Verifier) issuersOf(key *keyCertificate, e *tee.Endorsements, supplied []*x509.Certificate) (found []*x509.Certificate, untried int) {
 	var proven []*x509.Certificate
-	add := func(certs []*x509.Certificate) {
+	add := func(certs []*x509.Certificate, most int) (untried int) {
 		for _, cert := range certs {
 			if !bytes.Equal(cert.RawSubject, key.cert.RawIssuer) || slices.ContainsFunc(found, cert.Equal) || slices.ContainsFunc(proven, cert.Equal) {
 				continue
@@ -143,18 +144,20 @@ func (v *Verifier) issuersOf(key *keyCertificate, e *tee.Endorsements, supplied 
 			switch _, known := v.issuers.get(sha256.Sum256(cert.Raw)); {
 			case known:
 				proven = append(proven, cert)
-			case len(found) == maxIssuers:
+			case most == 0:
 				untried++
 			default:
+				most--
 				found = append(found, cert)
 			}
 		}
+		return untried
 	}
 	for _, a := range v.anchors {
-		add(a.issuers)
+		add(a.issuers, maxIssuers)
 	}
-	add(supplied)
-	add(e.BySubject(key.cert.RawIssuer))
+	add(supplied, maxSentIssuers) // a sender who adds more does so at his own cost
+	untried = add(e.BySubject(key.cert.RawIssuer), maxIssuers)
 	return append(proven, found...), untried
 }
 

@@ -77,7 +77,7 @@ func (v *Verifier) candidates(r *report, in *input) (found []candidate, untried 
 		}
 		c := v.candidate(cert)
 		strays = append(strays, c)
-		if c.closeness(r) == fits && len(found) < maxKeys {
+		if c.closeness(r) == fits && len(found) < maxSentKeys {
 			found = append(found, c)
 		}
 	}

@@ -2,19 +2,24 @@ package sevsnp
 
 // Bounds on work and memory. Each stands far above what real machines need.
 const (
-	// maxKeys bounds the VCEK or VLEK certificates that are tried for one report, of
-	// those that came with it and again of the endorsements. One fits in practice,
-	// two while a provider renews a VLEK. Each costs a signature check of P-384
-	// and, until its chain is proven, at most two of RSA-4096 for each of
-	// maxIssuers, together about 2 ms.
+	// maxSentKeys bounds the VCEK or VLEK certificates that came with a report and
+	// are tried for it. An honest sender has one, two while a provider renews a
+	// VLEK. Each costs a signature check of P-384 and, until its chain is proven,
+	// at most two of RSA-4096 for each issuer that is tried: together up to ten times what
+	// an honest report costs.
+	maxSentKeys = 2
+	// maxKeys bounds those of the endorsements in the same way.
 	maxKeys = 4
 	// maxLookalikes bounds the endorsements that are decoded to find those: a chip
 	// has one for each TCB that it ever had. It matters where the host masks the
 	// chip, so that every key of a fleet may be the one.
 	maxLookalikes = 1024
-	// maxIssuers bounds the ASK or ASVK certificates that are tried for one key,
-	// besides those that were proven before. AMD has issued two per product line so far.
+	// maxIssuers bounds the ASK or ASVK certificates among the endorsements that are
+	// tried for one key, besides those that were proven before. AMD has issued two
+	// per product line so far.
 	maxIssuers = 4
+	// maxSentIssuers bounds those that came with the report: an honest sender has one.
+	maxSentIssuers = 2
 	// maxCRLs bounds the revocation lists of one root whose signatures are checked
 	// for one report. AMD publishes one for VCEKs and one for VLEKs, and renews each
 	// yearly. Lists that were proven before cost nothing and do not count.

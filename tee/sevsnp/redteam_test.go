@@ -164,3 +164,19 @@ func TestAttack_S34_IssuersOfTheSameName(t *testing.T) {
 	wantGenuineWith(milan().ASK().Certificate.Raw)
 	wantGenuineWith()
 }
+
+// A sender who adds issuers of his own does not turn a refusal into a doubt.
+func TestAttack_S01_SentIssuersRaiseNoDoubt(t *testing.T) {
+	m := newMachine(t, milan(), "own issuers")
+	it := item(t, m)
+	for serial := range int64(6) {
+		cert := authority("SEV-Milan SIMULATED")
+		cert.SerialNumber, cert.RawSubject = big.NewInt(serial), milan().ASK().Certificate.RawSubject
+		it.Certificates = append(it.Certificates, issue(t, forger().ARK(), cert, forger().ASK().Key.Public()).Raw)
+	}
+	for _, cert := range lookalikes(t, m, 2) {
+		it.Certificates = append(it.Certificates, cert.Raw)
+	}
+	out := newVerifier(t, milan().Anchor()).Verify(it, authorities(milan()), tee.Params{Now: now})
+	wantRefused(t, out, evidence.CodeSNPChain, evidence.CodeSNPSignature)
+}
