@@ -131,7 +131,7 @@ func vectorOf(claims evidence.Claims, checks evidence.Checks) Vector {
 
 func snpVector(c *evidence.SNPClaims, checks evidence.Checks) Vector {
 	v := Vector{
-		Hardware: hardwareGenuine, RuntimeOpaque: memoryEncrypted,
+		Hardware: snpHardware(checks), RuntimeOpaque: memoryEncrypted,
 		Configuration: configuration(checks, evidence.CodePolicySNPDebug),
 	}
 	if c.Policy.MigrateMA || c.Policy.CXL {
@@ -143,6 +143,16 @@ func snpVector(c *evidence.SNPClaims, checks evidence.Checks) Vector {
 	v.Executables = executables(checks, evidence.CodePolicySNPMeasurement, evidence.CodePolicySNPIDKey, evidence.CodePolicySNPAuthorKey)
 	v.InstanceIdentity = identity(checks, evidence.CodePolicySNPChip)
 	return v
+}
+
+// snpHardware claims genuine and supported hardware only where policy compared
+// the firmware with a minimum and AMD's revocation list covered the chain: firmware
+// of any age is genuine, but nobody found it supported.
+func snpHardware(checks evidence.Checks) Trust {
+	if passed(checks, evidence.CodePolicySNPTCB) && passed(checks, evidence.CodePolicySNPRevocation) {
+		return hardwareGenuine
+	}
+	return noClaim
 }
 
 func tdxVector(c *evidence.TDXClaims, checks evidence.Checks) Vector {

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/teetest"
 	"github.com/quotary/quotary/verifier"
 	"github.com/quotary/quotary/verifier/verifiertest"
 	"github.com/veraison/go-cose"
@@ -251,6 +252,35 @@ func TestVectors(t *testing.T) {
 				t.Errorf("relaxed: %v", token.Claims.Appraisal.Relaxed)
 			}
 		})
+	}
+}
+
+// A policy that takes firmware of any age, or a chain that no revocation list
+// covers, gets no affirmation for the hardware.
+func TestSNPHardware(t *testing.T) {
+	genuine := teetest.Claims(evidence.KindSEVSNP)
+	tcb, covered := evidence.CodePolicySNPTCB, evidence.CodePolicySNPRevocation
+	for _, tc := range []struct {
+		passed, failed []evidence.Code
+		want           Trust
+		status         Status
+	}{
+		{[]evidence.Code{tcb, covered}, nil, 2, StatusAffirming},
+		{[]evidence.Code{covered}, nil, 0, StatusNone},
+		{[]evidence.Code{tcb}, nil, 0, StatusNone},
+		{[]evidence.Code{tcb}, []evidence.Code{covered}, 0, StatusNone},
+		{nil, nil, 0, StatusNone},
+	} {
+		var checks evidence.Checks
+		for _, code := range append(tc.passed, evidence.CodePolicySNPMeasurement, evidence.CodePolicySNPDebug) {
+			checks.Pass(code, "")
+		}
+		for _, code := range tc.failed {
+			checks.NotPerformed(code, "", "")
+		}
+		if v := vectorOf(genuine, checks); v.Hardware != tc.want || v.Status() != tc.status {
+			t.Errorf("passed %v: hardware %d, %s; want %d, %s", tc.passed, v.Hardware, v.Status(), tc.want, tc.status)
+		}
 	}
 }
 
