@@ -25,6 +25,10 @@ func (s source) readIdentity(n *yaml.Node, w *workload) {
 	f.done()
 }
 
+// servicePath is the path of the service's own SPIFFE ID, by which its clients
+// know it; no certificate is issued for it or anything below, whatever policy says.
+const servicePath = "/quotary"
+
 // readSPIFFEID reads a workload's SPIFFE ID, which has a path: the ID without
 // one stands for the trust domain's authority itself.
 func (s source) readSPIFFEID(n *yaml.Node, w *workload) {
@@ -38,6 +42,8 @@ func (s source) readSPIFFEID(n *yaml.Node, w *workload) {
 		s.problem(n, evidence.CodePolicyValue, "%q is no SPIFFE ID: %s", clip(value), err)
 	case id.Path() == "":
 		s.problem(n, evidence.CodePolicyValue, "%q is the trust domain itself; a workload's SPIFFE ID has a path", clip(value))
+	case id.Path() == servicePath || strings.HasPrefix(id.Path(), servicePath+"/"):
+		s.problem(n, evidence.CodePolicyValue, "%q is kept for the service itself", clip(value))
 	default:
 		w.identity.SPIFFEID = id.String()
 		w.trustDomain = id.TrustDomain().Name()

@@ -250,6 +250,7 @@ func TestAttack_Y06_Wildcards(t *testing.T) {
 	for _, id := range []string{
 		"spiffe://example.org", "spiffe://example.org/", "spiffe://example.org/*/../x", "spiffe://EXAMPLE.org/web", "https://example.org/web",
 		"spiffe://example.org/web?x=1", "spiffe://example.org/web#x", "spiffe://u@example.org/web", "spiffe://example.org:80/web", "spiffe:///web", "spiffe://example.org/we%62",
+		"spiffe://example.org/quotary", "spiffe://example.org/quotary/web", // the service's own
 	} {
 		loadErr(t, replace(snpWith(), "spiffe://example.org/web", id))
 	}
