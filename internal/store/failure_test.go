@@ -229,6 +229,7 @@ func TestAttack_A26_ChangedRowsAreNoticed(t *testing.T) {
 		"issuance's key":          `UPDATE issuances SET spki_sha256 = randomblob(32)`,
 		"issuance's serial":       `UPDATE issuances SET serial = serial || '0'`,
 		"issuance not simulated":  `UPDATE issuances SET simulated = 0`,
+		"issuance's odd mark":     `UPDATE issuances SET simulated = simulated + 2`,
 		"issuance's claims":       `UPDATE issuances SET claims = '[]'`,
 		"issuance's policy":       `UPDATE issuances SET policy_digest = 'sha256:11'`,
 		"issuance's end":          `UPDATE issuances SET not_after = not_after + 1`,

@@ -102,5 +102,5 @@ func unavailable(err error) error {
 	if err == nil {
 		return nil
 	}
-	return evidence.Errorf(evidence.CodeLedgerUnavailable, "", "the ledger cannot be written: %w", err)
+	return evidence.Errorf(evidence.CodeLedgerUnavailable, "", "the ledger cannot be used: %w", err)
 }

@@ -128,6 +128,9 @@ func matchIssuance(ctx context.Context, lookup *sql.Stmt, event eventRow) error 
 	if errors.Is(err, sql.ErrNoRows) {
 		return tampered("the issuance of event %d is missing", event.Seq)
 	}
+	if evidence.CodeOf(err) == evidence.CodeLedgerTampered {
+		return err
+	}
 	if err != nil {
 		return unavailable(err)
 	}
@@ -138,8 +141,13 @@ func matchIssuance(ctx context.Context, lookup *sql.Stmt, event eventRow) error 
 }
 
 func scanIssuance(row *sql.Row) (r issuanceRow, err error) {
+	var simulated int64 // the file may hold any number
 	err = row.Scan(&r.AttestationID, &r.Purpose, &r.IssuedAt, &r.NotBefore, &r.NotAfter, &r.Serial, &r.TokenID,
-		&r.SPKISHA256, &r.SPIFFEID, &r.Workload, &r.PolicyDigest, &r.Kinds, &r.Simulated, &r.Claims)
+		&r.SPKISHA256, &r.SPIFFEID, &r.Workload, &r.PolicyDigest, &r.Kinds, &simulated, &r.Claims)
+	if err == nil && simulated != 0 && simulated != 1 {
+		err = tampered("the issuance of attestation %q was changed", r.AttestationID)
+	}
+	r.Simulated = simulated == 1
 	return r, err
 }
 
