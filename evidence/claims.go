@@ -176,10 +176,13 @@ type TPMClaims struct {
 	AKSHA256 Hex    `json:"ak_sha256"`         // SHA-256 of the key's SubjectPublicKeyInfo DER
 	AKName   Hex    `json:"ak_name,omitempty"` // TPM name, where the public area is known
 	// AKRestricted is absent where the public area is not known.
-	AKRestricted    *bool  `json:"ak_restricted,omitempty"`
-	SignatureScheme string `json:"signature_scheme"` // "rsassa", "rsapss" or "ecdsa"
-	SignatureHash   string `json:"signature_hash"`
-	Bank            string `json:"bank"` // the one bank that the quote covers
+	AKRestricted *bool `json:"ak_restricted,omitempty"`
+	// RevocationChecked says that current revocation lists covered every
+	// certificate of the key's chain. False for a given key, which has none.
+	RevocationChecked bool   `json:"revocation_checked"`
+	SignatureScheme   string `json:"signature_scheme"` // "rsassa", "rsapss" or "ecdsa"
+	SignatureHash     string `json:"signature_hash"`
+	Bank              string `json:"bank"` // the one bank that the quote covers
 	// PCRs holds exactly the values that the signed digest covers, by index.
 	PCRs            map[int]Hex `json:"pcrs"`
 	ExtraData       Hex         `json:"extra_data"`

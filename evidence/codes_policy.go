@@ -52,6 +52,7 @@ var (
 	CodePolicySNPChip          = define("policy.sev-snp.chip", "The processor is one of the allowed chips and none of the denied ones.")
 	CodePolicySNPSigningKey    = define("policy.sev-snp.signing-key", "The report was signed by an allowed kind of key.")
 	CodePolicySNPCSP           = define("policy.sev-snp.csp", "The report was signed by the VLEK of an allowed cloud provider.")
+	CodePolicyTPMRevocation    = define("policy.tpm.revocation", "Revocation lists covered the chain of the attestation key's certificate.")
 	CodePolicySNPRevocation    = define("policy.sev-snp.revocation", "The vendor's revocation list covered the chain.")
 	CodePolicySNPReportVersion = define("policy.sev-snp.report-version", "The claims come from a decoded report.")
 )

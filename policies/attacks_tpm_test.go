@@ -1,6 +1,7 @@
 package policies_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 func TestAttack_P02_UnrestrictedKey(t *testing.T) {
 	certified := func() evidence.Claims {
 		c := goodTPM()
-		c.TPM.AKSource, c.TPM.AKRestricted = "certificate", nil
+		c.TPM.AKSource, c.TPM.RevocationChecked, c.TPM.AKRestricted = "certificate", true, nil
 		return c
 	}
 	runAttacks(t, goodTPM, []attack{
@@ -31,7 +32,7 @@ func TestAttack_P02_UnrestrictedKey(t *testing.T) {
 func TestAttack_P08_KeyOfAnotherRoot(t *testing.T) {
 	certified := func() evidence.Claims {
 		c := goodTPM()
-		c.TPM.AKSource = "certificate"
+		c.TPM.AKSource, c.TPM.RevocationChecked = "certificate", true
 		return c
 	}
 	root := tpmWith(`ak: {anchors: ["` + strings.Repeat("aa", 32) + `"]}`)
@@ -101,4 +102,30 @@ func TestAttack_P39_OldFirmware(t *testing.T) {
 		{"absent", policy, func(c *evidence.Claims) { c.TPM.FirmwareVersion = nil }, evidence.CodePolicyTPMFirmware},
 		{"short", policy, func(c *evidence.Claims) { c.TPM.FirmwareVersion = evidence.Hex{9} }, evidence.CodePolicyTPMFirmware},
 	})
+}
+
+// Whether a certified key was revoked must be known, unless the policy waives
+// it. A given key has no certificate that could be.
+func TestAttack_P05_RevocationUnknown(t *testing.T) {
+	certified := goodTPM()
+	certified.TPM.AKSource = "certificate"
+	for _, test := range []struct {
+		name   string
+		policy string
+		claims evidence.Claims
+		want   policies.Verdict
+	}{
+		{"certified, no lists", tpmWith(), certified, policies.Undecided},
+		{"certified, no lists, required by name", tpmWith("revocation: require"), certified, policies.Undecided},
+		{"certified, no lists, waived", tpmWith("revocation: off"), certified, policies.Accepted},
+		{"given", tpmWith(), goodTPM(), policies.Accepted},
+	} {
+		d := evaluate(load(t, test.policy), test.claims)
+		if d.Verdict != test.want {
+			t.Errorf("%s: %s", test.name, d.Verdict)
+		}
+		if waived := slices.Contains(d.Relaxed, "tpm.revocation"); waived != (test.name == "certified, no lists, waived") {
+			t.Errorf("%s: relaxed %v", test.name, d.Relaxed)
+		}
+	}
 }

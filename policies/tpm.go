@@ -26,6 +26,8 @@ type tpmRequirement struct {
 	anchors  *values
 	allow    []string
 	firmware evidence.Hex
+	// unrevoked waives that revocation lists cover the chain of the key's certificate.
+	unrevoked bool
 }
 
 // pcrValues are what one PCR may hold.
@@ -61,6 +63,10 @@ func (l *loader) readTPM(s source, n *yaml.Node, a *alternative) *tpmRequirement
 		q.aks = l.readValues(s, ak.take("sha256"), valueSpec{key: "ak.sha256", size: akDigestSize})
 		q.anchors = l.readValues(s, ak.take("anchors"), valueSpec{key: "ak.anchors", size: akDigestSize})
 		ak.done()
+	}
+	if mode := s.word(f.take("revocation"), "revocation", []string{"require", "off"}); mode == "off" {
+		q.unrevoked = true
+		a.relax("tpm.revocation")
 	}
 	if n := f.take("minimum_firmware"); n != nil {
 		q.firmware = s.hexValue(n, valueSpec{key: "minimum_firmware", size: firmwareVersionSize})
@@ -132,6 +138,9 @@ func (q *tpmRequirement) judgeKey(r *report, c *evidence.TPMClaims, anchor *evid
 		}
 		r.values(tpm, evidence.CodePolicyTPMAKAnchor, q.anchors, root)
 	}
+	if c.AKSource == akCertificate {
+		q.judgeRevocation(r, c)
+	}
 	r.judge(q.restrictedOK(c), tpm, evidence.CodePolicyTPMAKRestricted, "a restricted signing key", func() string {
 		switch {
 		case c.AKRestricted != nil:
@@ -141,6 +150,18 @@ func (q *tpmRequirement) judgeKey(r *report, c *evidence.TPMClaims, anchor *evid
 		}
 		return absent + " (the key's public area is not known)"
 	})
+}
+
+// judgeRevocation judges whether it is known that no certificate of the key's
+// chain was revoked.
+func (q *tpmRequirement) judgeRevocation(r *report, c *evidence.TPMClaims) {
+	const want = "a chain that current revocation lists cover"
+	switch {
+	case c.RevocationChecked:
+		r.judge(true, tpm, evidence.CodePolicyTPMRevocation, want, func() string { return "covered" })
+	case !q.unrevoked:
+		r.wait(tpm, evidence.CodePolicyTPMRevocation, want, "there was no revocation list for some certificate of the chain")
+	}
 }
 
 var anySource = choice{[]string{akCertificate, akGiven}, "certificate or given"}

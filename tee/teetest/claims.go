@@ -78,7 +78,7 @@ func tdxClaims() *evidence.TDXClaims {
 func tpmClaims() *evidence.TPMClaims {
 	restricted := true
 	return &evidence.TPMClaims{
-		AKSource: "certificate", AKSHA256: bytes.Repeat([]byte{0x41}, 32), AKName: bytes.Repeat([]byte{0x42}, 34), AKRestricted: &restricted,
+		AKSource: "certificate", RevocationChecked: true, AKSHA256: bytes.Repeat([]byte{0x41}, 32), AKName: bytes.Repeat([]byte{0x42}, 34), AKRestricted: &restricted,
 		SignatureScheme: "ecdsa", SignatureHash: "sha256", Bank: "sha256",
 		PCRs:            map[int]evidence.Hex{0: Measurement(pcrSize), 7: Measurement(pcrSize)},
 		QualifiedSigner: bytes.Repeat([]byte{0x43}, 34), Clock: 1000, ResetCount: 3, RestartCount: 1, Safe: true,

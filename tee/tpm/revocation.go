@@ -23,8 +23,9 @@ type revoked struct {
 
 // judgeRevocation examines each certificate of the chain below the root against
 // the lists of its issuer. It returns when the first list that was used ends to
-// be current, or the zero time if none was used.
-func (v *Verifier) judgeRevocation(checks *evidence.Checks, c *chain, e *tee.Endorsements, now time.Time) (until time.Time) {
+// be current, or the zero time if none was used, and whether current lists
+// covered the whole chain.
+func (v *Verifier) judgeRevocation(checks *evidence.Checks, c *chain, e *tee.Endorsements, now time.Time) (until time.Time, whole bool) {
 	const want = "not revoked"
 	below := append([]*x509.Certificate{c.leaf.Certificate}, c.issuers[:len(c.issuers)-1]...)
 	covered := 0
@@ -32,7 +33,7 @@ func (v *Verifier) judgeRevocation(checks *evidence.Checks, c *chain, e *tee.End
 		next, err := v.revocationOf(cert, c.issuers[n], e, now)
 		if err != nil {
 			checks.Fail(evidence.CodeTPMAKRevocation, want, fmt.Sprintf("certificate %d of the chain, serial %x, %s", n+1, cert.SerialNumber, err))
-			return until
+			return until, false
 		}
 		if next.IsZero() {
 			continue
@@ -45,10 +46,10 @@ func (v *Verifier) judgeRevocation(checks *evidence.Checks, c *chain, e *tee.End
 	got := fmt.Sprintf("current lists for %d of %d certificates", covered, len(below))
 	if covered < len(below) {
 		checks.NotPerformed(evidence.CodeTPMAKRevocation, want, got)
-	} else {
-		checks.Pass(evidence.CodeTPMAKRevocation, got)
+		return until, false
 	}
-	return until
+	checks.Pass(evidence.CodeTPMAKRevocation, got)
+	return until, true
 }
 
 // Why a certificate is refused by the lists of its issuer.
@@ -123,12 +124,17 @@ func listKey(crl *x509.RevocationList, issuer *x509.Certificate) digest {
 	return digestOf(crl.Raw, issuer.Raw)
 }
 
+// weakListAlgorithms are what lists must not be signed with; the standard library
+// would still take SHA-1 of them.
+var weakListAlgorithms = []x509.SignatureAlgorithm{x509.UnknownSignatureAlgorithm, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1}
+
 // list verifies a revocation list and remembers it. It returns nil for a list
-// that issuer did not sign, and for one with critical extensions: those are
-// partial, or speak for other issuers (RFC 5280, 5.2).
+// that issuer did not sign, or not well enough, and for one with critical
+// extensions: those are partial, or speak for other issuers (RFC 5280, 5.2).
 func (v *Verifier) list(crl *x509.RevocationList, issuer *x509.Certificate) *revoked {
 	critical := func(ext pkix.Extension) bool { return ext.Critical }
-	if !bytes.Equal(crl.RawIssuer, issuer.RawSubject) || slices.ContainsFunc(crl.Extensions, critical) || crl.CheckSignatureFrom(issuer) != nil {
+	if !bytes.Equal(crl.RawIssuer, issuer.RawSubject) || slices.ContainsFunc(crl.Extensions, critical) ||
+		slices.Contains(weakListAlgorithms, crl.SignatureAlgorithm) || crl.CheckSignatureFrom(issuer) != nil {
 		return nil
 	}
 	list := &revoked{serials: map[string]struct{}{}, thisUpdate: crl.ThisUpdate, nextUpdate: crl.NextUpdate}

@@ -213,7 +213,9 @@ func (x *examination) trustChain(c *chain) {
 	x.checks().Judge(c.validAt(x.now), evidence.CodeTPMAKValidity, "valid at "+x.now.UTC().Format(time.RFC3339),
 		fmt.Sprintf("valid from %s to %s", c.notBefore.UTC().Format(time.RFC3339), c.notAfter.UTC().Format(time.RFC3339)))
 	x.out.ValidUntil = c.notAfter
-	if until := x.v.judgeRevocation(x.checks(), c, x.e, x.now); !until.IsZero() && until.Before(c.notAfter) {
+	until, whole := x.v.judgeRevocation(x.checks(), c, x.e, x.now)
+	if !until.IsZero() && until.Before(c.notAfter) {
 		x.out.ValidUntil = until
 	}
+	x.claims.RevocationChecked = whole
 }

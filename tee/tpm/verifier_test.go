@@ -194,6 +194,8 @@ func TestRevocation(t *testing.T) {
 	leaf, intermediate := w.machine.Certificate, w.vendor.Intermediate.Certificate
 	partial := list(-hour, day)
 	partial.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Critical: true, Value: []byte{0x30, 0}}}
+	weak := list(-hour, day)
+	weak.SignatureAlgorithm = x509.ECDSAWithSHA1
 	evil, err := simulator.NewVendor(simulator.Options{Seed: "evil"})
 	if err != nil {
 		t.Fatal(err)
@@ -215,6 +217,7 @@ func TestRevocation(t *testing.T) {
 		"stale":                        {[]*x509.RevocationList{issue(root, list(-day, -hour)), issue(ak, list(-day, -hour))}, evidence.NotPerformed, 0},
 		"another's serial":             {[]*x509.RevocationList{issue(root, list(-hour, day, leaf)), issue(ak, list(-hour, day, intermediate))}, evidence.Pass, day},
 		"partial":                      {[]*x509.RevocationList{issue(root, list(-hour, day)), issue(ak, partial)}, evidence.NotPerformed, day},
+		"signed with SHA-1":            {[]*x509.RevocationList{issue(root, list(-hour, day)), issue(ak, weak)}, evidence.NotPerformed, day},
 		"of another issuer by name":    {[]*x509.RevocationList{issue(evil.Intermediate, list(-hour, day, leaf))}, evidence.NotPerformed, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -231,6 +234,9 @@ func TestRevocation(t *testing.T) {
 				want := simulatedNow.Add(c.until)
 				if c.until == 0 {
 					want = leaf.NotAfter
+				}
+				if got := out.Claims.TPM.RevocationChecked; got != (c.status == evidence.Pass) {
+					t.Errorf("revocation checked: %v", got)
 				}
 				if out.Genuine() != (c.status != evidence.Fail) || c.status != evidence.Fail && !out.ValidUntil.Equal(want) {
 					t.Errorf("genuine %v until %v, want until %v", out.Genuine(), out.ValidUntil, want)
