@@ -103,7 +103,7 @@ func acceptable(public crypto.PublicKey) error {
 	case ed25519.PublicKey:
 		return nil
 	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits >= 2048 && bits <= 4096 && key.E == 65537 {
+		if bits := key.N.BitLen(); bits >= 2048 && bits <= 4096 && key.N.Bit(0) == 1 && key.E == 65537 {
 			return nil
 		}
 	}

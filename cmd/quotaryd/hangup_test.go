@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -27,7 +28,10 @@ func TestHangupReloads(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	defer reloadOnHangup(t.Context(), d, logger)()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	defer reloadOn(t.Context(), hangup, d, logger)()
 	if err := os.WriteFile(filepath.Join(data, "policies", "web.yaml"), []byte(workload), 0o600); err != nil {
 		t.Fatal(err)
 	}

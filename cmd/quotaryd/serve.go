@@ -52,6 +52,10 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 		return fmt.Errorf("%w; choose another address with --listen", err)
 	}
 	defer listener.Close() // Serve closes it too, if it comes to that
+	// A SIGHUP while the service starts waits for it; unheard it would end the process.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	// A signal does not break off the start, which takes a moment; it ends Serve.
 	d, err := daemon.Open(context.WithoutCancel(ctx), o)
 	if err != nil {
@@ -63,14 +67,12 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	fmt.Fprint(stdout, startText(d, listener.Addr()))
 	warn(d, o.Logger)
-	defer reloadOnHangup(ctx, d, o.Logger)()
+	defer reloadOn(ctx, hangup, d, o.Logger)()
 	return d.Serve(ctx, listener)
 }
 
-// reloadOnHangup reloads on SIGHUP until ctx ends or the returned function is called.
-func reloadOnHangup(ctx context.Context, d *daemon.Daemon, logger *slog.Logger) (stop func()) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
+// reloadOn reloads at each signal until ctx ends or the returned function is called.
+func reloadOn(ctx context.Context, hangup <-chan os.Signal, d *daemon.Daemon, logger *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -87,7 +89,6 @@ func reloadOnHangup(ctx context.Context, d *daemon.Daemon, logger *slog.Logger) 
 		}
 	}()
 	return func() {
-		signal.Stop(hangup)
 		cancel()
 		<-done
 	}
