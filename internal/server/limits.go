@@ -16,6 +16,9 @@ const (
 	// maxInFlight bounds the requests that are handled at once, and with maxBody
 	// the memory that bodies take: 512 × 384 KiB = 192 MiB at the very worst.
 	maxInFlight = 512
+	// maxConnections bounds the open connections: an idle one takes 43 KB, so all
+	// together 180 MB. Machines attest a few times a day and need none in between.
+	maxConnections = 4096
 	// stallTime is how long a request may wait for its client before another may
 	// take its place, where all are taken. What a client sends in one go is there in
 	// less; and to keep everybody out takes 512 new requests in this time, again

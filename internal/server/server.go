@@ -141,6 +141,7 @@ func (s *Server) HTTP(config *tls.Config) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         newConnections(maxConnections).note,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		// OPTIONS * gets a problem document like all else.
 		DisableGeneralOptionsHandler: true,
