@@ -68,6 +68,14 @@ func (v *Verifier) Appraise(req Request) (Result, error) {
 	return Result{r}, nil
 }
 
+// Spend uses up a challenge without an appraisal: that of a request which is
+// refused for something else in it. What is no challenge of this service is passed over.
+func (v *Verifier) Spend(challenge string) {
+	if v.challenges != nil {
+		_, _ = v.challenges.consume(challenge, v.trustDomain, v.now())
+	}
+}
+
 // answer consumes the challenge and returns the binding that the evidence must carry.
 func (v *Verifier) answer(a Answer, bundle evidence.Bundle, r *result) (evidence.Binding, error) {
 	if v.challenges == nil {

@@ -319,3 +319,13 @@ func TestChallengeIsSpentFirst(t *testing.T) {
 	refusedWith(t, v, noKey, evidence.CodeKeyMalformed)
 	refusedWith(t, v, good, evidence.CodeChallengeSpent)
 }
+
+// TestSpend uses a challenge up without an appraisal.
+func TestSpend(t *testing.T) {
+	s := newService()
+	a := s.answer(t, evidence.KindSEVSNP)
+	v := s.verifier(t)
+	v.Spend("no challenge at all")
+	v.Spend(a.sealed)
+	refusedWith(t, v, a.request(t), evidence.CodeChallengeSpent)
+}

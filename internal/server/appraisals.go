@@ -80,22 +80,15 @@ func (o object) reportData() ([]byte, error) {
 
 // appraise answers POST /v1/appraisals. It can end in a token and in nothing else.
 func (s *Server) appraise(x *exchange) (reply, error) {
-	body, err := x.readBody()
+	g, err := s.granted(x, "appraisal", s.appraiseAndIssue)
 	if err != nil {
 		return reply{}, err
 	}
-	grant, err := s.underGate(x, func() (*grant, error) { return s.appraiseAndIssue(x, body) })
-	if err != nil {
-		return reply{}, err
-	}
-	if err := s.recordIssuance(x, "appraisal", grant); err != nil {
-		return reply{}, err
-	}
-	r := grant.result
+	r := g.result
 	return reply{body: AppraisalResponse{
 		AttestationID: r.ID(), Verdict: r.Verdict(), Workload: r.Workload(), SPIFFEID: r.Identity().SPIFFEID,
 		Simulated: r.Simulated(), PolicyDigest: r.PolicyDigest(), Relaxed: r.Relaxed(),
-		AppraisedAt: r.AppraisedAt().UTC(), EAR: newEAR(grant.token), Claims: r.Claims(), Checks: r.Checks(),
+		AppraisedAt: r.AppraisedAt().UTC(), EAR: newEAR(g.token), Claims: r.Claims(), Checks: r.Checks(),
 	}}, nil
 }
 

@@ -87,18 +87,11 @@ func (s *Server) decodeAttestation(x *exchange, body []byte) (a attestation, err
 // attest answers POST /v1/attestations: decode, appraise, issue, record, and
 // only then let it go.
 func (s *Server) attest(x *exchange) (reply, error) {
-	body, err := x.readBody()
+	g, err := s.granted(x, "attestation", s.attestAndIssue)
 	if err != nil {
 		return reply{}, err
 	}
-	grant, err := s.underGate(x, func() (*grant, error) { return s.attestAndIssue(x, body) })
-	if err != nil {
-		return reply{}, err
-	}
-	if err := s.recordIssuance(x, "attestation", grant); err != nil {
-		return reply{}, err
-	}
-	return reply{body: s.attestationResponse(grant)}, nil
+	return reply{body: s.attestationResponse(g)}, nil
 }
 
 // grant is what is ready to leave, and does so once it is recorded.
@@ -106,6 +99,19 @@ type grant struct {
 	result verifier.Result
 	svid   *ca.SVID      // nil if the purpose was a token
 	token  *tokens.Token // nil if none was asked for
+}
+
+// granted takes a request from its body to what is recorded and may leave.
+func (s *Server) granted(x *exchange, action string, work func(*exchange, []byte) (*grant, error)) (*grant, error) {
+	body, err := x.readBody()
+	if err != nil {
+		return nil, err
+	}
+	g, err := s.underGate(x, func() (*grant, error) { return work(x, body) })
+	if err != nil {
+		return nil, err
+	}
+	return g, s.recordIssuance(x, action, g)
 }
 
 // underGate does the part of a request that costs CPU time within the bound on
@@ -122,7 +128,7 @@ func (s *Server) attestAndIssue(x *exchange, body []byte) (*grant, error) {
 	var a attestation
 	err := s.timed("decode", func() (err error) { a, err = s.decodeAttestation(x, body); return err })
 	if err != nil {
-		s.spend(a.challenge)
+		s.Appraiser.Spend(a.challenge)
 		return nil, err
 	}
 	if err := s.judge(x, a.request); err != nil {
@@ -130,15 +136,6 @@ func (s *Server) attestAndIssue(x *exchange, body []byte) (*grant, error) {
 	}
 	g := &grant{result: x.result}
 	return g, s.timed("issue", func() error { return s.issue(g, a) })
-}
-
-// spend uses up the challenge of a request that is refused for something else in
-// it, so that a challenge is one attempt. Without key and evidence the appraisal
-// can end in nothing but an error, and the challenge is spent before it does.
-func (s *Server) spend(challenge string) {
-	if challenge != "" {
-		_, _ = s.Appraiser.Appraise(verifier.Request{Freshness: verifier.Answer{Challenge: challenge}})
-	}
 }
 
 // judge appraises and returns an error unless the evidence is accepted.

@@ -44,6 +44,8 @@ type panicking struct{}
 
 func (panicking) Appraise(verifier.Request) (verifier.Result, error) { panic("a secret in a panic") }
 
+func (panicking) Spend(string) {}
+
 func TestAttack_D05_PanicInAHandler(t *testing.T) {
 	var log lockedBuffer
 	a := start(t, servertest.Options{Log: &log, Config: func(c *server.Config) { c.Appraiser = panicking{} }})

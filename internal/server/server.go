@@ -28,6 +28,9 @@ import (
 // Appraiser judges evidence: a *verifier.Verifier.
 type Appraiser interface {
 	Appraise(verifier.Request) (verifier.Result, error)
+	// Spend uses up the challenge of a request that is refused before it can be
+	// appraised, so that a challenge is one attempt.
+	Spend(challenge string)
 }
 
 // Challenger makes challenges: a *verifier.Challenges.
