@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -40,10 +41,25 @@ func dataDir(dir string) string         { return filepath.Join(dir, "data") }
 // startService writes what the simulated vendors publish and the workloads'
 // policies into dir, and starts a service on them.
 func startService(ctx context.Context, dir, listen string, world *simulators.World, workloads []workload) (*service, error) {
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another address with --listen", err)
+	}
+	d, err := openDaemon(ctx, dir, listen, world, workloads)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	s := &service{Daemon: d, dir: dir, url: "https://" + listener.Addr().String(), ended: make(chan error, 1)}
+	ctx, s.cancel = context.WithCancel(ctx)
+	go func() { s.ended <- d.Serve(ctx, listener) }()
+	return s, nil
+}
+
+func openDaemon(ctx context.Context, dir, listen string, world *simulators.World, workloads []workload) (*daemon.Daemon, error) {
 	if err := writeWorld(dir, world, workloads); err != nil {
 		return nil, err
 	}
-	d, err := daemon.Open(ctx, daemon.Options{
+	return daemon.Open(ctx, daemon.Options{
 		Data: dataDir(dir), Version: "demo", Logger: slog.New(slog.DiscardHandler),
 		Config: daemon.Config{
 			TrustDomain: trustDomain, Listen: listen,
@@ -51,17 +67,6 @@ func startService(ctx context.Context, dir, listen string, world *simulators.Wor
 			Simulated: daemon.Simulated{Accept: true, Roots: []string{rootsDir(dir)}},
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	listener, err := net.Listen("tcp", listen)
-	if err != nil {
-		return nil, fmt.Errorf("%w; choose another address with --listen", err)
-	}
-	s := &service{Daemon: d, dir: dir, url: "https://" + listener.Addr().String(), ended: make(chan error, 1)}
-	ctx, s.cancel = context.WithCancel(ctx)
-	go func() { s.ended <- d.Serve(ctx, listener) }()
-	return s, nil
 }
 
 // stop ends the service, once it answered what it has begun.
