@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"testing"
 	"time"
@@ -14,12 +15,23 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:   "testdata/script",
+		Setup: freePort,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"waitfor": waitFor,
 			"expose":  expose,
 		},
 	})
+}
+
+// freePort sets FREE to a loopback address that nobody listens on.
+func freePort(env *testscript.Env) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	env.Setenv("FREE", listener.Addr().String())
+	return listener.Close()
 }
 
 // waitFor waits until a file exists and is not empty.
