@@ -20,8 +20,8 @@ type Check struct {
 	Code   Code   `json:"code"`
 	Kind   Kind   `json:"kind,omitempty"` // the item that it is about, or empty for the bundle as a whole
 	Status Status `json:"status"`
-	Want   string `json:"want,omitempty"`
-	Got    string `json:"got,omitempty"`
+	Want   string `json:"want"`
+	Got    string `json:"got"`
 }
 
 func (c Check) String() string {

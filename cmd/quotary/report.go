@@ -15,15 +15,16 @@ import (
 type report struct {
 	Verdict verifier.Verdict `json:"verdict"`
 	// Kind and Claims are those of the first item; Items lists them all where
-	// there are several.
-	Kind evidence.Kind `json:"kind,omitempty"`
+	// there are several. Both are always there: empty if the kind is not known,
+	// null if the claims are not proven.
+	Kind evidence.Kind `json:"kind"`
 	At   time.Time     `json:"at"` // the time as of which was judged
 	// ValidUntil is the earliest end of validity of what the verdict rests on.
 	ValidUntil time.Time `json:"valid_until,omitzero"`
 	Simulated  bool      `json:"simulated"`
 	// TrustAnchors are the roots that genuine items rest on.
 	TrustAnchors []evidence.TrustAnchor `json:"trust_anchors,omitempty"`
-	Claims       *evidence.Claims       `json:"claims,omitempty"`
+	Claims       *evidence.Claims       `json:"claims"`
 	// UnverifiedClaims are what an item that is not genuine says of itself.
 	UnverifiedClaims *evidence.Claims `json:"unverified_claims,omitempty"`
 	Items            []reportItem     `json:"items,omitempty"`
