@@ -50,7 +50,7 @@ func (v *Verifier) chain(data []byte) (*chain, evidence.Checks) {
 	}
 	c := &chain{leaf: certs.leaf, ca: certs.ca}
 	if c.anchor = v.anchorOf(certs.root); c.anchor == nil {
-		checks.Fail(evidence.CodeTDXTrustAnchor, "the key of a trusted root", "another key, under the name "+brief(certs.root.Subject.String()))
+		checks.Fail(evidence.CodeTDXTrustAnchor, "a trusted root", "another key, or not signed by it, under the name "+brief(certs.root.Subject.String()))
 		notPerformed(&checks, "the chain ends in no trusted root",
 			evidence.CodeTDXChainProfile, evidence.CodeTDXChainSignature, evidence.CodeTDXPCKExtensions)
 		return nil, checks

@@ -86,11 +86,15 @@ func unsuited(format string, args ...any) error {
 	return evidence.Errorf(evidence.CodeTDXTrustAnchorUnsuited, "anchor", format, args...)
 }
 
-// matches reports whether cert is this root: the same key under the same name.
-// Names alone prove nothing; a root may be reissued under the same key.
+// matches reports whether cert is this root: the same key under the same name,
+// signed by that key. Names alone prove nothing; a root may be reissued under the
+// same key, but not altered by others.
 func (a *anchor) matches(cert *x509.Certificate) bool {
+	if bytes.Equal(a.cert.Raw, cert.Raw) {
+		return true
+	}
 	return bytes.Equal(a.cert.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) &&
-		bytes.Equal(a.cert.RawSubject, cert.RawSubject)
+		bytes.Equal(a.cert.RawSubject, cert.RawSubject) && signedBy(cert, a.cert) == nil
 }
 
 // IsRoot reports whether a certificate is, by its common name, a root of TDX
