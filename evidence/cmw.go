@@ -131,7 +131,7 @@ func (b Bundle) MarshalCBOR() ([]byte, error) {
 // bounded refuses an encoding that [Parse] would refuse.
 func bounded(encoded []byte, err error) ([]byte, error) {
 	if err == nil && len(encoded) > MaxEncoded {
-		return nil, errTooLarge("evidence", len(encoded), MaxEncoded)
+		return nil, errTooLarge("evidence", MaxEncoded, "bytes")
 	}
 	return encoded, err
 }

@@ -118,7 +118,7 @@ func checkTPM(field string, t *TPM) error {
 		return err
 	}
 	if len(t.AKPublic) > MaxTPMStructure {
-		return errTooLarge(field+".ak_public", len(t.AKPublic), MaxTPMStructure)
+		return errTooLarge(field+".ak_public", MaxTPMStructure, "bytes")
 	}
 	if err := checkCertificates(field+".ak_certificates", t.AKCertificates); err != nil {
 		return err
@@ -131,7 +131,7 @@ func checkPCRs(field string, pcrs PCRs) error {
 		return Errorf(CodeEvidenceIncomplete, field, "the quote comes without the PCR values that its digest covers")
 	}
 	if len(pcrs) > MaxPCRBanks {
-		return errTooLarge(field, len(pcrs), MaxPCRBanks)
+		return errTooLarge(field, MaxPCRBanks, "banks")
 	}
 	for bank, values := range pcrs {
 		if bank == "" || len(bank) > MaxPCRBankName || values == nil {
@@ -148,7 +148,7 @@ func checkPCRs(field string, pcrs PCRs) error {
 
 func checkCertificates(field string, certs [][]byte) error {
 	if len(certs) > MaxCertificates {
-		return errTooLarge(field, len(certs), MaxCertificates)
+		return errTooLarge(field, MaxCertificates, "certificates")
 	}
 	for n, cert := range certs {
 		if err := checkPart(fmt.Sprintf("%s[%d]", field, n), cert, MaxCertificate); err != nil {
@@ -164,11 +164,12 @@ func checkPart(field string, part []byte, most int) error {
 		return Errorf(CodeEvidenceEmpty, field, "there is nothing in it")
 	}
 	if len(part) > most {
-		return errTooLarge(field, len(part), most)
+		return errTooLarge(field, most, "bytes")
 	}
 	return nil
 }
 
-func errTooLarge(field string, got, most int) error {
-	return Errorf(CodeEvidenceTooLarge, field, "%d is more than the bound of %d", got, most)
+// errTooLarge does not say how much there is: a caller may have stopped reading.
+func errTooLarge(field string, most int, unit string) error {
+	return Errorf(CodeEvidenceTooLarge, field, "this is more than the bound of %d %s", most, unit)
 }

@@ -21,7 +21,7 @@ type Key struct {
 // NewKey returns the Key of a public key: ECDSA P-256 or P-384, Ed25519, or RSA
 // of 2048 to 4096 bits with exponent 65537.
 func NewKey(public crypto.PublicKey) (Key, error) {
-	if err := acceptable(public); err != nil {
+	if err := acceptable(public, "public_key"); err != nil {
 		return Key{}, err
 	}
 	spki, err := x509.MarshalPKIXPublicKey(public)
@@ -63,7 +63,7 @@ func ParseCSR(der []byte) (Key, error) {
 	if err != nil {
 		return Key{}, Errorf(CodeKeyMalformed, "csr", "this is no DER PKCS #10 certificate request")
 	}
-	if err := acceptable(csr.PublicKey); err != nil { // before its size costs a verification
+	if err := acceptable(csr.PublicKey, "csr"); err != nil { // before its size costs a verification
 		return Key{}, err
 	}
 	if err := csr.CheckSignature(); err != nil {
@@ -94,7 +94,8 @@ func (k Key) IsZero() bool { return k.spki == "" }
 // Equal reports whether both are the same key.
 func (k Key) Equal(other Key) bool { return k.spki == other.spki }
 
-func acceptable(public crypto.PublicKey) error {
+// acceptable refuses weak keys; field is where the key came from.
+func acceptable(public crypto.PublicKey, field string) error {
 	switch key := public.(type) {
 	case *ecdsa.PublicKey:
 		if key.Curve == elliptic.P256() || key.Curve == elliptic.P384() {
@@ -107,7 +108,7 @@ func acceptable(public crypto.PublicKey) error {
 			return nil
 		}
 	}
-	return Errorf(CodeKeyUnsupported, "public_key", "%T of this size or curve is not accepted; use ECDSA P-256", public)
+	return Errorf(CodeKeyUnsupported, field, "keys of this type, size or curve are not accepted; use ECDSA P-256")
 }
 
 // requestInfo is CertificationRequestInfo (RFC 2986 §4.1).

@@ -18,7 +18,7 @@ func Parse(data []byte) (Bundle, error) {
 		return nil, Errorf(CodeEvidenceEmpty, "evidence", "there is nothing in it")
 	}
 	if len(data) > MaxEncoded {
-		return nil, errTooLarge("evidence", len(data), MaxEncoded)
+		return nil, errTooLarge("evidence", MaxEncoded, "bytes")
 	}
 	if item := bareItem(data); item != nil {
 		if err := checkItem("evidence", item); err != nil {
