@@ -73,7 +73,7 @@ func decodeObject(body []byte, may ...string) (object, error) {
 	o := object{}
 	for _, m := range members {
 		if !slices.Contains(may, m.Name) {
-			return nil, malformed("", "there is no member %q here; the members are %s", shorten(m.Name), strings.Join(may, ", "))
+			return nil, malformed(shorten(m.Name), "there is no such member here; the members are %s", strings.Join(may, ", "))
 		}
 		if m.Name != memberEvidence && len(m.Value) > maxMember {
 			return nil, malformed(m.Name, "the member takes more than %d bytes", maxMember)

@@ -344,7 +344,10 @@ func TestAttack_D03_StrictJSON(t *testing.T) {
 		"evidence newline": `{"evidence":"AA\nAA","challenge":"x"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			a.post("/v1/attestations", body).refused(badRequest, evidence.CodeRequestMalformed)
+			p := a.post("/v1/attestations", body).refused(badRequest, evidence.CodeRequestMalformed)
+			if name == "unknown member" && p.Field != "spiffe_id" {
+				t.Errorf("field %q", p.Field)
+			}
 		})
 	}
 	// What could be read of the above spent the challenge.
