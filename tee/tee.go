@@ -54,7 +54,7 @@ type Attester interface {
 
 // Missing names an endorsement that a verification needed and did not have.
 type Missing struct {
-	Type string `json:"type"` // "vcek", "vlek", "ask", "tcb-info", "qe-identity", "pck-crl", "root-crl", …
+	Type string `json:"type"` // "vcek", "vlek", "ask", "tcb-info", "qe-identity", "pck-crl", "root-crl", "crl", …
 	ID   string `json:"id"`   // which one, in the vendor's terms: product, chip and TCB, or FMSPC
 }
 

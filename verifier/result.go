@@ -114,8 +114,30 @@ func (r Result) ReportData() [][]byte {
 	return out
 }
 
-// Missing lists the endorsements that were needed and not at hand.
-func (r Result) Missing() []tee.Missing { return missingOf(r.r.items) }
+// Missing lists the endorsements that were needed and not at hand: without
+// which nothing can be decided, or without which the policy could not decide.
+func (r Result) Missing() []tee.Missing {
+	missing := missingOf(r.r.items)
+	if r.r.verdict != Undecided {
+		return missing
+	}
+	for _, c := range r.r.checks {
+		if c.Status == evidence.NotPerformed && (c.Code == evidence.CodePolicySNPRevocation || c.Code == evidence.CodePolicyTPMRevocation) {
+			missing = append(missing, missingList(r.r.items, c.Kind)...)
+		}
+	}
+	return missing
+}
+
+// missingList names the revocation list of a kind's chain by its root.
+func missingList(items []Item, kind evidence.Kind) []tee.Missing {
+	for _, item := range items {
+		if anchor := item.Outcome.Claims.TrustAnchor; item.Kind == kind && anchor != nil {
+			return []tee.Missing{{Type: "crl", ID: anchor.Name}}
+		}
+	}
+	return nil
+}
 
 // Simulated reports whether any item rests on a simulated root.
 func (r Result) Simulated() bool { return r.r.simulated }

@@ -112,6 +112,10 @@ func (r *report) add(item verifier.Item) {
 func (r *report) appraised(result verifier.Result) {
 	r.Verdict, r.Checks = result.Verdict(), result.Checks()
 	r.Simulated, r.ValidUntil = result.Simulated(), result.ValidUntil()
+	r.Missing = nil
+	for _, m := range result.Missing() {
+		r.Missing = append(r.Missing, reportMissing{m.Type, m.ID, urlAmong(m, result.Claims())})
+	}
 	r.Policy = &reportPolicy{Digest: result.PolicyDigest(), Workload: result.Workload(), Relaxed: result.Relaxed()}
 	if result.Accepted() {
 		identity := result.Identity()

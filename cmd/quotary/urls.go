@@ -27,6 +27,16 @@ func urlOf(m tee.Missing, claims evidence.Claims) string {
 	return ""
 }
 
+// urlAmong is urlOf where it is not known whose endorsement is missing.
+func urlAmong(m tee.Missing, all []evidence.Claims) string {
+	for _, claims := range all {
+		if place := urlOf(m, claims); place != "" {
+			return place
+		}
+	}
+	return ""
+}
+
 // amdURL follows AMD's key distribution service (AMD 57230, chapter 4).
 func amdURL(m tee.Missing, c *evidence.SNPClaims) string {
 	product := c.Product
@@ -38,7 +48,7 @@ func amdURL(m tee.Missing, c *evidence.SNPClaims) string {
 		return fmt.Sprintf("%s/vcek/v1/%s/%s?%s", amdKDS, product, hardwareID(c), levels(c.ReportedTCB))
 	case "ask", "ark", "asvk":
 		return fmt.Sprintf("%s/%s/v1/%s/cert_chain", amdKDS, keyOf(c), product)
-	case "crl", "ark-crl", "root-crl":
+	case "crl":
 		return fmt.Sprintf("%s/%s/v1/%s/crl", amdKDS, keyOf(c), product)
 	}
 	return "" // a VLEK comes from the cloud provider, beside the report
