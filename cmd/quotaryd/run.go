@@ -69,7 +69,8 @@ Exit code: 0 the chain holds; 2 it does not; 1 it could not be read.
 // run executes one command line and returns the process's exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
-		args = []string{"help"}
+		report(stderr, errors.New("there is no command; try: quotaryd help"))
+		return exitFailed
 	}
 	var err error
 	code := exitFailed

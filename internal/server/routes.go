@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -34,6 +35,7 @@ func (s *Server) routes() http.Handler {
 // address, follows redirects or mends paths.
 func (s *Server) router() chi.Router {
 	r := chi.NewRouter()
+	r.Use(middleware.GetHead) // RFC 9110 §9.1: whatever answers GET answers HEAD
 	r.Post(pathChallenges, s.endpoint(s.challenge))
 	r.Post(pathAttestations, s.endpoint(s.audited("attestation", s.attest)))
 	r.Post(pathAppraisals, s.endpoint(s.audited("appraisal", s.appraise)))
@@ -85,6 +87,9 @@ func (x *exchange) allow() {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		if router.Match(chi.NewRouteContext(), method, x.r.URL.Path) {
 			x.w.Header().Add("Allow", method)
+			if method == http.MethodGet {
+				x.w.Header().Add("Allow", http.MethodHead)
+			}
 		}
 	}
 }

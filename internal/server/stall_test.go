@@ -3,6 +3,7 @@ package server_test
 import (
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -90,12 +91,23 @@ func TestAttack_D01_ResponsesNobodyTakesKeepNobodyOut(t *testing.T) {
 	wait()
 }
 
+// TestHead answers as GET does, without the body: load balancers ask so.
+func TestHead(t *testing.T) {
+	a := start(t, servertest.Options{})
+	for _, path := range []string{"/healthz", "/v1/bundle", "/openapi.json"} {
+		get, head := a.do(a.request(http.MethodGet, path, nil)), a.do(a.request(http.MethodHead, path, nil))
+		if head.status != get.status || len(head.body) != 0 || head.header.Get("Content-Type") != get.header.Get("Content-Type") {
+			t.Errorf("%s: HEAD gives %d %q with %d bytes, GET %d", path, head.status, head.header.Get("Content-Type"), len(head.body), get.status)
+		}
+	}
+}
+
 func TestMethodsThatAPathTakes(t *testing.T) {
 	a := start(t, servertest.Options{})
-	for path, allowed := range map[string]string{"/v1/challenges": http.MethodPost, "/v1/bundle": http.MethodGet, "/healthz": http.MethodGet} {
+	for path, allowed := range map[string]string{"/v1/challenges": "POST", "/v1/bundle": "GET, HEAD", "/healthz": "GET, HEAD"} {
 		answer := a.do(a.request(http.MethodPut, path, nil))
 		answer.refused(http.StatusMethodNotAllowed, evidence.CodeMethodNotAllowed)
-		if got := answer.header.Values("Allow"); len(got) != 1 || got[0] != allowed {
+		if got := strings.Join(answer.header.Values("Allow"), ", "); got != allowed {
 			t.Errorf("%s: Allow %q", path, got)
 		}
 	}
