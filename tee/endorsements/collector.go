@@ -26,14 +26,14 @@ type collector struct {
 func (c *collector) path(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("cannot read endorsements: %w", err)
+		return fmt.Errorf("cannot read certificates or endorsements: %w", err)
 	}
 	if info.IsDir() {
 		return c.directory(path)
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("cannot read endorsements: %w", err)
+		return fmt.Errorf("cannot read certificates or endorsements: %w", err)
 	}
 	defer file.Close()
 	return c.file(path, file)
@@ -44,7 +44,7 @@ func (c *collector) path(path string) error {
 func (c *collector) directory(dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return fmt.Errorf("cannot read endorsements: %w", err)
+		return fmt.Errorf("cannot read certificates or endorsements: %w", err)
 	}
 	defer root.Close()
 	return fs.WalkDir(root.FS(), ".", func(inside string, entry fs.DirEntry, err error) error {

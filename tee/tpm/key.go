@@ -52,7 +52,7 @@ func ParseTrustedKey(data []byte) (TrustedKey, error) {
 func fromSPKI(der []byte) (TrustedKey, error) {
 	key, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
-		return TrustedKey{}, evidence.Errorf(evidence.CodeKeyMalformed, "ak", "not a SubjectPublicKeyInfo: %w", err)
+		return TrustedKey{}, evidence.Errorf(evidence.CodeKeyMalformed, "ak", "this is no public key (SubjectPublicKeyInfo); a certificate must be given with its evidence instead")
 	}
 	return TrustedKey{Public: key}, judgeKey(key)
 }
