@@ -55,3 +55,9 @@ func TestPins(t *testing.T) {
 		t.Error("a root other than the pinned one is trusted")
 	}
 }
+
+func (l *lru[V]) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.order.Len()
+}

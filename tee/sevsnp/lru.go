@@ -56,9 +56,3 @@ func (l *lru[V]) put(key digest, value V) {
 		delete(l.entries, oldest.Value.(lruEntry[V]).key)
 	}
 }
-
-func (l *lru[V]) len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.order.Len()
-}
