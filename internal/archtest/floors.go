@@ -6,6 +6,7 @@ import "fmt"
 // unless they are named themselves. Imports only point down.
 var floors = map[string]int{
 	"internal/strictjson": -1, // below all: whoever reads JSON reads it this way
+	"internal/lru":        -1,
 
 	"evidence": 0,
 

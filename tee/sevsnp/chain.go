@@ -70,7 +70,7 @@ func signedBy(child, parent *x509.Certificate) error {
 // proveIssuer verifies that cert was issued by one of the anchors.
 func (v *Verifier) proveIssuer(cert *x509.Certificate) (*issuer, error) {
 	id := digest(sha256.Sum256(cert.Raw))
-	if known, ok := v.issuers.get(id); ok {
+	if known, ok := v.issuers.Get(id); ok {
 		return known, nil
 	}
 	if err := isAuthority(cert); err != nil {
@@ -86,7 +86,7 @@ func (v *Verifier) proveIssuer(cert *x509.Certificate) (*issuer, error) {
 			continue
 		}
 		proven := &issuer{cert, a}
-		v.issuers.put(id, proven)
+		v.issuers.Put(id, proven)
 		return proven, nil
 	}
 	return nil, failure
@@ -96,7 +96,7 @@ func (v *Verifier) proveIssuer(cert *x509.Certificate) (*issuer, error) {
 // and revocation.
 func (v *Verifier) prove(key *keyCertificate, cert *x509.Certificate) (*chain, error) {
 	id := chainDigest(key.cert, cert)
-	if known, ok := v.chains.get(id); ok {
+	if known, ok := v.chains.Get(id); ok {
 		return known, nil
 	}
 	by, err := v.proveIssuer(cert)
@@ -116,8 +116,8 @@ func (v *Verifier) prove(key *keyCertificate, cert *x509.Certificate) (*chain, e
 		return nil, err
 	}
 	proven := &chain{key, by}
-	v.chains.put(id, proven)
-	v.keys.put(sha256.Sum256(key.cert.Raw), key)
+	v.chains.Put(id, proven)
+	v.keys.Put(sha256.Sum256(key.cert.Raw), key)
 	return proven, nil
 }
 
@@ -141,7 +141,7 @@ func (v *Verifier) issuersOf(key *keyCertificate, e *tee.Endorsements, supplied 
 			if !bytes.Equal(cert.RawSubject, key.cert.RawIssuer) || slices.ContainsFunc(found, cert.Equal) || slices.ContainsFunc(proven, cert.Equal) {
 				continue
 			}
-			switch _, known := v.issuers.get(sha256.Sum256(cert.Raw)); {
+			switch _, known := v.issuers.Get(sha256.Sum256(cert.Raw)); {
 			case known:
 				proven = append(proven, cert)
 			case most == 0:

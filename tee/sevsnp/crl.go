@@ -123,7 +123,7 @@ func (p *path) conclude(newest *x509.RevocationList, ignored []string, now time.
 
 // remembers reports whether it was proved that the anchor issued the list.
 func (v *Verifier) remembers(list *x509.RevocationList, a *anchor) bool {
-	known, ok := v.crls.get(sha256.Sum256(list.Raw))
+	known, ok := v.crls.Get(sha256.Sum256(list.Raw))
 	return ok && known.anchor == a
 }
 
@@ -143,7 +143,7 @@ func (v *Verifier) proveCRL(list *x509.RevocationList, a *anchor) error {
 	if err := list.CheckSignatureFrom(a.cert); err != nil {
 		return errors.New("a list that the root did not sign")
 	}
-	v.crls.put(sha256.Sum256(list.Raw), &provenCRL{list, a})
+	v.crls.Put(sha256.Sum256(list.Raw), &provenCRL{list, a})
 	return nil
 }
 

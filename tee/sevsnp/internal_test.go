@@ -9,26 +9,7 @@ import (
 
 // Remembered returns how many keys, issuers, chains and lists are remembered.
 func (v *Verifier) Remembered() [4]int {
-	return [4]int{v.keys.len(), v.issuers.len(), v.chains.len(), v.crls.len()}
-}
-
-func TestLRU(t *testing.T) {
-	l := newLRU[int](2)
-	key := func(n byte) digest { return digest{n} }
-	l.put(key(1), 1)
-	l.put(key(2), 2)
-	l.get(key(1))
-	l.put(key(3), 3) // 2 was unused for longest
-	if _, ok := l.get(key(2)); ok {
-		t.Error("the oldest entry was kept")
-	}
-	if n, ok := l.get(key(1)); !ok || n != 1 || l.len() != 2 {
-		t.Errorf("entry 1 is %d, %v, of %d", n, ok, l.len())
-	}
-	l.put(key(1), 10)
-	if n, _ := l.get(key(1)); n != 10 || l.len() != 2 {
-		t.Errorf("entry 1 is %d, of %d", n, l.len())
-	}
+	return [4]int{v.keys.Len(), v.issuers.Len(), v.chains.Len(), v.crls.Len()}
 }
 
 // TestPins shows that an embedded root which is not the pinned one stops the build's use.
@@ -54,10 +35,4 @@ func TestPins(t *testing.T) {
 	if _, err := New(); err == nil {
 		t.Error("a root other than the pinned one is trusted")
 	}
-}
-
-func (l *lru[V]) len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.order.Len()
 }

@@ -47,7 +47,7 @@ func (c candidate) closeness(r *report) closeness {
 
 // candidate decodes a certificate, or recalls it.
 func (v *Verifier) candidate(cert *x509.Certificate) candidate {
-	if known, ok := v.keys.get(sha256.Sum256(cert.Raw)); ok {
+	if known, ok := v.keys.Get(sha256.Sum256(cert.Raw)); ok {
 		return candidate{cert: known.cert, key: known}
 	}
 	key, err := decodeKeyCertificate(cert)
@@ -122,7 +122,7 @@ func (v *Verifier) endorsed(r *report, e *tee.Endorsements) (found []candidate, 
 func (v *Verifier) provenFirst(certs []*x509.Certificate) []*x509.Certificate {
 	var proven, others []*x509.Certificate
 	for _, cert := range certs {
-		if _, ok := v.keys.get(sha256.Sum256(cert.Raw)); ok {
+		if _, ok := v.keys.Get(sha256.Sum256(cert.Raw)); ok {
 			proven = append(proven, cert)
 		} else {
 			others = append(others, cert)
@@ -194,9 +194,9 @@ func (v *Verifier) supplied(certificates [][]byte) (certs []*x509.Certificate, u
 		if _, isAnchor := v.anchorIDs[id]; isAnchor {
 			continue
 		}
-		if known, ok := v.keys.get(id); ok {
+		if known, ok := v.keys.Get(id); ok {
 			certs = append(certs, known.cert)
-		} else if known, ok := v.issuers.get(id); ok {
+		} else if known, ok := v.issuers.Get(id); ok {
 			certs = append(certs, known.cert)
 		} else if cert, err := x509.ParseCertificate(slices.Clone(der)); err == nil { // what is remembered shares nothing
 			certs = append(certs, cert)

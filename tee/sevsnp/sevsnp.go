@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/lru"
 	"github.com/quotary/quotary/tee"
 )
 
@@ -29,10 +30,10 @@ type Verifier struct {
 	anchors   []*anchor
 	anchorIDs map[digest]struct{}
 
-	keys    *lru[*keyCertificate] // of proven chains
-	issuers *lru[*issuer]
-	chains  *lru[*chain]
-	crls    *lru[*provenCRL]
+	keys    *lru.Cache[digest, *keyCertificate] // of proven chains
+	issuers *lru.Cache[digest, *issuer]
+	chains  *lru.Cache[digest, *chain]
+	crls    *lru.Cache[digest, *provenCRL]
 }
 
 // New returns a Verifier that trusts AMD's root keys and the given further ones.
@@ -47,10 +48,10 @@ func New(anchors ...tee.Anchor) (*Verifier, error) {
 	}
 	v := &Verifier{
 		anchorIDs: map[digest]struct{}{},
-		keys:      newLRU[*keyCertificate](maxChains),
-		issuers:   newLRU[*issuer](maxProvenIssuers),
-		chains:    newLRU[*chain](maxChains),
-		crls:      newLRU[*provenCRL](maxProvenCRLs),
+		keys:      lru.New[digest, *keyCertificate](maxChains),
+		issuers:   lru.New[digest, *issuer](maxProvenIssuers),
+		chains:    lru.New[digest, *chain](maxChains),
+		crls:      lru.New[digest, *provenCRL](maxProvenCRLs),
 	}
 	for _, a := range pinned {
 		v.trust(a)
@@ -141,3 +142,6 @@ func notPerformed(checks *evidence.Checks, why string, codes ...evidence.Code) {
 		checks.NotPerformed(code, "", why)
 	}
 }
+
+// digest is the SHA-256 of the exact bytes that a proof was made of.
+type digest [sha256.Size]byte

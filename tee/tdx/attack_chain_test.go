@@ -287,7 +287,7 @@ func TestAttack_T46_SelfMadePlatforms(t *testing.T) {
 			t.Fatalf("asks for %v", out.Missing)
 		}
 	}
-	if len(s.verifier.keys.entries)+len(s.verifier.chains.entries) > 0 {
+	if s.verifier.keys.Len()+s.verifier.chains.Len() > 0 {
 		t.Error("something was remembered")
 	}
 }

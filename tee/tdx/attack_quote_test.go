@@ -202,13 +202,13 @@ func TestAttack_T50_MalleableSignature(t *testing.T) {
 	s := newScene(t)
 	quote := s.machine.Quote(reportData)
 	requireGenuine(t, s.verify(quote))
-	keys := len(s.verifier.keys.entries)
+	keys := s.verifier.keys.Len()
 	mutant := bytes.Clone(quote)
 	half := mutant[atSignature+32 : atSignature+64]
 	new(big.Int).Sub(elliptic.P256().Params().N, new(big.Int).SetBytes(half)).FillBytes(half)
 	out := s.verify(mutant)
 	requireGenuine(t, out)
-	if len(s.verifier.keys.entries) != keys || !bytes.Equal(out.ReportData, reportData[:]) {
+	if s.verifier.keys.Len() != keys || !bytes.Equal(out.ReportData, reportData[:]) {
 		t.Error("the other signature made a difference")
 	}
 }

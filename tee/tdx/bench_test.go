@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/lru"
 	simulated "github.com/quotary/quotary/simulators/tdx"
 	"github.com/quotary/quotary/tee"
 )
@@ -44,8 +45,8 @@ func BenchmarkVerify(b *testing.B) {
 		b.ReportAllocs()
 		judge(b, s.verifier)
 		for b.Loop() {
-			clear(s.verifier.keys.entries)
-			clear(s.verifier.chains.entries)
+			s.verifier.keys = lru.New[string, attestationKey](maxKeys)
+			s.verifier.chains = lru.New[string, *chain](maxKeys)
 			judge(b, s.verifier)
 		}
 	})

@@ -64,21 +64,6 @@ func TestOutcomesDoNotShare(t *testing.T) {
 	}
 }
 
-// TestCacheBound holds a cache to its size.
-func TestCacheBound(t *testing.T) {
-	c := newCache[int, int](3)
-	for i := range 10 {
-		c.put(i, i)
-		c.put(i, i)
-		if v, ok := c.get(i); !ok || v != i {
-			t.Errorf("lost %d at once", i)
-		}
-	}
-	if len(c.entries) != 3 {
-		t.Errorf("%d entries", len(c.entries))
-	}
-}
-
 // TestConcurrentUse judges on several goroutines with one verifier.
 func TestConcurrentUse(t *testing.T) {
 	s := newScene(t)

@@ -38,7 +38,7 @@ func (c *chain) caName() string {
 // chain verifies a PEM chain, or remembers that it did. It returns nil if
 // anything is wrong; the checks say what.
 func (v *Verifier) chain(data []byte) (*chain, evidence.Checks) {
-	if known, ok := v.chains.get(string(data)); ok {
+	if known, ok := v.chains.Get(string(data)); ok {
 		return known, known.checks
 	}
 	certs, err := parseChain(data)
@@ -64,7 +64,7 @@ func (v *Verifier) chain(data []byte) (*chain, evidence.Checks) {
 	}
 	c.key = c.leaf.PublicKey.(*ecdsa.PublicKey) // held by checkCommon
 	c.checks = checks[:len(checks):len(checks)]
-	v.chains.put(string(data), c)
+	v.chains.Put(string(data), c)
 	return c, c.checks
 }
 

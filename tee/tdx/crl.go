@@ -104,7 +104,7 @@ func better(found, best window, now time.Time, newer bool) bool {
 // revocations verifies one CRL, or remembers that it did. It returns nil and
 // the reason if the CRL is not genuine.
 func (v *Verifier) revocations(issuer *x509.Certificate, crl *x509.RevocationList, name string) (*revocations, string) {
-	if known, ok := v.crls.get(crlKey{string(issuer.Raw), string(crl.Raw)}); ok {
+	if known, ok := v.crls.Get(crlKey{string(issuer.Raw), string(crl.Raw)}); ok {
 		return known, ""
 	}
 	switch {
@@ -122,7 +122,7 @@ func (v *Verifier) revocations(issuer *x509.Certificate, crl *x509.RevocationLis
 	for _, entry := range crl.RevokedCertificateEntries {
 		found.serials[string(entry.SerialNumber.Bytes())] = struct{}{}
 	}
-	v.crls.put(crlKey{string(issuer.Raw), string(crl.Raw)}, found)
+	v.crls.Put(crlKey{string(issuer.Raw), string(crl.Raw)}, found)
 	return found, ""
 }
 

@@ -54,7 +54,7 @@ type documentID struct {
 // whose signature holds, and only after it does.
 func (v *Verifier) document(kind documentKind, raw []byte, signer *x509.Certificate) (*document, evidence.Code, string) {
 	id := documentID{kind.typ, string(signer.Raw), string(raw)}
-	if known, ok := v.documents.get(id); ok {
+	if known, ok := v.documents.Get(id); ok {
 		return known, evidence.Code{}, ""
 	}
 	body, signature, err := splitSigned(raw, kind.member)
@@ -74,7 +74,7 @@ func (v *Verifier) document(kind documentKind, raw []byte, signer *x509.Certific
 	if err != nil {
 		return nil, kind.format, err.Error()
 	}
-	v.documents.put(id, d)
+	v.documents.Put(id, d)
 	return d, evidence.Code{}, ""
 }
 
@@ -104,13 +104,13 @@ type signerKey struct{ root, cert string }
 // isSigner reports whether cert is a TCB signing certificate that the anchor signed.
 func (v *Verifier) isSigner(cert *x509.Certificate, a *anchor) bool {
 	key := signerKey{string(a.cert.Raw), string(cert.Raw)}
-	if _, known := v.signers.get(key); known {
+	if _, known := v.signers.Get(key); known {
 		return true
 	}
 	if checkEndEntity(cert) != "" || string(cert.RawIssuer) != string(a.cert.RawSubject) || signedBy(cert, a.cert) != nil {
 		return false
 	}
-	v.signers.put(key, struct{}{})
+	v.signers.Put(key, struct{}{})
 	return true
 }
 

@@ -19,6 +19,7 @@ import (
 	"slices"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/lru"
 	"github.com/quotary/quotary/tee"
 )
 
@@ -27,11 +28,11 @@ import (
 // on every call. It is safe for concurrent use.
 type Verifier struct {
 	anchors   []*anchor
-	chains    *cache[string, *chain]
-	keys      *cache[string, attestationKey]
-	crls      *cache[crlKey, *revocations]
-	signers   *cache[signerKey, struct{}]
-	documents *cache[documentID, *document]
+	chains    *lru.Cache[string, *chain]
+	keys      *lru.Cache[string, attestationKey]
+	crls      *lru.Cache[crlKey, *revocations]
+	signers   *lru.Cache[signerKey, struct{}]
+	documents *lru.Cache[documentID, *document]
 }
 
 var (
@@ -51,11 +52,11 @@ func New(anchors ...tee.Anchor) (*Verifier, error) {
 	}
 	v := &Verifier{
 		anchors:   []*anchor{pinned},
-		chains:    newCache[string, *chain](maxKeys),
-		keys:      newCache[string, attestationKey](maxKeys),
-		crls:      newCache[crlKey, *revocations](maxDocuments),
-		signers:   newCache[signerKey, struct{}](maxDocuments),
-		documents: newCache[documentID, *document](maxDocuments),
+		chains:    lru.New[string, *chain](maxKeys),
+		keys:      lru.New[string, attestationKey](maxKeys),
+		crls:      lru.New[crlKey, *revocations](maxDocuments),
+		signers:   lru.New[signerKey, struct{}](maxDocuments),
+		documents: lru.New[documentID, *document](maxDocuments),
 	}
 	for _, further := range slices.DeleteFunc(slices.Clone(anchors), func(a tee.Anchor) bool { return !isIntelNamed(a) }) {
 		a, err := newAnchor(further.DER, further.Origin)

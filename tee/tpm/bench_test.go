@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/lru"
 	simulator "github.com/quotary/quotary/simulators/tpm"
 	"github.com/quotary/quotary/tee"
 )
@@ -44,7 +45,7 @@ func BenchmarkVerify(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					if c.cold {
-						v.chains = newCache[*chain](maxChains)
+						v.chains = lru.New[digest, *chain](maxChains)
 					}
 					if out := v.Verify(c.item, c.e, tee.Params{Now: simulatedNow}); !out.Genuine() {
 						b.Fatal(out.Checks)

@@ -72,7 +72,7 @@ func (v *Verifier) revocationOf(cert, issuer *x509.Certificate, e *tee.Endorseme
 		if crl.ThisUpdate.After(now) {
 			continue
 		}
-		list, known := v.lists.get(listKey(crl, issuer))
+		list, known := v.lists.Get(listKey(crl, issuer))
 		switch {
 		case known:
 		case budget > 0:
@@ -141,6 +141,6 @@ func (v *Verifier) list(crl *x509.RevocationList, issuer *x509.Certificate) *rev
 	for _, entry := range crl.RevokedCertificateEntries {
 		list.serials[string(entry.SerialNumber.Bytes())] = struct{}{}
 	}
-	v.lists.put(listKey(crl, issuer), list)
+	v.lists.Put(listKey(crl, issuer), list)
 	return list
 }

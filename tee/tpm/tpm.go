@@ -23,6 +23,7 @@ import (
 	"fmt"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/lru"
 	"github.com/quotary/quotary/tee"
 )
 
@@ -48,8 +49,8 @@ type Verifier struct {
 	areas         map[string]*givenKey // by the bytes of their public area, where it is known
 	trials        []*givenKey          // keys to try on a quote that names none, if they are few
 
-	chains *cache[*chain]
-	lists  *cache[*revoked]
+	chains *lru.Cache[digest, *chain]
+	lists  *lru.Cache[digest, *revoked]
 }
 
 // givenKey is a [TrustedKey], decoded.
@@ -65,7 +66,7 @@ type givenKey struct {
 func New(o Options) (*Verifier, error) {
 	v := &Verifier{
 		roots: x509.NewCertPool(), keys: map[digest]*givenKey{}, areas: map[string]*givenKey{},
-		chains: newCache[*chain](maxChains), lists: newCache[*revoked](maxLists),
+		chains: lru.New[digest, *chain](maxChains), lists: lru.New[digest, *revoked](maxLists),
 	}
 	for _, root := range o.Roots {
 		if err := v.addRoot(root); err != nil {

@@ -106,7 +106,7 @@ func (x *examination) findByCertificate() {
 		return
 	}
 	id := digestOf(x.item.AKCertificates...)
-	if c, ok := x.v.chains.get(id); ok && c.validAt(x.now) && c.rests(x.v, x.item, x.e) {
+	if c, ok := x.v.chains.Get(id); ok && c.validAt(x.now) && c.rests(x.v, x.item, x.e) {
 		x.passFormat(c.leaf)
 		x.key = &c.key // not a given one: chains are proved, and remembered, only for others
 		x.trustChain(c)
@@ -165,7 +165,7 @@ func (x *examination) proveCertificate(id digest) {
 	}
 	c.key = key
 	if c.validAt(x.now) {
-		x.v.chains.put(id, c)
+		x.v.chains.Put(id, c)
 	}
 	x.trustChain(c)
 }

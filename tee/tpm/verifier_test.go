@@ -339,21 +339,8 @@ func TestCandidates(t *testing.T) {
 	}
 }
 
-func TestCache(t *testing.T) {
-	c := newCache[int](3)
-	key := func(n int) digest { return digestOf([]byte{byte(n)}) }
-	for n := range 10 {
-		c.put(key(n), n)
-		c.put(key(n), n) // again: no second place
-	}
-	for n := range 10 {
-		if got, ok := c.get(key(n)); ok != (n >= 7) || ok && got != n {
-			t.Errorf("%d: %d, %v", n, got, ok)
-		}
-	}
-	if len(c.entries) != 3 || len(c.order) != 3 {
-		t.Errorf("%d entries", len(c.entries))
-	}
+// TestDigestOf tells where a part ends.
+func TestDigestOf(t *testing.T) {
 	if digestOf([]byte("ab"), []byte("c")) == digestOf([]byte("a"), []byte("bc")) {
 		t.Error("the digest does not tell where a part ends")
 	}
