@@ -46,16 +46,15 @@ func (BackgroundCheck) sealed() {}
 func (v *Verifier) Appraise(req Request) (Result, error) {
 	now := v.now()
 	r := &result{id: newID(), appraisedAt: now}
-	var expected *expectation
+	var expected func(evidence.Bundle) *expectation
 	switch f := req.Freshness.(type) {
 	case Answer:
-		binding, err := v.answer(f, req.Bundle, r)
-		if err != nil {
+		if err := v.answer(f, r); err != nil {
 			return Result{}, err
 		}
-		expected = ofBinding(binding)
+		expected = r.bound
 	case BackgroundCheck:
-		expected = ofCaller(f.ReportData)
+		expected = func(evidence.Bundle) *expectation { return ofCaller(f.ReportData) }
 	default:
 		return Result{}, errors.New("verifier: a request without freshness")
 	}
@@ -63,7 +62,7 @@ func (v *Verifier) Appraise(req Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r.items = v.judge(bundle, expected, now)
+	r.items = v.judge(bundle, expected(bundle), now)
 	v.decide(r)
 	return Result{r}, nil
 }
@@ -76,24 +75,23 @@ func (v *Verifier) Spend(challenge string) {
 	}
 }
 
-// answer consumes the challenge and returns the binding that the evidence must carry.
-func (v *Verifier) answer(a Answer, bundle evidence.Bundle, r *result) (evidence.Binding, error) {
+// answer consumes the challenge and notes what it was for, and the key.
+func (v *Verifier) answer(a Answer, r *result) error {
 	if v.challenges == nil {
-		return evidence.Binding{}, errors.New("verifier: no challenges are configured")
+		return errors.New("verifier: no challenges are configured")
 	}
 	challenge, err := v.challenges.consume(a.Challenge, v.trustDomain, r.appraisedAt)
 	if err != nil {
-		return evidence.Binding{}, err
+		return err
 	}
-	key, err := a.key()
-	if err != nil {
-		return evidence.Binding{}, err
-	}
-	if bundle, err = evidence.NewBundle(bundle...); err != nil {
-		return evidence.Binding{}, err
-	}
-	r.purpose, r.audience, r.key, r.nonce = challenge.Purpose, challenge.Audience, key, challenge.Nonce[:]
-	return evidence.NewBinding(challenge.Purpose, challenge.Nonce, key.SPKI(), challenge.Audience, bundle.Kinds()), nil
+	r.purpose, r.audience, r.nonce = challenge.Purpose, challenge.Audience, challenge.Nonce[:]
+	r.key, err = a.key()
+	return err
+}
+
+// bound expects the binding of the answered challenge, the key and the bundle.
+func (r *result) bound(bundle evidence.Bundle) *expectation {
+	return ofBinding(evidence.NewBinding(r.purpose, [evidence.NonceSize]byte(r.nonce), r.key.SPKI(), r.audience, bundle.Kinds()))
 }
 
 // key decodes the one key that the answer names.

@@ -105,7 +105,7 @@ func view(t *testing.T, r verifier.Result) string {
 	t.Helper()
 	key, ok := r.CertificateKey()
 	text, err := json.Marshal([]any{r.ID(), r.Verdict(), r.Nonce(), r.Identity(), r.Relaxed(), r.Checks(), r.Claims(),
-		r.ReportData(), r.Missing(), r.Simulated(), key.SPKI(), ok, key.Public(), r.Workload(), r.ValidUntil()})
+		r.ReportData(), r.Missing(), r.Simulated(), key.SPKI(), ok, key.Public(), r.Workload(), r.ValidUntil(), r.Items()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestResultIsImmutable(t *testing.T) {
 	before := view(t, result)
 	key, _ := result.CertificateKey()
 	for _, handedOut := range []any{
-		result.Claims(), result.Checks(), result.Identity(), result.Nonce(), result.ReportData(), result.Relaxed(), result.Missing(), key.SPKI(),
+		result.Claims(), result.Checks(), result.Identity(), result.Nonce(), result.ReportData(), result.Relaxed(), result.Missing(), key.SPKI(), result.Items(),
 	} {
 		spoil(reflect.ValueOf(handedOut))
 	}

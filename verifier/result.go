@@ -95,6 +95,18 @@ func (r Result) Relaxed() []string { return slices.Clone(r.r.decision.Relaxed) }
 // Checks lists every check that was made: of each item, then of policy.
 func (r Result) Checks() evidence.Checks { return slices.Clone(r.r.checks) }
 
+// Items lists what was found in each item, in the bundle's order. What an item
+// claims counts only if r is Accepted.
+func (r Result) Items() []Item {
+	items := slices.Clone(r.r.items)
+	for i := range items {
+		o := &items[i].Outcome
+		o.Checks, o.Missing = slices.Clone(o.Checks), slices.Clone(o.Missing)
+		o.Claims, o.ReportData = o.Claims.Clone(), slices.Clone(o.ReportData)
+	}
+	return items
+}
+
 // Claims lists the claims of each item, copied, in the bundle's order. They count
 // only if r is Accepted.
 func (r Result) Claims() []evidence.Claims {

@@ -150,17 +150,14 @@ func (j *judge) judge(bundle evidence.Bundle) (report, error) {
 	if refused := j.wrongKind(bundle); refused != nil {
 		return refuse(refused), nil
 	}
-	examination := j.verifier.Examine(bundle, j.reportData)
-	r := examined(examination)
 	if j.policies == nil {
-		return r, nil
+		return examined(j.verifier.Examine(bundle, j.reportData)), nil
 	}
 	result, err := j.verifier.Appraise(verifier.Request{Bundle: bundle, Freshness: verifier.BackgroundCheck{ReportData: j.reportData}})
 	if err != nil {
 		return report{}, err
 	}
-	r.appraised(result)
-	return r, nil
+	return appraised(result), nil
 }
 
 // wrongKind refuses a bundle with any other kind than the one that was asked for.

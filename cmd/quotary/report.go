@@ -71,9 +71,11 @@ type reportError struct {
 }
 
 // examined reports on genuineness.
-func examined(e verifier.Examination) report {
-	r := report{Verdict: e.Verdict, Checks: e.Checks}
-	for _, item := range e.Items {
+func examined(e verifier.Examination) report { return newReport(e.Verdict, e.Checks, e.Items) }
+
+func newReport(verdict verifier.Verdict, checks evidence.Checks, items []verifier.Item) report {
+	r := report{Verdict: verdict, Checks: checks}
+	for _, item := range items {
 		r.add(item)
 	}
 	if len(r.Items) > 0 {
@@ -108,9 +110,9 @@ func (r *report) add(item verifier.Item) {
 	}
 }
 
-// appraised adds what the policy says; the verdict is then the appraisal's.
-func (r *report) appraised(result verifier.Result) {
-	r.Verdict, r.Checks = result.Verdict(), result.Checks()
+// appraised reports on an appraisal: genuineness, and what the policy says.
+func appraised(result verifier.Result) report {
+	r := newReport(result.Verdict(), result.Checks(), result.Items())
 	r.Simulated, r.ValidUntil = result.Simulated(), result.ValidUntil()
 	r.Missing = nil
 	for _, m := range result.Missing() {
@@ -121,6 +123,7 @@ func (r *report) appraised(result verifier.Result) {
 		identity := result.Identity()
 		r.Policy.Identity = &reportIdentity{identity.SPIFFEID, identity.DNSNames, identity.TTL.String()}
 	}
+	return r
 }
 
 // write writes the report in one of the output formats.
