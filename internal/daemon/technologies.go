@@ -50,7 +50,7 @@ func technologies(c Config) ([]tee.Verifier, error) {
 func trustedKeys(paths []string) ([]tpm.TrustedKey, error) {
 	var keys []tpm.TrustedKey
 	for _, path := range paths {
-		data, err := readBounded(path)
+		data, err := readBounded(path, "key", maxKeyFile)
 		if err != nil {
 			return nil, err
 		}
@@ -63,15 +63,16 @@ func trustedKeys(paths []string) ([]tpm.TrustedKey, error) {
 	return keys, nil
 }
 
-func readBounded(path string) ([]byte, error) {
+// readBounded reads a file of at most most bytes; what says what should be in it.
+func readBounded(path, what string, most int64) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, evidence.Errorf(evidence.CodeConfigMalformed, path, "cannot read the key: %w", err)
+		return nil, evidence.Errorf(evidence.CodeConfigMalformed, path, "cannot read the %s: %w", what, err)
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
-	if err != nil || len(data) > maxKeyFile {
-		return nil, evidence.Errorf(evidence.CodeConfigMalformed, path, "the key cannot be read, or takes more than %d bytes", maxKeyFile)
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err != nil || int64(len(data)) > most {
+		return nil, evidence.Errorf(evidence.CodeConfigMalformed, path, "the %s cannot be read, or takes more than %d bytes", what, most)
 	}
 	return data, nil
 }

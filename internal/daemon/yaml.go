@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -17,14 +16,9 @@ import (
 
 // ReadConfig reads a configuration file.
 func ReadConfig(path string) (Config, error) {
-	file, err := os.Open(path)
+	data, err := readBounded(path, "configuration", maxConfig)
 	if err != nil {
-		return Config{}, evidence.Errorf(evidence.CodeConfigMalformed, path, "cannot read the configuration: %w", err)
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
-	if err != nil || len(data) > maxConfig {
-		return Config{}, evidence.Errorf(evidence.CodeConfigMalformed, path, "the configuration cannot be read, or takes more than %d bytes", maxConfig)
+		return Config{}, err
 	}
 	c, err := parseConfig(path, data)
 	if err != nil {
