@@ -73,7 +73,7 @@ func decodeObject(body []byte, may ...string) (object, error) {
 	o := object{}
 	for _, m := range members {
 		if !slices.Contains(may, m.Name) {
-			return nil, malformed(shorten(m.Name), "there is no such member here; the members are %s", strings.Join(may, ", "))
+			return nil, malformed(clip(m.Name, maxName), "there is no such member here; the members are %s", strings.Join(may, ", "))
 		}
 		if m.Name != memberEvidence && len(m.Value) > maxMember {
 			return nil, malformed(m.Name, "the member takes more than %d bytes", maxMember)
@@ -201,13 +201,4 @@ func (o object) audience(otherwise string) (string, error) {
 
 func malformed(field, format string, args ...any) error {
 	return evidence.Errorf(evidence.CodeRequestMalformed, field, format, args...)
-}
-
-// shorten keeps foreign text in messages short.
-func shorten(s string) string {
-	const most = 32
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }

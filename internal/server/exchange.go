@@ -125,7 +125,7 @@ func (s *Server) log(x *exchange) {
 		slog.String("request_id", x.id),
 		slog.String("method", knownMethod(x.r.Method)),
 		slog.String("route", x.route),
-		slog.String("path", clip(x.r.URL.Path)),
+		slog.String("path", clip(x.r.URL.Path, maxPath)),
 		slog.Int("status", x.status),
 		slog.String("peer", x.peer()),
 		slog.Int64("duration_us", s.Now().Sub(x.started).Microseconds()),
@@ -150,9 +150,10 @@ func (s *Server) log(x *exchange) {
 	s.Logger.LogAttrs(x.r.Context(), level, "request", attrs...)
 }
 
-func clip(s string) string {
-	if len(s) > maxPath {
-		return s[:maxPath] + "…"
+// clip keeps foreign text in logs and messages short.
+func clip(s string, most int) string {
+	if len(s) > most {
+		return s[:most] + "…"
 	}
 	return s
 }

@@ -62,6 +62,8 @@ const (
 	maxFailedCodes = 32
 	// maxPath bounds the path in a log line.
 	maxPath = 128
+	// maxName bounds a member's name in a message.
+	maxName = 32
 	// maxReportData is the size of REPORT_DATA; a TPM's qualifying data is shorter.
 	maxReportData = 64
 )
