@@ -51,4 +51,7 @@ const (
 	maxNestedCBOR = 4
 	// maxElementsCBOR bounds each CBOR array and map: the longest is a bank of 24 PCRs.
 	maxElementsCBOR = MaxPCR + 1
+	// maxForeignMembers bounds the members that are read of another system's JSON
+	// to name it: those that are known have up to ten.
+	maxForeignMembers = 64
 )

@@ -3,7 +3,8 @@ package evidence
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
+
+	"github.com/quotary/quotary/internal/strictjson"
 )
 
 // foreignForm is a form that is recognised only to be refused with its name and a way on.
@@ -60,12 +61,12 @@ func foreign(data []byte) error {
 // foreignObject recognises JSON objects of other systems by the names at their
 // top level.
 func foreignObject(text []byte) error {
-	var object map[string]json.RawMessage
-	if json.Unmarshal(text, &object) != nil {
+	members, err := strictjson.Members(text, maxForeignMembers)
+	if err != nil {
 		return nil
 	}
 	for _, f := range foreignJSON {
-		if value, ok := object[f.key]; ok && value[0] == '"' {
+		if value := strictjson.Get(members, f.key); value != nil && value[0] == '"' {
 			return Errorf(CodeKindUnsupported, "evidence", "this is %s", f.says)
 		}
 	}
