@@ -160,7 +160,7 @@ func TestAppraise(t *testing.T) {
 func TestRefusalsAreTyped(t *testing.T) {
 	s := servertest.New(t, servertest.Options{Judge: func(item evidence.Item) tee.Outcome {
 		o := teetest.Genuine(teetest.Claims(item.Kind()), teetest.ReportData(item))
-		o.Missing = []tee.Missing{{Type: "vcek", ID: "Milan"}}
+		o.Missing = []tee.EndorsementName{{Type: "vcek", ID: "Milan"}}
 		return o
 	}})
 	_, err := newClient(t, s.URL, s.Roots()).Attest(t.Context(), machine, newKey(t), client.AttestOptions{})

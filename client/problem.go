@@ -23,7 +23,7 @@ type Problem struct {
 	AttestationID string
 	Verdict       string
 	Checks        evidence.Checks
-	Missing       []tee.Missing
+	Missing       []tee.EndorsementName
 	// RetryAfter is when to try again, if the service says so.
 	RetryAfter time.Duration
 }
@@ -48,7 +48,7 @@ type problemWire struct {
 	AttestationID string        `json:"attestation_id"`
 	Verdict       string        `json:"verdict"`
 	Checks        checksWire    `json:"checks"`
-	Missing       []tee.Missing `json:"missing"`
+	Missing       []tee.EndorsementName `json:"missing"`
 }
 
 func decodeProblem(resp *http.Response, mediaType string, body []byte) error {

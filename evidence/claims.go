@@ -108,8 +108,11 @@ type SNPClaims struct {
 	LaunchMitVector  Hex         `json:"launch_mit_vector,omitempty"`  // 8 bytes, big-endian, version 5 on
 	CurrentMitVector Hex         `json:"current_mit_vector,omitempty"` // 8 bytes, big-endian, version 5 on
 	CSPID            string      `json:"csp_id,omitempty"`             // VLEK only
-	// RevocationChecked says that the vendor's CRL covered the chain.
+	// RevocationChecked says that a current CRL of the vendor covered the chain.
 	RevocationChecked bool `json:"revocation_checked"`
+	// RevocationNextUpdate is when the newest authentic CRL that covered the chain
+	// expires, or expired. Zero where there was none.
+	RevocationNextUpdate time.Time `json:"revocation_next_update,omitzero"`
 }
 
 // TDXAttributes are the TD attributes (TDX module ABI, "TD ATTRIBUTES").

@@ -1,6 +1,7 @@
 package tee
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
@@ -22,6 +23,7 @@ type Endorsements struct {
 	crls        map[string][]*x509.RevocationList
 	documents   map[documentKey][]Document
 	held        map[[sha256.Size]byte]struct{} // what is there already
+	base        *Endorsements                  // what lies beneath; see Over
 }
 
 // DocumentType names a kind of signed collateral document that is not a
@@ -108,12 +110,29 @@ func (e *Endorsements) hold(typ, key string, raw []byte) bool {
 	return true
 }
 
+// Over returns a view of e on top of base: lookups find the entries of both, e's
+// first, and what is in both once. Neither may be added to afterwards. Either may be nil.
+func (e *Endorsements) Over(base *Endorsements) *Endorsements {
+	switch {
+	case e.Len() == 0:
+		return base
+	case base.Len() == 0:
+		return e
+	}
+	view := *e
+	view.base = base
+	if e.base != nil {
+		view.base = e.base.Over(base)
+	}
+	return &view
+}
+
 // BySubject returns the certificates with this DER subject.
 func (e *Endorsements) BySubject(rawSubject []byte) []*x509.Certificate {
 	if e == nil {
 		return nil
 	}
-	return e.bySubject[string(rawSubject)]
+	return union(e.bySubject[string(rawSubject)], e.base.BySubject(rawSubject), sameCertificate)
 }
 
 // ByExtension returns the certificates that carry this extension with exactly this value.
@@ -121,7 +140,7 @@ func (e *Endorsements) ByExtension(oid asn1.ObjectIdentifier, value []byte) []*x
 	if e == nil {
 		return nil
 	}
-	return e.byExtension[extensionKey(oid, value)]
+	return union(e.byExtension[extensionKey(oid, value)], e.base.ByExtension(oid, value), sameCertificate)
 }
 
 // CRLs returns the revocation lists of this DER issuer.
@@ -129,7 +148,7 @@ func (e *Endorsements) CRLs(rawIssuer []byte) []*x509.RevocationList {
 	if e == nil {
 		return nil
 	}
-	return e.crls[string(rawIssuer)]
+	return union(e.crls[string(rawIssuer)], e.base.CRLs(rawIssuer), sameCRL)
 }
 
 // Documents returns the documents of this type and key.
@@ -137,7 +156,7 @@ func (e *Endorsements) Documents(typ DocumentType, key string) []Document {
 	if e == nil {
 		return nil
 	}
-	return e.documents[documentKey{typ, key}]
+	return union(e.documents[documentKey{typ, key}], e.base.Documents(typ, key), sameDocument)
 }
 
 // Certificates returns every certificate, each once, ordered by its DER subject
@@ -146,7 +165,7 @@ func (e *Endorsements) Certificates() []*x509.Certificate {
 	if e == nil {
 		return nil
 	}
-	return inOrder(e.bySubject, strings.Compare)
+	return union(inOrder(e.bySubject, strings.Compare), e.base.Certificates(), sameCertificate)
 }
 
 // RevocationLists returns every CRL, ordered by its DER issuer.
@@ -154,7 +173,7 @@ func (e *Endorsements) RevocationLists() []*x509.RevocationList {
 	if e == nil {
 		return nil
 	}
-	return inOrder(e.crls, strings.Compare)
+	return union(inOrder(e.crls, strings.Compare), e.base.RevocationLists(), sameCRL)
 }
 
 // AllDocuments returns every collateral document, ordered by type and key.
@@ -162,9 +181,35 @@ func (e *Endorsements) AllDocuments() []Document {
 	if e == nil {
 		return nil
 	}
-	return inOrder(e.documents, func(a, b documentKey) int {
+	own := inOrder(e.documents, func(a, b documentKey) int {
 		return cmp.Or(cmp.Compare(a.typ, b.typ), cmp.Compare(a.key, b.key))
 	})
+	return union(own, e.base.AllDocuments(), sameDocument)
+}
+
+// union returns the entries of upper and those of lower that are not among them.
+func union[T any](upper, lower []T, same func(a, b T) bool) []T {
+	if len(lower) == 0 {
+		return upper
+	}
+	if len(upper) == 0 {
+		return lower
+	}
+	all := slices.Clip(upper)
+	for _, entry := range lower {
+		if !slices.ContainsFunc(upper, func(known T) bool { return same(known, entry) }) {
+			all = append(all, entry)
+		}
+	}
+	return all
+}
+
+func sameCertificate(a, b *x509.Certificate) bool { return bytes.Equal(a.Raw, b.Raw) }
+
+func sameCRL(a, b *x509.RevocationList) bool { return bytes.Equal(a.Raw, b.Raw) }
+
+func sameDocument(a, b Document) bool {
+	return a.Type == b.Type && a.Key == b.Key && bytes.Equal(a.Raw, b.Raw)
 }
 
 // inOrder flattens an index by its ordered keys.
@@ -176,12 +221,12 @@ func inOrder[K comparable, V any](index map[K][]V, compare func(a, b K) int) []V
 	return out
 }
 
-// Len returns the number of entries.
+// Len returns the number of entries; what is in both parts of a view counts twice.
 func (e *Endorsements) Len() int {
 	if e == nil {
 		return 0
 	}
-	return len(e.held)
+	return len(e.held) + e.base.Len()
 }
 
 func extensionKey(oid asn1.ObjectIdentifier, value []byte) string {

@@ -52,12 +52,6 @@ type Attester interface {
 	Attest(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error)
 }
 
-// Missing names an endorsement that a verification needed and did not have.
-type Missing struct {
-	Type string `json:"type"` // "vcek", "vlek", "ask", "tcb-info", "qe-identity", "pck-crl", "root-crl", "crl", …
-	ID   string `json:"id"`   // which one, in the vendor's terms: product, chip and TCB, or FMSPC
-}
-
 // Outcome is what a verifier found. The zero Outcome is not genuine.
 type Outcome struct {
 	Checks evidence.Checks
@@ -67,8 +61,13 @@ type Outcome struct {
 	// ReportData is the caller's data as the signed evidence carries it
 	// (REPORT_DATA, 64 bytes; a TPM's extraData), or nil if it could not be decoded.
 	ReportData []byte
-	// Missing lists endorsements without which nothing can be decided.
-	Missing []Missing
+	// Missing lists endorsements without which nothing can be decided, in the order
+	// in which one rests on the other. Beside a failed check it lists what could
+	// still clear the evidence, and is empty if nothing could.
+	Missing []EndorsementName
+	// Lacking lists endorsements whose absence, or age, left a check undone that
+	// genuineness does not depend on but a policy may (a current CRL).
+	Lacking []EndorsementName
 	// ValidUntil is the earliest end of validity of the endorsements used.
 	ValidUntil time.Time
 }

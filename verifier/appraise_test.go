@@ -142,7 +142,7 @@ func TestAttack_D05_TechnologyThatPanics(t *testing.T) {
 }
 
 func TestVerdicts(t *testing.T) {
-	missing := func(o *tee.Outcome) { o.Missing = []tee.Missing{{Type: "vcek", ID: "Milan"}} }
+	missing := func(o *tee.Outcome) { o.Missing = []tee.EndorsementName{{Type: "vcek", ID: "Milan"}} }
 	for name, c := range map[string]struct {
 		outcome func(*tee.Outcome)
 		want    verifier.Verdict
@@ -177,7 +177,7 @@ func TestWorstItemDecides(t *testing.T) {
 			if o.Claims.Kind == bad {
 				o.Checks.Fail(evidence.CodeEvidenceMalformed, "", "")
 			} else {
-				o.Missing = []tee.Missing{{Type: "x"}}
+				o.Missing = []tee.EndorsementName{{Type: "x"}}
 			}
 		}})
 		if result.Verdict() != verifier.Rejected {

@@ -35,4 +35,4 @@ func (v *Verifier) Examine(bundle evidence.Bundle, reportData []byte) Examinatio
 }
 
 // Missing lists the endorsements that were needed and not at hand.
-func (e Examination) Missing() []tee.Missing { return missingOf(e.Items) }
+func (e Examination) Missing() []tee.EndorsementName { return missingOf(e.Items) }

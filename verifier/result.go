@@ -128,7 +128,7 @@ func (r Result) ReportData() [][]byte {
 
 // Missing lists the endorsements that were needed and not at hand: without
 // which nothing can be decided, or without which the policy could not decide.
-func (r Result) Missing() []tee.Missing {
+func (r Result) Missing() []tee.EndorsementName {
 	missing := missingOf(r.r.items)
 	if r.r.verdict != Undecided {
 		return missing
@@ -142,10 +142,10 @@ func (r Result) Missing() []tee.Missing {
 }
 
 // missingList names the revocation list of a kind's chain by its root.
-func missingList(items []Item, kind evidence.Kind) []tee.Missing {
+func missingList(items []Item, kind evidence.Kind) []tee.EndorsementName {
 	for _, item := range items {
 		if anchor := item.Outcome.Claims.TrustAnchor; item.Kind == kind && anchor != nil {
-			return []tee.Missing{{Type: "crl", ID: anchor.Name}}
+			return []tee.EndorsementName{{Type: "crl", ID: anchor.Name}}
 		}
 	}
 	return nil
@@ -170,8 +170,8 @@ func claimsOf(items []Item) []evidence.Claims {
 	return claims
 }
 
-func missingOf(items []Item) []tee.Missing {
-	var missing []tee.Missing
+func missingOf(items []Item) []tee.EndorsementName {
+	var missing []tee.EndorsementName
 	for _, item := range items {
 		missing = append(missing, item.Outcome.Missing...)
 	}

@@ -17,7 +17,7 @@ const (
 
 // urlOf says where a missing endorsement can be had, or returns "". claims are
 // unverified: they serve to find the endorsement, which is then judged itself.
-func urlOf(m tee.Missing, claims evidence.Claims) string {
+func urlOf(m tee.EndorsementName, claims evidence.Claims) string {
 	switch {
 	case claims.SEVSNP != nil:
 		return amdURL(m, claims.SEVSNP)
@@ -28,7 +28,7 @@ func urlOf(m tee.Missing, claims evidence.Claims) string {
 }
 
 // urlAmong is urlOf where it is not known whose endorsement is missing.
-func urlAmong(m tee.Missing, all []evidence.Claims) string {
+func urlAmong(m tee.EndorsementName, all []evidence.Claims) string {
 	for _, claims := range all {
 		if place := urlOf(m, claims); place != "" {
 			return place
@@ -38,7 +38,7 @@ func urlAmong(m tee.Missing, all []evidence.Claims) string {
 }
 
 // amdURL follows AMD's key distribution service (AMD 57230, chapter 4).
-func amdURL(m tee.Missing, c *evidence.SNPClaims) string {
+func amdURL(m tee.EndorsementName, c *evidence.SNPClaims) string {
 	product := c.Product
 	if product == "" {
 		product = "{Milan|Genoa|…}"
@@ -81,7 +81,7 @@ func levels(tcb evidence.SNPTCB) string {
 }
 
 // intelURL follows Intel's provisioning certification service, API version 4.
-func intelURL(m tee.Missing, c *evidence.TDXClaims) string {
+func intelURL(m tee.EndorsementName, c *evidence.TDXClaims) string {
 	switch m.Type {
 	case "tcb-info":
 		fmspc := "{fmspc}"

@@ -159,7 +159,7 @@ func TestOpenAPIHoldsTheHandlers(t *testing.T) {
 	a := start(t, servertest.Options{Judge: func(item evidence.Item) tee.Outcome {
 		o := teetest.Genuine(teetest.Claims(item.Kind()), teetest.ReportData(item))
 		if missing {
-			o.Missing = []tee.Missing{{Type: "vcek", ID: "Milan"}}
+			o.Missing = []tee.EndorsementName{{Type: "vcek", ID: "Milan"}}
 		}
 		return o
 	}})

@@ -75,7 +75,7 @@ type Problem struct {
 	AttestationID string           `json:"attestation_id,omitempty"`
 	Verdict       verifier.Verdict `json:"verdict,omitempty"`
 	Checks        evidence.Checks  `json:"checks,omitempty"`
-	Missing       []tee.Missing    `json:"missing,omitempty"`
+	Missing       []tee.EndorsementName    `json:"missing,omitempty"`
 
 	// Of a service that is not ready.
 	Parts []Part `json:"parts,omitempty"`

@@ -447,7 +447,7 @@ func TestAppraisalNeedsReportData(t *testing.T) {
 }
 
 func TestUndecidedSaysWhatIsMissing(t *testing.T) {
-	missing := []tee.Missing{{Type: "vcek", ID: "Milan 00"}}
+	missing := []tee.EndorsementName{{Type: "vcek", ID: "Milan 00"}}
 	a := start(t, servertest.Options{Judge: func(item evidence.Item) tee.Outcome {
 		o := teetest.Genuine(teetest.Claims(item.Kind()), teetest.ReportData(item))
 		o.Missing = missing

@@ -178,7 +178,7 @@ type path struct {
 
 // examineChain looks for a chain that holds. It returns the first without a
 // failure, or else the first that was tried; nil if no chain could be verified.
-func (v *Verifier) examineChain(key *keyCertificate, in *input, checks *evidence.Checks) (*path, []tee.Missing) {
+func (v *Verifier) examineChain(key *keyCertificate, in *input, checks *evidence.Checks) (*path, []tee.EndorsementName) {
 	const want = "key, one AMD signing key, trusted AMD root key"
 	issuers, untried := v.issuersOf(key, in.endorsements, in.supplied)
 	if len(issuers) == 0 {
@@ -217,7 +217,7 @@ func (v *Verifier) examineChain(key *keyCertificate, in *input, checks *evidence
 
 // withoutIssuer reports that nothing could be tried: undecided if only the
 // issuer's certificate is missing, refused if no trusted root has such an issuer.
-func (v *Verifier) withoutIssuer(key *keyCertificate, checks *evidence.Checks, want string) []tee.Missing {
+func (v *Verifier) withoutIssuer(key *keyCertificate, checks *evidence.Checks, want string) []tee.EndorsementName {
 	notPerformed(checks, "the issuer's certificate is not there", evidence.CodeSNPValidity, evidence.CodeSNPRevocation)
 	name := key.cert.Issuer.CommonName
 	if !v.isExpected(key) {
@@ -228,13 +228,13 @@ func (v *Verifier) withoutIssuer(key *keyCertificate, checks *evidence.Checks, w
 }
 
 // missingIssuer reports that the certificate of key's issuer was not found.
-func missingIssuer(key *keyCertificate, checks *evidence.Checks, want, why string) []tee.Missing {
+func missingIssuer(key *keyCertificate, checks *evidence.Checks, want, why string) []tee.EndorsementName {
 	checks.NotPerformed(evidence.CodeSNPChain, want, why)
-	missing := tee.Missing{Type: "ask", ID: key.cert.Issuer.CommonName}
+	missing := tee.EndorsementName{Type: "ask", ID: key.cert.Issuer.CommonName}
 	if key.kind == vlek {
 		missing.Type = "asvk"
 	}
-	return []tee.Missing{missing}
+	return []tee.EndorsementName{missing}
 }
 
 // examinePath checks what time can change about a verified chain.

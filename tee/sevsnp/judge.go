@@ -11,7 +11,7 @@ import (
 // judgement is what one key's certificate makes of a report.
 type judgement struct {
 	checks  evidence.Checks
-	missing []tee.Missing
+	missing []tee.EndorsementName
 	line    *product // as the certificate has it, where the report does not say
 	key     *keyCertificate
 	path    *path
@@ -55,7 +55,7 @@ func (v *Verifier) judge(r *report, line *product, sig *signature, in *input) *j
 	}
 	candidates, untried := v.candidates(r, in)
 	if len(candidates) == 0 && untried == 0 {
-		j := &judgement{missing: []tee.Missing{missingKey(r, line)}}
+		j := &judgement{missing: []tee.EndorsementName{missingKey(r, line)}}
 		got := "it is not there"
 		if in.unreadable > 0 {
 			got += fmt.Sprintf("; %d of the certificates that came with the report cannot be read", in.unreadable)
@@ -75,7 +75,7 @@ func (v *Verifier) judge(r *report, line *product, sig *signature, in *input) *j
 		}
 	}
 	if untried > 0 {
-		j := &judgement{missing: []tee.Missing{missingKey(r, line)}}
+		j := &judgement{missing: []tee.EndorsementName{missingKey(r, line)}}
 		j.checks.NotPerformed(evidence.CodeSNPKeyCertificate, "the "+r.key.String()+"'s certificate",
 			fmt.Sprintf("none of the %d that were tried clears the report, and %d more may be its key's; send the certificate with the report", len(candidates), untried))
 		notPerformed(&j.checks, "too many certificates may be the signing key's", rest...)

@@ -170,19 +170,19 @@ func (v *Verifier) onlyKey(e *tee.Endorsements) []candidate {
 
 // missingKey names the certificate that the report needs as AMD's key
 // distribution service does: product line, chip, TCB.
-func missingKey(r *report, p *product) tee.Missing {
+func missingKey(r *report, p *product) tee.EndorsementName {
 	line := "unknown"
 	if p != nil {
 		line = p.name
 	}
 	if r.key == vlek {
-		return tee.Missing{Type: "vlek", ID: fmt.Sprintf("%s?%s", line, r.reported)}
+		return tee.EndorsementName{Type: "vlek", ID: fmt.Sprintf("%s?%s", line, r.reported)}
 	}
 	chip := "masked"
 	if !r.chipMasked() {
 		chip = fmt.Sprintf("%x", r.chipID)
 	}
-	return tee.Missing{Type: "vcek", ID: fmt.Sprintf("%s/%s?%s", line, chip, r.reported)}
+	return tee.EndorsementName{Type: "vcek", ID: fmt.Sprintf("%s/%s?%s", line, chip, r.reported)}
 }
 
 // supplied parses the certificates that came with a report and counts those that

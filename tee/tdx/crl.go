@@ -50,7 +50,7 @@ type crlKey struct{ issuer, crl string }
 // that is valid at now: it says until when absence from the lists counts. If
 // there is none, it records why under code and, where the CRL is simply not
 // there, what is missing.
-func (r *run) crl(issuer *x509.Certificate, code evidence.Code, missing tee.Missing) revocationLists {
+func (r *run) crl(issuer *x509.Certificate, code evidence.Code, missing tee.EndorsementName) revocationLists {
 	candidates := latest(r.endorsements.CRLs(issuer.RawSubject))
 	if len(candidates) == 0 {
 		r.miss(missing)

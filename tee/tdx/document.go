@@ -90,7 +90,7 @@ func (r *run) signers(a *anchor) []*x509.Certificate {
 	}
 	switch {
 	case len(candidates) == 0:
-		r.miss(tee.Missing{Type: "tcb-signing-chain", ID: cnSigning})
+		r.miss(tee.EndorsementName{Type: "tcb-signing-chain", ID: cnSigning})
 		r.checks.NotPerformed(evidence.CodeTDXSigningChain, "a TCB signing certificate", "there is none")
 	default:
 		r.checks.Judge(len(genuine) > 0, evidence.CodeTDXSigningChain, "a TCB signing certificate under "+a.claim.Name, countText(len(genuine), len(candidates)))
@@ -120,7 +120,7 @@ func (r *run) document(kind documentKind, key string, signers []*x509.Certificat
 	candidates := r.endorsements.Documents(kind.typ, key)
 	want := "a " + string(kind.typ) + " for " + key
 	if len(candidates) == 0 {
-		r.miss(tee.Missing{Type: string(kind.typ), ID: key})
+		r.miss(tee.EndorsementName{Type: string(kind.typ), ID: key})
 		notPerformed(r.checks, "there is no "+want[2:], kind.format, kind.genuine)
 		return nil
 	}

@@ -107,8 +107,8 @@ func (r *run) unendorsed() {
 
 // revocation looks the chain's certificates up in the CRLs of their issuers.
 func (r *run) revocation(c *chain) {
-	r.rootCRLs = r.crl(c.anchor.cert, evidence.CodeTDXRootCRL, tee.Missing{Type: "root-crl", ID: cnRoot})
-	pckCRLs := r.crl(c.ca, evidence.CodeTDXPCKCRL, tee.Missing{Type: "pck-crl", ID: c.caName()})
+	r.rootCRLs = r.crl(c.anchor.cert, evidence.CodeTDXRootCRL, tee.EndorsementName{Type: "root-crl", ID: cnRoot})
+	pckCRLs := r.crl(c.ca, evidence.CodeTDXPCKCRL, tee.EndorsementName{Type: "pck-crl", ID: c.caName()})
 	r.notRevoked(evidence.CodeTDXCARevocation, r.rootCRLs, c.ca)
 	r.notRevoked(evidence.CodeTDXPCKRevocation, pckCRLs, c.leaf)
 }
@@ -221,4 +221,4 @@ func (r *run) validity() {
 }
 
 // miss records a missing endorsement.
-func (r *run) miss(m tee.Missing) { r.outcome.Missing = append(r.outcome.Missing, m) }
+func (r *run) miss(m tee.EndorsementName) { r.outcome.Missing = append(r.outcome.Missing, m) }

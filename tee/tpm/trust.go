@@ -191,7 +191,7 @@ func (x *examination) unproved(leaf akCertificate, err error) {
 	var missing missingIssuer
 	if errors.As(err, &missing) {
 		x.checks().NotPerformed(evidence.CodeTPMAKChain, want, err.Error())
-		x.out.Missing = append(x.out.Missing, tee.Missing{Type: "ak-intermediate", ID: string(missing)})
+		x.out.Missing = append(x.out.Missing, tee.EndorsementName{Type: "ak-intermediate", ID: string(missing)})
 	} else {
 		x.checks().Fail(evidence.CodeTPMAKChain, want, err.Error())
 	}
