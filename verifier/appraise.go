@@ -7,6 +7,7 @@ import (
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/policies"
+	"github.com/quotary/quotary/tee"
 )
 
 // Request asks for an appraisal.
@@ -14,6 +15,9 @@ type Request struct {
 	Bundle evidence.Bundle
 	// Freshness says what the evidence must be bound to: an [Answer] or a [BackgroundCheck].
 	Freshness Freshness
+	// Endorsements came with the evidence. They are no more trusted than any others;
+	// who sends them saves the service from fetching them. Nil means none.
+	Endorsements *tee.Endorsements
 }
 
 // Freshness is an [Answer] or a [BackgroundCheck].
@@ -62,7 +66,8 @@ func (v *Verifier) Appraise(req Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r.items = v.judge(bundle, expected(bundle), now)
+	r.appraisal = appraisal{bundle: bundle, expected: expected(bundle), endorsements: req.Endorsements}
+	r.items = v.judge(r.appraisal, now)
 	v.decide(r)
 	return Result{r}, nil
 }
@@ -84,14 +89,15 @@ func (v *Verifier) answer(a Answer, r *result) error {
 	if err != nil {
 		return err
 	}
-	r.purpose, r.audience, r.nonce = challenge.Purpose, challenge.Audience, challenge.Nonce[:]
+	r.challenge = challenge
 	r.key, err = a.key()
 	return err
 }
 
 // bound expects the binding of the answered challenge, the key and the bundle.
 func (r *result) bound(bundle evidence.Bundle) *expectation {
-	return ofBinding(evidence.NewBinding(r.purpose, [evidence.NonceSize]byte(r.nonce), r.key.SPKI(), r.audience, bundle.Kinds()))
+	c := r.challenge
+	return ofBinding(evidence.NewBinding(c.Purpose, c.Nonce, r.key.SPKI(), c.Audience, bundle.Kinds()))
 }
 
 // key decodes the one key that the answer names.
@@ -123,10 +129,10 @@ func (v *Verifier) decide(r *result) {
 	if verdict != Genuine {
 		r.verdict = verdict
 		r.checks.NotPerformed(evidence.CodePolicyEvaluated, "", "the evidence is not genuine, so no policy was asked")
-		r.nonce = nil
 		return
 	}
-	if r.purpose == "" {
+	r.nonce = r.challenge.Nonce[:]
+	if r.challenge.Purpose == "" {
 		r.nonce = boundData(r.items)
 	}
 	r.decision = v.policies().Evaluate(policies.Input{

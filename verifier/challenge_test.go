@@ -26,6 +26,8 @@ type service struct {
 	domain     string
 	at         time.Time
 	noPolicies bool
+
+	endorsements func() *tee.Endorsements
 }
 
 var acceptSNP = `apiVersion: quotary.dev/v1
@@ -51,7 +53,7 @@ func (s *service) verifier(tb testing.TB) *verifier.Verifier {
 	tb.Helper()
 	config := verifier.Config{
 		Technologies: s.technology, TrustDomain: s.domain, AcceptSimulated: s.simulated,
-		Challenges: s.challenges, Now: func() time.Time { return s.at },
+		Challenges: s.challenges, Now: func() time.Time { return s.at }, Endorsements: s.endorsements,
 	}
 	if !s.noPolicies {
 		set, err := policies.Load(policies.File{Name: "p", Data: []byte(s.policy)})

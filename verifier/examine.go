@@ -26,7 +26,7 @@ func (v *Verifier) Examine(bundle evidence.Bundle, reportData []byte) Examinatio
 		checks.Fail(evidence.CodeOf(err), "a bundle of evidence", err.Error())
 		return Examination{Verdict: Rejected, Checks: checks}
 	}
-	r := &result{items: v.judge(bundle, ofCaller(reportData), v.now())}
+	r := &result{items: v.judge(appraisal{bundle: bundle, expected: ofCaller(reportData)}, v.now())}
 	verdict := conclude(r)
 	if verdict == Genuine {
 		r.checks = append(r.checks, policies.Advise(claimsOf(r.items))...)

@@ -24,15 +24,22 @@ type expectation struct {
 	holds func(kind evidence.Kind, got []byte) bool
 }
 
+// appraisal is what an appraisal judges.
+type appraisal struct {
+	bundle       evidence.Bundle
+	expected     *expectation
+	endorsements *tee.Endorsements // came with the evidence
+}
+
 // judge verifies every item of a bundle and compares its binding.
-func (v *Verifier) judge(bundle evidence.Bundle, expected *expectation, now time.Time) []Item {
-	endorsements := v.endorsements()
-	items := make([]Item, len(bundle))
-	for i, item := range bundle {
+func (v *Verifier) judge(a appraisal, now time.Time) []Item {
+	endorsements := a.endorsements.Over(v.endorsements())
+	items := make([]Item, len(a.bundle))
+	for i, item := range a.bundle {
 		outcome := v.verify(item, endorsements, tee.Params{Now: now})
 		markSimulated(&outcome.Claims)
 		outcome.Checks = slices.Clone(outcome.Checks) // a technology may remember them
-		compare(&outcome, item.Kind(), expected)
+		compare(&outcome, item.Kind(), a.expected)
 		for j := range outcome.Checks {
 			outcome.Checks[j].Kind = item.Kind()
 		}

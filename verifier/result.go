@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -27,8 +28,9 @@ type Result struct{ r *result }
 type result struct {
 	id           string
 	verdict      Verdict
-	purpose      evidence.Purpose // empty for a background check
-	audience     string
+	challenge    evidence.Challenge // the zero Challenge for a background check
+	appraisal    appraisal
+	replaced     atomic.Bool // by a second appraisal
 	nonce        []byte
 	key          evidence.Key
 	items        []Item
@@ -50,7 +52,7 @@ func (r Result) Accepted() bool { return r.r != nil && r.r.verdict == Accepted }
 // issued on r: accepted, for the purpose of a certificate, under a challenge of
 // this service.
 func (r Result) CertificateKey() (evidence.Key, bool) {
-	if !r.Accepted() || r.r.purpose != evidence.PurposeCertificate || r.r.key.IsZero() {
+	if !r.Accepted() || r.r.challenge.Purpose != evidence.PurposeCertificate || r.r.key.IsZero() {
 		return evidence.Key{}, false
 	}
 	return r.r.key, true
@@ -63,10 +65,10 @@ func (r Result) ID() string { return r.r.id }
 func (r Result) Verdict() Verdict { return r.r.verdict }
 
 // Purpose is what the challenge was for, or empty for a background check.
-func (r Result) Purpose() evidence.Purpose { return r.r.purpose }
+func (r Result) Purpose() evidence.Purpose { return r.r.challenge.Purpose }
 
 // Audience is the trust domain of the challenge, or empty for a background check.
-func (r Result) Audience() string { return r.r.audience }
+func (r Result) Audience() string { return r.r.challenge.Audience }
 
 // Nonce is what proves freshness: the challenge's nonce, once the evidence was
 // found to carry its binding; in a background check the caller's data as found in
@@ -101,7 +103,7 @@ func (r Result) Items() []Item {
 	items := slices.Clone(r.r.items)
 	for i := range items {
 		o := &items[i].Outcome
-		o.Checks, o.Missing = slices.Clone(o.Checks), slices.Clone(o.Missing)
+		o.Checks, o.Missing, o.Lacking = slices.Clone(o.Checks), slices.Clone(o.Missing), slices.Clone(o.Lacking)
 		o.Claims, o.ReportData = o.Claims.Clone(), slices.Clone(o.ReportData)
 	}
 	return items
@@ -129,26 +131,29 @@ func (r Result) ReportData() [][]byte {
 // Missing lists the endorsements that were needed and not at hand: without
 // which nothing can be decided, or without which the policy could not decide.
 func (r Result) Missing() []tee.EndorsementName {
-	missing := missingOf(r.r.items)
-	if r.r.verdict != Undecided {
-		return missing
+	if r.r.verdict == Undecided && r.r.policyDigest != "" {
+		return lackingOf(r.r.items)
 	}
-	for _, c := range r.r.checks {
-		if c.Status == evidence.NotPerformed && (c.Code == evidence.CodePolicySNPRevocation || c.Code == evidence.CodePolicyTPMRevocation) {
-			missing = append(missing, missingList(r.r.items, c.Kind)...)
-		}
-	}
-	return missing
+	return missingOf(r.r.items)
 }
 
-// missingList names the revocation list of a kind's chain by its root.
-func missingList(items []Item, kind evidence.Kind) []tee.EndorsementName {
-	for _, item := range items {
-		if anchor := item.Outcome.Claims.TrustAnchor; item.Kind == kind && anchor != nil {
-			return []tee.EndorsementName{{Type: "crl", ID: anchor.Name}}
+// Wanted lists the endorsements with which the verdict could become another:
+// see [Verifier.Reappraise]. It is empty if something speaks against the evidence
+// that no endorsement could change, its binding for example.
+func (r Result) Wanted() []tee.EndorsementName {
+	if r.r.verdict == Undecided {
+		return r.Missing()
+	}
+	if r.r.verdict == Accepted || r.r.policyDigest != "" {
+		return nil
+	}
+	for _, item := range r.r.items {
+		binding, _ := item.Outcome.Checks.Get(evidence.CodeBinding)
+		if !item.Outcome.Genuine() && (len(item.Outcome.Missing) == 0 || binding.Status == evidence.Fail) {
+			return nil
 		}
 	}
-	return nil
+	return r.Missing()
 }
 
 // Simulated reports whether any item rests on a simulated root.
@@ -176,6 +181,15 @@ func missingOf(items []Item) []tee.EndorsementName {
 		missing = append(missing, item.Outcome.Missing...)
 	}
 	return missing
+}
+
+// lackingOf lists what left checks undone that a policy may ask for.
+func lackingOf(items []Item) []tee.EndorsementName {
+	var lacking []tee.EndorsementName
+	for _, item := range items {
+		lacking = append(lacking, item.Outcome.Lacking...)
+	}
+	return lacking
 }
 
 // earliest returns the earlier of two instants, where zero means unbounded.

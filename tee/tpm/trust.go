@@ -218,4 +218,7 @@ func (x *examination) trustChain(c *chain) {
 		x.out.ValidUntil = until
 	}
 	x.claims.RevocationChecked = whole
+	if !whole {
+		x.out.Lacking = []tee.EndorsementName{{Type: "crl", ID: c.anchor.name}}
+	}
 }
