@@ -43,6 +43,9 @@ const (
 	// MaxCSR bounds a certificate request: one with an RSA-4096 key and no names
 	// takes 1.6 KiB.
 	MaxCSR = 4 << 10
+	// MaxAuxiliaryEntries bounds an auxiliary certificate table of SEV-SNP; AMD
+	// defines five entries, hosts may add their own.
+	MaxAuxiliaryEntries = 16
 	// maxSealed bounds a sealed challenge in characters: with the longest audience
 	// it takes about 500.
 	maxSealed = 1024

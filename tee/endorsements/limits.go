@@ -27,7 +27,4 @@ const (
 	// MaxRecordDepth bounds the nesting of recorded responses: headers and body
 	// in a response, responses in a record, a document as text in a body.
 	MaxRecordDepth = 4
-	// MaxAuxiliaryEntries bounds an auxiliary certificate table; AMD defines five
-	// entries, hosts may add their own.
-	MaxAuxiliaryEntries = 16
 )

@@ -47,9 +47,9 @@ func TestParseRecognisesByContent(t *testing.T) {
 		{"record with headers and body", `{"status":200,"headers":` + record("Issuer-Chain", certPEM(pki.root)) + `,"body":` + qeIdentity + `}`, "1 certificate, qe-identity TD_QE"},
 		{"record with body and signature apart", record("tcb_info", `{"fmspc":"00806F050000"}`, "tcb_info_signature", "00ff"), "tcb-info 00806f050000"},
 		{"auxiliary table, DER and PEM", string(auxiliaryTable(
-			tableEntry{id: auxiliaryCertificates[2], blob: pki.leaf},
-			tableEntry{id: auxiliaryCertificates[0], blob: []byte(certPEM(pki.root))},
-			tableEntry{id: guid{0xec, 0xae}, blob: []byte("something else")},
+			tableEntry{id: evidence.AuxiliaryVCEK, blob: pki.leaf},
+			tableEntry{id: evidence.AuxiliaryARK, blob: []byte(certPEM(pki.root))},
+			tableEntry{id: evidence.AuxiliaryGUID{0xec, 0xae}, blob: []byte("something else")},
 		)) + strings.Repeat("\x00", 100), "2 certificates"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -64,11 +64,11 @@ func TestParseRecognisesByContent(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	pki := newPKI(t)
-	vcek, ark := auxiliaryCertificates[2], auxiliaryCertificates[0]
+	vcek, ark := evidence.AuxiliaryVCEK, evidence.AuxiliaryARK
 	table := auxiliaryTable(tableEntry{id: vcek, blob: pki.leaf})
-	many := make([]tableEntry, MaxAuxiliaryEntries+1)
+	many := make([]tableEntry, evidence.MaxAuxiliaryEntries+1)
 	for i := range many {
-		many[i] = tableEntry{id: guid{byte(i + 1)}, blob: []byte{1}}
+		many[i] = tableEntry{id: evidence.AuxiliaryGUID{byte(i + 1)}, blob: []byte{1}}
 	}
 	many[0].id = vcek
 	for _, test := range []struct {
@@ -172,7 +172,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(qeIdentity))
 	f.Add([]byte(`{"headers":{"chain":"-----BEGIN%20CERTIFICATE-----"},"body":` + tcbInfo + `}`))
 	f.Add([]byte(`{"tcb_info":"{\"fmspc\":\"00806F050000\"}","tcb_info_signature":"00"}`))
-	f.Add(auxiliaryTable(tableEntry{id: auxiliaryCertificates[2], blob: pki.leaf}))
+	f.Add(auxiliaryTable(tableEntry{id: evidence.AuxiliaryVCEK, blob: pki.leaf}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var e tee.Endorsements
 		err := Parse("fuzz", data, &e)

@@ -11,6 +11,8 @@ import (
 	"math/big"
 	"testing"
 	"time"
+
+	"github.com/quotary/quotary/evidence"
 )
 
 // testPKI is a root with a CRL, and a leaf.
@@ -59,7 +61,7 @@ const qeIdentity = `{"enclaveIdentity":{"id":"TD_QE","version":2},"signature":"0
 // tableEntry is one entry of an auxiliary table; a zero offset means behind the
 // blobs before it.
 type tableEntry struct {
-	id     guid
+	id     evidence.AuxiliaryGUID
 	offset uint32
 	blob   []byte
 }
