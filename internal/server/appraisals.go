@@ -31,7 +31,7 @@ type appraisal struct {
 }
 
 func (s *Server) decodeAppraisal(x *exchange, body []byte) (a appraisal, err error) {
-	o, err := decodeObject(body, "evidence", "report_data", "token", "audience")
+	o, err := decodeObject(body, memberEvidence, memberEndorsements, "report_data", "token", "audience")
 	if err != nil {
 		return a, err
 	}
@@ -54,7 +54,8 @@ func (s *Server) decodeAppraisal(x *exchange, body []byte) (a appraisal, err err
 	}
 	x.kinds = bundle.Kinds()
 	a.request = verifier.Request{Bundle: bundle, Freshness: verifier.BackgroundCheck{ReportData: data}}
-	return a, nil
+	a.request.Endorsements, err = o.endorsements()
+	return a, err
 }
 
 // reportData returns what the caller expects in the evidence. It must be given:

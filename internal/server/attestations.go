@@ -55,7 +55,7 @@ type attestation struct {
 
 // decodeAttestation returns the challenge with an error too, if it could be read.
 func (s *Server) decodeAttestation(x *exchange, body []byte) (a attestation, err error) {
-	o, err := decodeObject(body, "challenge", "evidence", "csr", "public_key", "token", "audience")
+	o, err := decodeObject(body, "challenge", "evidence", memberEndorsements, "csr", "public_key", "token", "audience")
 	if err != nil {
 		return a, err
 	}
@@ -81,7 +81,8 @@ func (s *Server) decodeAttestation(x *exchange, body []byte) (a attestation, err
 	}
 	x.kinds = bundle.Kinds()
 	a.request = verifier.Request{Bundle: bundle, Freshness: answer}
-	return a, nil
+	a.request.Endorsements, err = o.endorsements()
+	return a, err
 }
 
 // attest answers POST /v1/attestations: decode, appraise, issue, record, and
@@ -117,10 +118,11 @@ func (s *Server) granted(x *exchange, action string, work func(*exchange, []byte
 // underGate does the part of a request that costs CPU time within the bound on
 // how many do so at once.
 func (s *Server) underGate(x *exchange, work func() (*grant, error)) (*grant, error) {
-	if err := s.timed("wait", func() error { return s.gate.enter(x.r.Context()) }); err != nil {
+	err := s.timed("wait", func() (err error) { x.slot, err = s.gate.enter(x.r.Context()); return err })
+	if err != nil {
 		return nil, err
 	}
-	defer s.gate.leave()
+	defer x.slot.leave()
 	return work()
 }
 
@@ -136,16 +138,6 @@ func (s *Server) attestAndIssue(x *exchange, body []byte) (*grant, error) {
 	}
 	g := &grant{result: x.result}
 	return g, s.timed("issue", func() error { return s.issue(g, a) })
-}
-
-// judge appraises and returns an error unless the evidence is accepted.
-func (s *Server) judge(x *exchange, request verifier.Request) error {
-	return s.timed("appraise", func() (err error) {
-		if x.result, err = s.Appraiser.Appraise(request); err != nil {
-			return err
-		}
-		return verdictError(x.result)
-	})
 }
 
 // issue makes what the challenge's purpose calls for.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/strictjson"
+	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/endorsements"
 	"github.com/quotary/quotary/tokens"
 )
 
@@ -75,16 +78,30 @@ func decodeObject(body []byte, may ...string) (object, error) {
 		if !slices.Contains(may, m.Name) {
 			return nil, malformed(clip(m.Name, maxName), "there is no such member here; the members are %s", strings.Join(may, ", "))
 		}
-		if m.Name != memberEvidence && len(m.Value) > maxMember {
-			return nil, malformed(m.Name, "the member takes more than %d bytes", maxMember)
+		if most, bounded := mostOf(m.Name); bounded && len(m.Value) > most {
+			return nil, malformed(m.Name, "the member takes more than %d bytes", most)
 		}
 		o[m.Name] = m.Value
 	}
 	return o, nil
 }
 
-// memberEvidence is the one member that may be large.
-const memberEvidence = "evidence"
+// The members that may be large.
+const (
+	memberEvidence     = "evidence"
+	memberEndorsements = "endorsements"
+)
+
+// mostOf returns the bound on a member, if it has one of its own.
+func mostOf(name string) (most int, bounded bool) {
+	switch name {
+	case memberEvidence:
+		return 0, false
+	case memberEndorsements:
+		return maxEndorsements, true
+	}
+	return maxMember, true
+}
 
 // text returns a string member, or "" if it is not there. Null is no string.
 func (o object) text(name string) (string, error) {
@@ -141,6 +158,31 @@ func (o object) evidence() (evidence.Bundle, error) {
 		return nil, malformed("evidence", "the text is not base64url without padding")
 	}
 	return evidence.Parse(data)
+}
+
+// endorsements returns what came with the evidence to save the service from
+// fetching it: documents as base64 text, each recognised by its content. Nil if
+// there are none.
+func (o object) endorsements() (*tee.Endorsements, error) {
+	texts, err := o.texts(memberEndorsements)
+	if err != nil || len(texts) == 0 {
+		return nil, err
+	}
+	if len(texts) > maxStapled {
+		return nil, malformed(memberEndorsements, "more than %d documents", maxStapled)
+	}
+	e := &tee.Endorsements{}
+	for i, text := range texts {
+		field := fmt.Sprintf("%s[%d]", memberEndorsements, i)
+		data, err := base64.StdEncoding.Strict().DecodeString(text)
+		if err != nil || strings.ContainsAny(text, "\r\n") {
+			return nil, malformed(field, "this is not base64")
+		}
+		if err := endorsements.Parse(field, data, e); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
 }
 
 // der returns a member that holds DER as PEM of this label or as base64, or nil

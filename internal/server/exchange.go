@@ -25,6 +25,7 @@ type exchange struct {
 	started time.Time
 	route   string // the pattern that it matched, or "other"
 	place   *place // among the requests that are handled at once; nil if not bounded
+	slot    *slot  // among those that are appraised at once; nil before
 
 	status int // 0 until a response was written
 	sent   int

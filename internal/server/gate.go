@@ -26,8 +26,34 @@ func newGate(slots int) *gate {
 	return &gate{slots: semaphore.NewWeighted(int64(slots)), line: int64(slots) * queuePerSlot}
 }
 
-// enter waits for a slot; call leave afterwards.
-func (g *gate) enter(ctx context.Context) error {
+// slot is a request's place among those that run. It belongs to the request's goroutine.
+type slot struct {
+	gate *gate
+	held bool
+}
+
+// enter waits for a slot; call its leave afterwards.
+func (g *gate) enter(ctx context.Context) (*slot, error) {
+	s := &slot{gate: g}
+	return s, s.enter(ctx)
+}
+
+func (s *slot) enter(ctx context.Context) error {
+	err := s.gate.acquire(ctx)
+	s.held = err == nil
+	return err
+}
+
+// leave lets another request run. It does nothing if the slot was left already.
+func (s *slot) leave() {
+	if s.held {
+		s.gate.slots.Release(1)
+		s.held = false
+	}
+}
+
+// acquire takes a slot, or a place in the line for one.
+func (g *gate) acquire(ctx context.Context) error {
 	if g.slots.TryAcquire(1) {
 		return nil
 	}
@@ -42,8 +68,6 @@ func (g *gate) enter(ctx context.Context) error {
 	}
 	return nil
 }
-
-func (g *gate) leave() { g.slots.Release(1) }
 
 func errFull() error {
 	return evidence.Errorf(evidence.CodeOverloaded, "", "too many attestations at once; try again later")

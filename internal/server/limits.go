@@ -6,11 +6,16 @@ const (
 	// maxBody bounds a request's body. The largest is 256 KiB of evidence
 	// (evidence.MaxEncoded) as base64url, 342 KiB, with a challenge and a key.
 	maxBody = 384 << 10
-	// maxMembers bounds the members of a request: the one with the most has six.
+	// maxMembers bounds the members of a request: the one with the most has seven.
 	maxMembers = 16
-	// maxMember bounds every member of a body but the evidence, as JSON: a
+	// maxMember bounds every other member of a body but the evidence, as JSON: a
 	// certificate request of evidence.MaxCSR takes 5.6 KiB as PEM.
 	maxMember = 8 << 10
+	// maxEndorsements bounds the endorsements that come with evidence, as JSON. A TDX
+	// platform's set takes 40 KiB, of which the PCK CRL is half; SNP's takes 5 KiB.
+	maxEndorsements = 128 << 10
+	// maxStapled bounds their number: a set has eight documents at most.
+	maxStapled = 16
 	// maxHeader bounds a request's headers; ours take under 1 KiB.
 	maxHeader = 16 << 10
 	// maxInFlight bounds the requests that are handled at once, and with maxBody
@@ -52,6 +57,16 @@ const (
 	// put right (a missing endorsement, a full disk).
 	retrySoon  = 1 * time.Second
 	retryLater = 60 * time.Second
+
+	// retryLatest bounds what a client is told to wait for a vendor: whatever the
+	// vendor says, an operator may have put an endorsement there meanwhile.
+	retryLatest = 15 * time.Minute
+	// fetchPatience is how long a request waits for vendors altogether. They answer
+	// in a second or not at all; what comes later is there for the next attempt.
+	fetchPatience = 8 * time.Second
+	// fetchRounds bounds how often a request's wants are fetched: its key's
+	// certificate, then what that leads to, then a revocation list.
+	fetchRounds = 3
 
 	// refusalsPerSecond and refusalBurst bound the audit events of refused
 	// requests, which cost a sender nothing: at most 1.3 GB a day under attack.

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"cmp"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -27,11 +29,16 @@ var statuses = map[evidence.Code]int{
 	evidence.CodeChallengeMalformed: http.StatusBadRequest,
 	evidence.CodeKeyMalformed:       http.StatusBadRequest,
 	evidence.CodeIssuingAudience:    http.StatusBadRequest,
-	evidence.CodeRequestTooLarge:    http.StatusRequestEntityTooLarge,
-	evidence.CodeEvidenceTooLarge:   http.StatusRequestEntityTooLarge,
-	evidence.CodeRequestMediaType:   http.StatusUnsupportedMediaType,
-	evidence.CodeContentEncoding:    http.StatusUnsupportedMediaType,
-	evidence.CodeRequestTimeout:     http.StatusRequestTimeout,
+
+	evidence.CodeEndorsementUnrecognised: http.StatusBadRequest,
+	evidence.CodeEndorsementMalformed:    http.StatusBadRequest,
+	evidence.CodeEndorsementTooLarge:     http.StatusRequestEntityTooLarge,
+
+	evidence.CodeRequestTooLarge:  http.StatusRequestEntityTooLarge,
+	evidence.CodeEvidenceTooLarge: http.StatusRequestEntityTooLarge,
+	evidence.CodeRequestMediaType: http.StatusUnsupportedMediaType,
+	evidence.CodeContentEncoding:  http.StatusUnsupportedMediaType,
+	evidence.CodeRequestTimeout:   http.StatusRequestTimeout,
 
 	// The challenge was good once.
 	evidence.CodeChallengeSpent:   http.StatusConflict,
@@ -72,13 +79,15 @@ type Problem struct {
 	RequestID string `json:"request_id"`
 
 	// Of an appraisal that was not accepted.
-	AttestationID string           `json:"attestation_id,omitempty"`
-	Verdict       verifier.Verdict `json:"verdict,omitempty"`
-	Checks        evidence.Checks  `json:"checks,omitempty"`
-	Missing       []tee.EndorsementName    `json:"missing,omitempty"`
+	AttestationID string                `json:"attestation_id,omitempty"`
+	Verdict       verifier.Verdict      `json:"verdict,omitempty"`
+	Checks        evidence.Checks       `json:"checks,omitempty"`
+	Missing       []tee.EndorsementName `json:"missing,omitempty"`
 
 	// Of a service that is not ready.
 	Parts []Part `json:"parts,omitempty"`
+
+	retryAfter time.Duration // zero for the usual time
 }
 
 // ProblemType is what all problem types begin with; the code follows.
@@ -88,11 +97,19 @@ const problemMediaType = "application/problem+json"
 
 // unaccepted is the error of an appraisal that ended otherwise than accepted.
 type unaccepted struct {
-	reason *evidence.Error
-	result verifier.Result
+	reason     *evidence.Error
+	result     verifier.Result
+	retryAfter time.Duration // zero if nobody can say
+	cause      error         // why endorsements could not be fetched, for the log alone; or nil
 }
 
-func (e *unaccepted) Error() string { return e.reason.Error() }
+func (e *unaccepted) Error() string {
+	if e.cause != nil {
+		return e.reason.Error() + ": " + e.cause.Error()
+	}
+	return e.reason.Error()
+}
+
 func (e *unaccepted) Unwrap() error { return e.reason }
 
 // verdictError returns nil for an accepted result.
@@ -101,9 +118,35 @@ func verdictError(r verifier.Result) error {
 	case verifier.Accepted:
 		return nil
 	case verifier.Undecided:
-		return &unaccepted{evidence.Errorf(evidence.CodeEndorsementsMissing, "", "an endorsement is missing, see missing; the evidence is neither accepted nor refused"), r}
+		return &unaccepted{reason: evidence.Errorf(evidence.CodeEndorsementsMissing, "", "an endorsement is missing, see missing; the evidence is neither accepted nor refused"), result: r}
 	}
-	return &unaccepted{evidence.Errorf(evidence.CodeNotAccepted, "", "%s", whyRejected(r.Checks())), r}
+	return &unaccepted{reason: evidence.Errorf(evidence.CodeNotAccepted, "", "%s", whyRejected(r.Checks())), result: r}
+}
+
+// unendorsed is the error of a result that an endorsement could change which
+// cannot be had now. That is no verdict, even where the endorsements that the
+// sender has do not fit.
+func unendorsed(r verifier.Result, retryAfter time.Duration, cause error) error {
+	return &unaccepted{
+		evidence.Errorf(evidence.CodeEndorsementsMissing, "", "an endorsement is missing, see missing, and cannot be fetched now (%s); the evidence is neither accepted nor refused", whyUnfetched(cause)),
+		r, retryAfter, cause,
+	}
+}
+
+// whyUnfetched names the cause by its code: its text may name hosts of the operator's.
+func whyUnfetched(cause error) string {
+	if code := evidence.CodeOf(cause); !code.IsZero() {
+		return code.String()
+	}
+	return "no answer in time"
+}
+
+// verdict is what the client is told.
+func (e *unaccepted) verdict() verifier.Verdict {
+	if e.reason.Code == evidence.CodeEndorsementsMissing {
+		return verifier.Undecided
+	}
+	return e.result.Verdict()
 }
 
 // whyRejected names the checks that failed.
@@ -140,7 +183,8 @@ func problemOf(x *exchange, err error) Problem {
 	}
 	var u *unaccepted
 	if errors.As(err, &u) {
-		p.AttestationID, p.Verdict, p.Checks, p.Missing = u.result.ID(), u.result.Verdict(), u.result.Checks(), u.result.Missing()
+		p.AttestationID, p.Verdict, p.Checks, p.Missing = u.result.ID(), u.verdict(), u.result.Checks(), u.result.Missing()
+		p.retryAfter = u.retryAfter
 	}
 	var n *notReady
 	if errors.As(err, &n) {
@@ -168,7 +212,7 @@ func (s *Server) refuse(x *exchange, err error) {
 	case p.Code == evidence.CodeOverloaded.String():
 		header.Set("Retry-After", seconds(retrySoon))
 	case p.Status == http.StatusServiceUnavailable:
-		header.Set("Retry-After", seconds(retryLater))
+		header.Set("Retry-After", seconds(cmp.Or(min(p.retryAfter, retryLatest), retryLater)))
 	case p.Status == http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", `Bearer realm="quotary"`)
 	case p.Status == http.StatusUnsupportedMediaType:
@@ -179,7 +223,8 @@ func (s *Server) refuse(x *exchange, err error) {
 	}
 }
 
-func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
+// seconds rounds up: who comes back early comes in vain.
+func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
 // failedCodes lists the codes of failed checks, each once, in a bounded number.
 func failedCodes(checks evidence.Checks) []string {

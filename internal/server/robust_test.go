@@ -44,6 +44,8 @@ type panicking struct{}
 
 func (panicking) Appraise(verifier.Request) (verifier.Result, error) { panic("a secret in a panic") }
 
+func (panicking) Reappraise(verifier.Result) (verifier.Result, error) { panic("a secret in a panic") }
+
 func (panicking) Spend(string) {}
 
 func TestAttack_D05_PanicInAHandler(t *testing.T) {

@@ -28,6 +28,8 @@ import (
 // Appraiser judges evidence: a *verifier.Verifier.
 type Appraiser interface {
 	Appraise(verifier.Request) (verifier.Result, error)
+	// Reappraise judges again what lacked endorsements that were fetched since.
+	Reappraise(verifier.Result) (verifier.Result, error)
 	// Spend uses up the challenge of a request that is refused before it can be
 	// appraised, so that a challenge is one attempt.
 	Spend(challenge string)
@@ -78,6 +80,8 @@ type Config struct {
 	TrustDomain string
 	// AdminDigest is the SHA-256 of the administrator's credential.
 	AdminDigest [sha256.Size]byte
+	// Endorser fetches what appraisals lack. Optional; without one they remain undecided.
+	Endorser Endorser
 	// SimulatedAccepted says that the service accepts simulated evidence; the
 	// server only tells everybody.
 	SimulatedAccepted bool
