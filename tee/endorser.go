@@ -32,6 +32,9 @@ type Endorsed struct {
 	// Sequence never falls from one issue of an endorsement to the next (a CRL's
 	// number, Intel's TCB evaluation data number). Zero where the vendor counts nothing.
 	Sequence uint64
+	// Simulated says that the anchor is a simulated or test root. Under a name of
+	// both it must not displace an endorsement that is not.
+	Simulated bool
 }
 
 // AddTo adds the endorsement to e.
