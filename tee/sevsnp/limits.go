@@ -24,6 +24,13 @@ const (
 	// for one report. AMD publishes one for VCEKs and one for VLEKs, and renews each
 	// yearly. Lists that were proven before cost nothing and do not count.
 	maxCRLs = 16
+	// maxForgeries bounds what is tried in vain when endorsements are admitted: an
+	// honest collection holds nothing that bears the names of an anchor's issue and is
+	// not. Each costs up to two signature checks of RSA-4096 for each of maxIssuers,
+	// about a millisecond; behind the last of them nothing more of the collection is
+	// admitted. What proves authentic costs one each and is not counted: nobody makes
+	// it but the vendor, and fleets are imported by the thousand.
+	maxForgeries = 32
 	// maxChains bounds the remembered chains, and the keys in them: one per machine
 	// and TCB, so a fleet of this many machines stays warm. An entry takes about 8 KiB.
 	maxChains = 4096
