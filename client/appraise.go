@@ -12,6 +12,8 @@ type AppraiseOptions struct {
 	Tokens []Format
 	// Audience is the relying party that it is for; empty means the trust domain.
 	Audience string
+	// Endorsements are as in [AttestOptions].
+	Endorsements [][]byte
 }
 
 // Appraisal is the outcome of a background check that was accepted.
@@ -31,6 +33,8 @@ type appraisalRequest struct {
 	ReportData evidence.Hex    `json:"report_data"`
 	Token      []Format        `json:"token"`
 	Audience   string          `json:"audience,omitempty"`
+
+	Endorsements [][]byte `json:"endorsements,omitempty"` // base64
 }
 
 type appraisalResponse struct {
@@ -53,7 +57,7 @@ func (c *Client) Appraise(ctx context.Context, bundle evidence.Bundle, reportDat
 		o.Tokens = []Format{JWT}
 	}
 	var r appraisalResponse
-	if err := c.call(ctx, "/v1/appraisals", appraisalRequest{bundle, reportData, o.Tokens, o.Audience}, &r); err != nil {
+	if err := c.call(ctx, "/v1/appraisals", appraisalRequest{bundle, reportData, o.Tokens, o.Audience, o.Endorsements}, &r); err != nil {
 		return nil, err
 	}
 	if r.Verdict != "accepted" {

@@ -33,6 +33,9 @@ type AttestOptions struct {
 	Tokens []Format
 	// Audience is the relying party that the tokens are for; empty means the trust domain.
 	Audience string
+	// Endorsements are vendors' certificates, CRLs and collateral, each as the vendor
+	// published it, that save the service from fetching them. At most 16.
+	Endorsements [][]byte
 }
 
 // challengeResponse is the answer to POST /v1/challenges.
@@ -50,6 +53,8 @@ type attestationRequest struct {
 	CSR       string          `json:"csr"`
 	Token     []Format        `json:"token,omitempty"`
 	Audience  string          `json:"audience,omitempty"`
+
+	Endorsements [][]byte `json:"endorsements,omitempty"` // base64
 }
 
 // attestationResponse is the answer to it.
@@ -125,7 +130,7 @@ func (c *Client) answer(ctx context.Context, machine tee.Attester, key crypto.Si
 		return attestationRequest{}, err
 	}
 	return attestationRequest{
-		Challenge: challenge.Challenge, Evidence: bundle, Token: o.Tokens, Audience: o.Audience,
+		Challenge: challenge.Challenge, Evidence: bundle, Token: o.Tokens, Audience: o.Audience, Endorsements: o.Endorsements,
 		CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})),
 	}, nil
 }

@@ -59,6 +59,7 @@ func TestAttest(t *testing.T) {
 	key := newKey(t)
 	id, err := newClient(t, s.URL, s.Roots()).Attest(t.Context(), machine, key, client.AttestOptions{
 		Tokens: []client.Format{client.JWT, client.CWT}, Audience: "relying-party",
+		Endorsements: [][]byte{s.Authority.RootPEM()},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -153,6 +154,10 @@ func TestAppraise(t *testing.T) {
 	}
 	_, err = c.Appraise(t.Context(), bundle, data[:31], client.AppraiseOptions{})
 	if evidence.CodeOf(err) != evidence.CodeNotAccepted {
+		t.Errorf("got %v", err)
+	}
+	_, err = c.Appraise(t.Context(), bundle, data[:], client.AppraiseOptions{Endorsements: [][]byte{[]byte("nothing that is known")}})
+	if evidence.CodeOf(err) != evidence.CodeEndorsementUnrecognised {
 		t.Errorf("got %v", err)
 	}
 }

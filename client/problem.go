@@ -41,13 +41,13 @@ func (p *Problem) Temporary() bool {
 // problemWire is a problem document (RFC 9457). Unknown members are passed
 // over, so that a newer service can say more.
 type problemWire struct {
-	Code          string        `json:"code"`
-	Field         string        `json:"field"`
-	Detail        string        `json:"detail"`
-	RequestID     string        `json:"request_id"`
-	AttestationID string        `json:"attestation_id"`
-	Verdict       string        `json:"verdict"`
-	Checks        checksWire    `json:"checks"`
+	Code          string                `json:"code"`
+	Field         string                `json:"field"`
+	Detail        string                `json:"detail"`
+	RequestID     string                `json:"request_id"`
+	AttestationID string                `json:"attestation_id"`
+	Verdict       string                `json:"verdict"`
+	Checks        checksWire            `json:"checks"`
 	Missing       []tee.EndorsementName `json:"missing"`
 }
 

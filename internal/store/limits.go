@@ -20,6 +20,9 @@ const (
 	// maxClaims bounds the claims kept for re-appraisal. Claims of all three
 	// technologies together take about 8 KiB.
 	maxClaims = 64 << 10
+	// MaxRecent bounds the issuances whose claims are read at once: at 8 KiB each they
+	// take 64 MiB while they are looked at.
+	MaxRecent = 8192
 	// maxDetail bounds an event's detail: some failed checks, never evidence.
 	maxDetail = 4 << 10
 )

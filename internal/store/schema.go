@@ -40,6 +40,7 @@ var migrations = []string{
 	 ) STRICT;
 	 CREATE INDEX audit_events_by_attestation ON audit_events (attestation_id);
 	 CREATE TABLE heartbeat (one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;`,
+	`CREATE INDEX issuances_by_end ON issuances (not_after);`,
 }
 
 // migrate runs the migrations that the file lacks, each in its own transaction.
