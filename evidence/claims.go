@@ -69,6 +69,7 @@ type SNPPlatform struct {
 	RAPLDisabled       bool `json:"rapl_disabled"`
 	CiphertextHiding   bool `json:"ciphertext_hiding"`
 	AliasCheckComplete bool `json:"alias_check_complete"`
+	IOMMUWriteSafe     bool `json:"iommu_write_safe"` // bit 6: the IOMMU's write buffering cannot reach guests
 	TIO                bool `json:"tio"`
 	Raw                Hex  `json:"raw"` // 8 bytes, big-endian
 }

@@ -40,7 +40,21 @@ func kdsText(s string, arcs ...int) pkix.Extension {
 
 // commonExtensions are those that VCEK and VLEK share, in the order in which
 // AMD has them.
-func commonExtensions(product string, tcb TCB) []pkix.Extension {
+func (v *Vendor) commonExtensions(product string, tcb TCB) []pkix.Extension {
+	if hasFMC(v.options.Product) {
+		return []pkix.Extension{
+			kdsInteger(1, 1),
+			kdsText(product, 2),
+			kdsInteger(tcb.FMC, 3, 9),
+			kdsInteger(tcb.Bootloader, 3, 1),
+			kdsInteger(tcb.TEE, 3, 2),
+			kdsInteger(tcb.SNP, 3, 3),
+			kdsInteger(0, 3, 5),
+			kdsInteger(0, 3, 6),
+			kdsInteger(0, 3, 7),
+			kdsInteger(tcb.Microcode, 3, 8),
+		}
+	}
 	return []pkix.Extension{
 		kdsInteger(0, 1),
 		kdsText(product, 2),
@@ -62,12 +76,12 @@ func (v *Vendor) VCEKTemplate(chipID [64]byte, tcb TCB) *x509.Certificate {
 	if product == Milan {
 		product += "-B0"
 	}
-	return v.keyTemplate("SEV-VCEK", vcekLife, append(commonExtensions(product, tcb), KDSExtension(chipID[:], 4)))
+	return v.keyTemplate("SEV-VCEK", vcekLife, append(v.commonExtensions(product, tcb), KDSExtension(hwid(v.options.Product, &chipID), 4)))
 }
 
 // VLEKTemplate returns the certificate of a cloud provider's key before it is issued.
 func (v *Vendor) VLEKTemplate(cspID string, tcb TCB) *x509.Certificate {
-	return v.keyTemplate("SEV-VLEK", vlekLife, append(commonExtensions(v.options.Product, tcb), kdsText(cspID, 5)))
+	return v.keyTemplate("SEV-VLEK", vlekLife, append(v.commonExtensions(v.options.Product, tcb), kdsText(cspID, 5)))
 }
 
 func (v *Vendor) keyTemplate(name string, life time.Duration, extensions []pkix.Extension) *x509.Certificate {

@@ -19,6 +19,9 @@ import (
 type MachineOptions struct {
 	// Name tells machines apart: another name is another chip with another key.
 	Name string
+	// Processor is one of the vendor's product line: empty, or a name as [TurinDense].
+	// It is left out where Report is given.
+	Processor string
 	// Report is what the machine's reports say; nil is what [Vendor.Report] returns.
 	Report *Report
 	// CSPID, if set, names a cloud provider, whose VLEK then signs in place of the
@@ -45,23 +48,20 @@ type Machine struct {
 // production guest of version 3, with the newest TCB.
 func (v *Vendor) Report(name string) *Report {
 	label := v.options.Product + "/machine/" + name
+	cpu := processors()[v.options.Product]
 	r := &Report{
 		Version:            3,
 		Policy:             1<<17 | 1<<16, // no debugging, no migration; SMT allowed
 		SignatureAlgorithm: 1,
 		PlatformInfo:       1<<5 | 1<<2 | 1, // SMT, ECC, alias check complete
-		CPUFamily:          0x19,
-		CPUModel:           0x01,
+		CPUFamily:          cpu.family,
+		CPUModel:           cpu.model,
 		CPUStepping:        1,
 		Current:            Firmware{1, 55, 29},
 		Committed:          Firmware{1, 55, 29},
 	}
-	tcb := TCB{Bootloader: 4, TEE: 0, SNP: 24, Microcode: 219}
-	if v.options.Product == Genoa {
-		tcb, r.CPUModel = TCB{Bootloader: 10, TEE: 0, SNP: 23, Microcode: 84}, 0x11
-	}
-	r.CurrentTCB, r.ReportedTCB, r.CommittedTCB, r.LaunchTCB = tcb, tcb, tcb, tcb
-	v.source.Fill(r.ChipID[:], label+"/chip")
+	r.CurrentTCB, r.ReportedTCB, r.CommittedTCB, r.LaunchTCB = cpu.tcb, cpu.tcb, cpu.tcb, cpu.tcb
+	v.source.Fill(hwid(v.options.Product, &r.ChipID), label+"/chip")
 	v.source.Fill(r.Measurement[:], "measurement")
 	v.source.Fill(r.ReportID[:], label+"/report")
 	for i := range r.ReportIDMA {
@@ -74,7 +74,12 @@ func (v *Vendor) Report(name string) *Report {
 func (v *Vendor) NewMachine(options MachineOptions) (*Machine, error) {
 	report := options.Report
 	if report == nil {
+		cpu, err := processorOf(v.options.Product, options.Processor)
+		if err != nil {
+			return nil, err
+		}
 		report = v.Report(options.Name)
+		report.CPUModel = cpu.model
 	}
 	m := &Machine{Template: *report}
 	chip := m.Template.ChipID

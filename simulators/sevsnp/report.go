@@ -15,20 +15,14 @@ const (
 	KeyNone uint8 = 7
 )
 
-// TCB is a TCB_VERSION of the processors up to Genoa.
-type TCB struct{ Bootloader, TEE, SNP, Microcode uint8 }
-
-func (t TCB) bytes() []byte {
-	return []byte{t.Bootloader, t.TEE, 0, 0, 0, 0, t.SNP, t.Microcode}
-}
-
 // Firmware is a firmware version.
 type Firmware struct{ Major, Minor, Build uint8 }
 
 func (f Firmware) bytes() []byte { return []byte{f.Build, f.Minor, f.Major, 0} }
 
 // Report holds the fields of an ATTESTATION_REPORT, in their order. Fields that
-// its version does not have are not written.
+// its version does not have are not written. TCB_VERSIONs are laid out as the
+// CPU family has them.
 type Report struct {
 	Version            uint32
 	GuestSVN           uint32
@@ -65,6 +59,10 @@ type Report struct {
 // Marshal writes the report without a signature; see [Machine.Sign].
 func (r *Report) Marshal() []byte {
 	b := make([]byte, 0, ReportSize)
+	family := uint8(0) // version 2 knows one layout
+	if r.Version >= 3 {
+		family = r.CPUFamily
+	}
 	le := binary.LittleEndian
 	b = le.AppendUint32(b, r.Version)
 	b = le.AppendUint32(b, r.GuestSVN)
@@ -73,7 +71,7 @@ func (r *Report) Marshal() []byte {
 	b = append(b, r.ImageID[:]...)
 	b = le.AppendUint32(b, r.VMPL)
 	b = le.AppendUint32(b, r.SignatureAlgorithm)
-	b = append(b, r.CurrentTCB.bytes()...)
+	b = append(b, r.CurrentTCB.bytes(family)...)
 	b = le.AppendUint64(b, r.PlatformInfo)
 	b = le.AppendUint32(b, r.signerInfo())
 	b = append(b, make([]byte, 4)...)
@@ -84,17 +82,17 @@ func (r *Report) Marshal() []byte {
 	b = append(b, r.AuthorKeyDigest[:]...)
 	b = append(b, r.ReportID[:]...)
 	b = append(b, r.ReportIDMA[:]...)
-	b = append(b, r.ReportedTCB.bytes()...)
+	b = append(b, r.ReportedTCB.bytes(family)...)
 	processor := make([]byte, 24)
 	if r.Version >= 3 {
 		copy(processor, []byte{r.CPUFamily, r.CPUModel, r.CPUStepping})
 	}
 	b = append(b, processor...)
 	b = append(b, r.ChipID[:]...)
-	b = append(b, r.CommittedTCB.bytes()...)
+	b = append(b, r.CommittedTCB.bytes(family)...)
 	b = append(b, r.Current.bytes()...)
 	b = append(b, r.Committed.bytes()...)
-	b = append(b, r.LaunchTCB.bytes()...)
+	b = append(b, r.LaunchTCB.bytes(family)...)
 	if r.Version >= 5 {
 		b = le.AppendUint64(b, r.LaunchMitVector)
 		b = le.AppendUint64(b, r.CurrentMitVector)

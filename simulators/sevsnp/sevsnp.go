@@ -18,19 +18,12 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/simulators/seed"
 	"github.com/quotary/quotary/tee"
-)
-
-// Product lines that can be simulated.
-const (
-	Milan = "Milan"
-	Genoa = "Genoa"
 )
 
 // Validity of what a vendor issues, as AMD has it.
@@ -44,7 +37,7 @@ const (
 // VendorOptions say what a vendor is made of.
 type VendorOptions struct {
 	Seed      string    // the source of every key
-	Product   string    // Milan or Genoa; empty is Milan
+	Product   string    // Milan, Genoa or Turin; empty is Milan
 	NotBefore time.Time // from when on everything is valid
 }
 
@@ -67,8 +60,8 @@ func NewVendor(options VendorOptions) (*Vendor, error) {
 	if options.Product == "" {
 		options.Product = Milan
 	}
-	if !slices.Contains([]string{Milan, Genoa}, options.Product) {
-		return nil, fmt.Errorf("sevsnp: cannot simulate the product line %q", options.Product)
+	if _, err := processorOf(options.Product, ""); err != nil {
+		return nil, err
 	}
 	if options.NotBefore.IsZero() {
 		return nil, errors.New("sevsnp: a vendor needs the time from which on its certificates are valid")

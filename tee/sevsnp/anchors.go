@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
@@ -24,6 +25,7 @@ type anchor struct {
 	origin  evidence.Origin
 	name    string              // the subject, as claims name it
 	id      digest              // SHA-256 of the certificate
+	issuer  [2][]byte           // by signing key: the DER subject of the keys' issuer
 	issuers []*x509.Certificate // the ASK and ASVK that this build carries
 }
 
@@ -38,6 +40,8 @@ var pinned = []struct {
 		func() [][]byte { return [][]byte{trust.AskArkMilanVcekBytes, trust.AskArkMilanVlekBytes} }},
 	{genoa, "4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1",
 		func() [][]byte { return [][]byte{trust.AskArkGenoaVcekBytes, trust.AskArkGenoaVlekBytes} }},
+	{turin, "1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a",
+		func() [][]byte { return [][]byte{trust.AskArkTurinVcekBytes, trust.AskArkTurinVlekBytes} }},
 }
 
 // pinnedAnchors returns AMD's root keys with the issuers under them. It fails if
@@ -66,7 +70,7 @@ func pinnedAnchors() ([]*anchor, error) {
 func parseChain(chain []byte) (issuer, root *x509.Certificate, err error) {
 	first, rest := pem.Decode(chain)
 	second, rest := pem.Decode(rest)
-	if first == nil || second == nil || len(rest) != 0 {
+	if first == nil || second == nil || len(bytes.TrimSpace(rest)) != 0 {
 		return nil, nil, fmt.Errorf("want two PEM blocks")
 	}
 	if issuer, err = x509.ParseCertificate(first.Bytes); err != nil {
@@ -100,8 +104,8 @@ func newAnchor(given tee.Anchor) (*anchor, error) {
 }
 
 // IsRoot reports whether a certificate is, by its name, the root key of a
-// product line that this package can verify: its common name is "ARK-Milan" or
-// "ARK-Genoa", or one of these followed by " SIMULATED", and it issued itself.
+// product line that this package can verify: its common name is "ARK-Milan",
+// "ARK-Genoa" or "ARK-Turin", or one of these followed by " SIMULATED", and it issued itself.
 // [New] takes exactly these as anchors; nothing else is told by the name.
 func IsRoot(cert *x509.Certificate) bool {
 	p, _ := productOfRoot(cert)
@@ -119,6 +123,28 @@ func productOfRoot(cert *x509.Certificate) (*product, string) {
 		}
 	}
 	return nil, ""
+}
+
+// subjectLike returns the DER subject of a root with another common name: roots
+// and issuers differ in nothing else.
+func subjectLike(root *x509.Certificate, commonName string) ([]byte, error) {
+	type attribute struct {
+		Type  asn1.ObjectIdentifier
+		Value asn1.RawValue
+	}
+	type relativeSET []attribute // the suffix is how package asn1 tells a SET
+	var subject []relativeSET
+	if rest, err := asn1.Unmarshal(root.RawSubject, &subject); err != nil || len(rest) != 0 {
+		return nil, fmt.Errorf("cannot read the subject: %w", err)
+	}
+	for _, relative := range subject {
+		for i := range relative {
+			if relative[i].Type.Equal(asn1.ObjectIdentifier{2, 5, 4, 3}) {
+				relative[i].Value = asn1.RawValue{Tag: relative[i].Value.Tag, Bytes: []byte(commonName)}
+			}
+		}
+	}
+	return asn1.Marshal(subject)
 }
 
 // isRoot checks the form of a root: like AMD's, whoever made it.

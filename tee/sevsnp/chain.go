@@ -168,12 +168,26 @@ func (v *Verifier) isExpected(key *keyCertificate) bool {
 	})
 }
 
+// hasIssuer reports whether, for each root of the line, a certificate is at hand
+// that names itself that of the issuer of such keys.
+func (v *Verifier) hasIssuer(key signingKey, line *product, in *input) bool {
+	for _, a := range v.anchors {
+		name := a.issuer[key]
+		named := func(cert *x509.Certificate) bool { return bytes.Equal(cert.RawSubject, name) }
+		if a.product == line && !slices.ContainsFunc(a.issuers, named) && !slices.ContainsFunc(in.supplied, named) && len(in.endorsements.BySubject(name)) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // path is what was found out about one chain at one time.
 type path struct {
 	chain      *chain
 	checks     evidence.Checks
 	validUntil time.Time
-	covered    bool // a current revocation list was consulted
+	covered    bool      // a current revocation list was consulted
+	nextUpdate time.Time // of the newest list that counts, or zero
 }
 
 // examineChain looks for a chain that holds. It returns the first without a
@@ -230,11 +244,7 @@ func (v *Verifier) withoutIssuer(key *keyCertificate, checks *evidence.Checks, w
 // missingIssuer reports that the certificate of key's issuer was not found.
 func missingIssuer(key *keyCertificate, checks *evidence.Checks, want, why string) []tee.EndorsementName {
 	checks.NotPerformed(evidence.CodeSNPChain, want, why)
-	missing := tee.EndorsementName{Type: "ask", ID: key.cert.Issuer.CommonName}
-	if key.kind == vlek {
-		missing.Type = "asvk"
-	}
-	return []tee.EndorsementName{missing}
+	return []tee.EndorsementName{issuerName(key.kind, productOfIssuer(key.cert, key.kind))}
 }
 
 // examinePath checks what time can change about a verified chain.

@@ -10,10 +10,6 @@ import (
 // claims returns what the report says, without what only its certificate can add.
 func (r *report) claims() *evidence.SNPClaims {
 	field := func(off, size int) evidence.Hex { return evidence.Hex(r.raw[off : off+size : off+size]) }
-	levels := tcb.claims
-	if r.family >= zen5 {
-		levels = tcb.zen5Claims
-	}
 	c := &evidence.SNPClaims{
 		Version:          r.version,
 		GuestSVN:         r.uint32(offGuestSVN),
@@ -32,10 +28,10 @@ func (r *report) claims() *evidence.SNPClaims {
 		AuthorKeyDigest:  field(offAuthorKeyDigest, 48),
 		ReportID:         field(offReportID, 32),
 		ReportIDMA:       field(offReportIDMA, 32),
-		ReportedTCB:      levels(r.reported),
-		CurrentTCB:       levels(r.tcb(offCurrentTCB)),
-		CommittedTCB:     levels(r.tcb(offCommittedTCB)),
-		LaunchTCB:        levels(r.tcb(offLaunchTCB)),
+		ReportedTCB:      r.reported.claims(),
+		CurrentTCB:       r.tcb(offCurrentTCB).claims(),
+		CommittedTCB:     r.tcb(offCommittedTCB).claims(),
+		LaunchTCB:        r.tcb(offLaunchTCB).claims(),
 		CurrentVersion:   r.firmware(offCurrentVersion),
 		CommittedVersion: r.firmware(offCommitted),
 	}
@@ -45,6 +41,9 @@ func (r *report) claims() *evidence.SNPClaims {
 	if r.version >= 3 {
 		family, model, stepping := uint32(r.family), uint32(r.model), uint32(r.stepping)
 		c.CPUFamily, c.CPUModel, c.CPUStepping = &family, &model, &stepping
+	}
+	if r.line != nil {
+		c.Product, c.ProductSource = r.line.name, "report"
 	}
 	if r.version >= 5 {
 		c.LaunchMitVector = bigEndian(r.uint64(offLaunchMit))
@@ -85,6 +84,7 @@ func platformClaims(p uint64) evidence.SNPPlatform {
 		RAPLDisabled:       bit(3),
 		CiphertextHiding:   bit(4),
 		AliasCheckComplete: bit(5),
+		IOMMUWriteSafe:     bit(6),
 		TIO:                bit(7),
 		Raw:                bigEndian(p),
 	}

@@ -109,6 +109,7 @@ func (p *path) conclude(newest *x509.RevocationList, ignored []string, now time.
 		p.checks.NotPerformed(evidence.CodeSNPRevocation, "a current list", "there is no revocation list of "+p.chain.issuer.anchor.cert.Subject.CommonName+note)
 		return
 	}
+	p.nextUpdate = newest.NextUpdate
 	about := fmt.Sprintf("list number %v of %s, next %s", newest.Number, stamp(newest.ThisUpdate), stamp(newest.NextUpdate))
 	if !now.Before(newest.NextUpdate) {
 		p.checks.NotPerformed(evidence.CodeSNPRevocation, "a current list", about+", has expired"+note)

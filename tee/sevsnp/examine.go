@@ -46,6 +46,11 @@ func examineReserved(r *report, checks *evidence.Checks) {
 			bad = append(bad, fmt.Sprintf("%03Xh–%03Xh", reserved.from, reserved.to-1))
 		}
 	}
+	for _, off := range offsetsOfTCBs { // a level there would be one that no minimum sees
+		if t := r.tcb(off); r.isLayoutKnown() && t.hasReserved() {
+			bad = append(bad, fmt.Sprintf("%03Xh: %s", off, t))
+		}
+	}
 	if r.signerInfo>>5 != 0 {
 		bad = append(bad, "SIGNER_INFO bits 31:5")
 	}
@@ -67,13 +72,13 @@ func examinePolicyBits(r *report, checks *evidence.Checks) {
 	checks.Judge(ok, evidence.CodeSNPGuestPolicy, "bit 17 set, bits 63:26 clear", fmt.Sprintf("%#x", r.policy))
 }
 
-// platformKnown are the bits of PLATFORM_INFO that have a meaning (table 24):
-// 0 to 5 and 7. An unknown bit may stand for a weakness that no policy could see.
-const platformKnown = 0b1011_1111
+// platformKnown are the bits of PLATFORM_INFO that have a meaning (table 24): 0
+// to 7. An unknown bit may stand for a weakness that no policy could see.
+const platformKnown = 1<<8 - 1
 
 func examinePlatformBits(r *report, checks *evidence.Checks) {
 	ok := r.platformInfo&^platformKnown == 0
-	checks.Judge(ok, evidence.CodeSNPPlatformInfo, "no bit but 0 to 5 and 7", fmt.Sprintf("%#x", r.platformInfo))
+	checks.Judge(ok, evidence.CodeSNPPlatformInfo, "no bit but 0 to 7", fmt.Sprintf("%#x", r.platformInfo))
 }
 
 // examineVMPL refuses reports that the host asked for: the firmware sets VMPL

@@ -1,6 +1,7 @@
 package sevsnp
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
@@ -16,13 +17,9 @@ var (
 	oidStructVersion = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 1}
 	oidProductName   = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 2}
 	oidSPL           = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 3}
-	oidMicrocodeSPL  = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 3, 8}
 	oidHWID          = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 4}
 	oidCSPID         = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 3704, 1, 5}
 )
-
-// splBytes maps the last arc of a security patch level's OID to its byte of a TCB_VERSION.
-var splBytes = [...]int{1: tcbBootloader, 2: tcbTEE, 3: tcbSNP, 4: 2, 5: 3, 6: 4, 7: 5, 8: tcbMicrocode}
 
 // keyCertificate is the certificate of a VCEK or VLEK, strictly decoded. Its
 // contents count only once its chain was verified.
@@ -31,8 +28,8 @@ type keyCertificate struct {
 	public  *ecdsa.PublicKey
 	kind    signingKey
 	product string   // product-name extension, "Milan-B0"
-	tcb     tcb      // the eight security patch levels
-	hwid    [64]byte // of the chip; VCEK only
+	tcb     tcb      // in the layout that goes with its structure version
+	hwid    []byte   // of the chip, as many bytes as the layout has; VCEK only
 	cspID   string   // the provider's name; VLEK only
 	unknown []string // further AMD extensions, none of them critical
 }
@@ -88,11 +85,17 @@ func (k *keyCertificate) collectExtensions() (kdsExtensions, error) {
 	return found, nil
 }
 
+// lastSPL is the last arc below oidSPL that has a meaning in a layout.
+const lastSPL = 9
+
+// oidOfSPL is the extension with a level, by its last arc.
+func oidOfSPL(arc int) asn1.ObjectIdentifier { return append(slices.Clone(oidSPL), arc) }
+
 // isKDS reports whether this package decodes an AMD extension.
 func isKDS(id asn1.ObjectIdentifier) bool {
 	last := id[len(id)-1]
 	if len(id) == len(oidSPL)+1 {
-		return id[:len(oidSPL)].Equal(oidSPL) && last >= 1 && last < len(splBytes)
+		return id[:len(oidSPL)].Equal(oidSPL) && last >= 1 && last <= lastSPL
 	}
 	return slices.ContainsFunc([]asn1.ObjectIdentifier{oidStructVersion, oidProductName, oidHWID, oidCSPID}, id.Equal)
 }
@@ -112,20 +115,46 @@ func (k *keyCertificate) decodeExtensions() error {
 	if err != nil {
 		return err
 	}
-	if structVersion != 0 {
-		return fmt.Errorf("structure version %d, which has another TCB layout", structVersion)
+	layout := layoutOfCertificate(structVersion)
+	if layout == nil {
+		return fmt.Errorf("structure version %d, whose TCB layout is not known", structVersion)
 	}
 	if k.product, err = found.text(oidProductName); err != nil {
 		return err
 	}
-	for last := 1; last < len(splBytes); last++ {
-		level, err := found.uint8(append(slices.Clone(oidSPL), last))
-		if err != nil {
-			return err
-		}
-		k.tcb[splBytes[last]] = level
+	if k.tcb, err = found.tcb(layout); err != nil {
+		return err
 	}
 	return k.decodeOwner(found)
+}
+
+// tcb reads the levels of a layout: exactly these must be there.
+func (x kdsExtensions) tcb(l *layout) (tcb, error) {
+	byteOf := map[int]int{} // by last arc
+	for c, as := range components {
+		if l.at[c] != absent {
+			byteOf[as.arc] = l.at[c]
+		}
+	}
+	for _, r := range l.reserved {
+		byteOf[r.arc] = r.at
+	}
+	t := tcb{layout: l}
+	for arc := 1; arc <= lastSPL; arc++ {
+		at, wanted := byteOf[arc]
+		oid := oidOfSPL(arc)
+		if _, there := x[oid.String()]; there && !wanted {
+			return tcb{}, fmt.Errorf("extension %v has no place in structure version %d", oid, l.structVersion)
+		}
+		if !wanted {
+			continue
+		}
+		var err error
+		if t.levels[at], err = x.uint8(oid); err != nil {
+			return tcb{}, err
+		}
+	}
+	return t, nil
 }
 
 // decodeOwner tells a VCEK, which belongs to a chip, from a VLEK, which belongs
@@ -140,7 +169,7 @@ func (k *keyCertificate) decodeOwner(found kdsExtensions) error {
 	var err error
 	if isVCEK {
 		k.kind = vcek
-		k.hwid, err = decodeHWID(hwid)
+		k.hwid, err = decodeHWID(hwid, k.tcb.layout.chipID)
 	} else {
 		k.kind = vlek
 		k.cspID, err = found.text(oidCSPID)
@@ -154,22 +183,29 @@ func (k *keyCertificate) decodeOwner(found kdsExtensions) error {
 	return nil
 }
 
-// decodeHWID reads a chip's identifier. The key distribution service leaves out
-// the OCTET STRING header that DER asks for; both forms are told apart by their
-// length alone, because the first byte of an identifier can be anything.
-func decodeHWID(value []byte) ([64]byte, error) {
+// decodeHWID reads a chip's identifier of size bytes. The key distribution
+// service leaves out the OCTET STRING header that DER asks for; both forms are
+// told apart by their length alone, because the first byte of an identifier can
+// be anything.
+func decodeHWID(value []byte, size int) ([]byte, error) {
 	switch {
-	case len(value) == 64:
-		return [64]byte(value), nil
-	case len(value) == 66 && value[0] == asn1.TagOctetString && value[1] == 64:
-		return [64]byte(value[2:]), nil
+	case len(value) == size:
+		return value, nil
+	case len(value) == size+2 && value[0] == asn1.TagOctetString && int(value[1]) == size:
+		return value[2:], nil
 	}
-	return [64]byte{}, fmt.Errorf("HWID has %d bytes, want 64", len(value))
+	return nil, fmt.Errorf("HWID has %d bytes, want %d", len(value), size)
+}
+
+// isOf reports whether the key is that of the chip with this CHIP_ID.
+func (k *keyCertificate) isOf(chipID [64]byte) bool {
+	chip, ok := k.tcb.layout.chipOf(chipID[:])
+	return ok && bytes.Equal(chip, k.hwid)
 }
 
 // encodeHWID returns both forms of a chip's identifier.
-func encodeHWID(id [64]byte) [2][]byte {
-	return [2][]byte{id[:], append([]byte{asn1.TagOctetString, 64}, id[:]...)}
+func encodeHWID(id []byte) [2][]byte {
+	return [2][]byte{id, append([]byte{asn1.TagOctetString, byte(len(id))}, id...)}
 }
 
 // uint8 reads a DER INTEGER between 0 and 255.

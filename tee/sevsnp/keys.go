@@ -37,7 +37,7 @@ func (c candidate) closeness(r *report) closeness {
 		return malformed
 	case c.key.kind != r.key:
 		return otherKind
-	case r.key == vcek && !r.chipMasked() && c.key.hwid != r.chipID:
+	case r.key == vcek && !r.chipMasked() && !c.key.isOf(r.chipID):
 		return otherChip
 	case c.key.tcb != r.reported:
 		return otherTCB
@@ -134,15 +134,19 @@ func (v *Verifier) provenFirst(certs []*x509.Certificate) []*x509.Certificate {
 // lookUp finds the endorsements that may fit: by the chip's identifier, or,
 // where the report does not name the chip, by the microcode level.
 func lookUp(r *report, e *tee.Endorsements) []*x509.Certificate {
+	var found []*x509.Certificate
 	if r.key == vcek && !r.chipMasked() {
-		var found []*x509.Certificate
-		for _, id := range encodeHWID(r.chipID) {
+		chip, ok := r.layout.chipOf(r.chipID[:])
+		if !ok {
+			return nil
+		}
+		for _, id := range encodeHWID(chip) {
 			found = append(found, e.ByExtension(oidHWID, id)...)
 		}
 		return found
 	}
-	var found []*x509.Certificate
-	for _, cert := range e.ByExtension(oidMicrocodeSPL, encodeUint8(r.reported[tcbMicrocode])) {
+	level, _ := r.reported.level(microcode)
+	for _, cert := range e.ByExtension(oidOfSPL(components[microcode].arc), encodeUint8(level)) {
 		if isKeyLike(cert, r.key) {
 			found = append(found, cert)
 		}
@@ -166,23 +170,6 @@ func (v *Verifier) onlyKey(e *tee.Endorsements) []candidate {
 		return nil
 	}
 	return []candidate{v.candidate(only)}
-}
-
-// missingKey names the certificate that the report needs as AMD's key
-// distribution service does: product line, chip, TCB.
-func missingKey(r *report, p *product) tee.EndorsementName {
-	line := "unknown"
-	if p != nil {
-		line = p.name
-	}
-	if r.key == vlek {
-		return tee.EndorsementName{Type: "vlek", ID: fmt.Sprintf("%s?%s", line, r.reported)}
-	}
-	chip := "masked"
-	if !r.chipMasked() {
-		chip = fmt.Sprintf("%x", r.chipID)
-	}
-	return tee.EndorsementName{Type: "vcek", ID: fmt.Sprintf("%s/%s?%s", line, chip, r.reported)}
 }
 
 // supplied parses the certificates that came with a report and counts those that

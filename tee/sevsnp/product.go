@@ -16,17 +16,15 @@ type product struct {
 	// carry, besides name, for processors of the line (57230: Bergamo and Siena are
 	// served under Genoa).
 	aliases []string
+	layout  *layout
+	// oldest is the first version of a report that the line's firmware wrote.
+	oldest uint32
+	family uint8
+	models []modelRange
 }
 
-// The product lines whose reports can be verified. Turin (family 1Ah) has
-// another TCB layout and another form of chip identifier: it is refused until
-// both are covered.
-var (
-	milan = &product{name: "Milan"}
-	genoa = &product{name: "Genoa", aliases: []string{"Bergamo", "Siena"}}
-)
-
-var products = []*product{milan, genoa}
+// modelRange is a range of CPU models, both ends included.
+type modelRange struct{ from, to uint8 }
 
 // Processor families, as CPUID gives them, base and extended family added.
 const (
@@ -34,20 +32,44 @@ const (
 	zen5     = 0x1a
 )
 
+// The product lines whose reports can be verified. AMD hands out models in blocks
+// of sixteen.
+var (
+	milan = &product{name: "Milan", layout: family19, oldest: 2, family: zen3and4, models: []modelRange{{0x00, 0x0f}}}
+	genoa = &product{name: "Genoa", aliases: []string{"Bergamo", "Siena"}, layout: family19, oldest: 2, family: zen3and4,
+		models: []modelRange{{0x10, 0x1f}, {0xa0, 0xaf}}} // the latter are Bergamo and Siena
+	turin = &product{name: "Turin", layout: family1A, oldest: 3, family: zen5,
+		models: []modelRange{{0x00, 0x0f}, {0x10, 0x1f}}} // the latter are Turin Dense
+)
+
+var products = []*product{milan, genoa, turin}
+
+const knownProcessors = "Milan (19h/00h–0Fh), Genoa (19h/10h–1Fh, A0h–AFh) or Turin (1Ah/00h–1Fh)"
+
 // productOfCPU returns the product line of a processor by its combined family
 // and model as CPUID gives them, or nil if it is none that can be verified.
 func productOfCPU(family, model uint8) *product {
-	switch {
-	case family != zen3and4:
-		return nil
-	case model <= 0x0f:
-		return milan
-	case model >= 0x10 && model <= 0x1f:
-		return genoa
-	case model >= 0xa0 && model <= 0xaf: // Bergamo and Siena, under Genoa's root
-		return genoa
+	for _, p := range products {
+		if p.family == family && slices.ContainsFunc(p.models, func(r modelRange) bool { return r.from <= model && model <= r.to }) {
+			return p
+		}
 	}
 	return nil
+}
+
+// productNamed returns the product line of exactly this name, or nil.
+func productNamed(name string) *product {
+	for _, p := range products {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// nameless are the lines that wrote reports of version 2, which do not name the processor.
+func nameless() []*product {
+	return slices.DeleteFunc(slices.Clone(products), func(p *product) bool { return p.oldest > 2 })
 }
 
 // simulatedSuffix ends every common name of a simulated AMD PKI.
@@ -85,18 +107,16 @@ func productOfIssuer(cert *x509.Certificate, key signingKey) *product {
 	return nil
 }
 
-// examineProduct finds the product line in the report. It returns nil where the
-// report does not say (version 2) and where the line cannot be verified.
-func examineProduct(r *report, checks *evidence.Checks) *product {
+// examineProduct reports the product line that the report names. One of version 2
+// names none; then the certificate's line is examined.
+func examineProduct(r *report, checks *evidence.Checks) {
 	if r.version < 3 {
-		return nil
+		return
 	}
-	p := productOfCPU(r.family, r.model)
 	got := fmt.Sprintf("family %02xh, model %02xh, stepping %d", r.family, r.model, r.stepping)
-	if p == nil {
-		checks.Fail(evidence.CodeSNPProduct, "Milan (19h/00h–0Fh) or Genoa (19h/10h–1Fh, A0h–AFh)", got)
-		return nil
+	if r.line == nil {
+		checks.Fail(evidence.CodeSNPProduct, knownProcessors, got)
+		return
 	}
-	checks.Pass(evidence.CodeSNPProduct, p.name+": "+got)
-	return p
+	checks.Pass(evidence.CodeSNPProduct, r.line.name+": "+got)
 }

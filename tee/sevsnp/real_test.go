@@ -192,15 +192,26 @@ func TestRealRevocationLists(t *testing.T) {
 	}
 }
 
-// TestRealTurinIsRefused shows that a Turin VCEK is not taken for one that is understood.
-func TestRealTurinIsRefused(t *testing.T) {
-	turin := evidencetest.Find(t, "turin-vcek-only-virtee")
+// TestRealTurinKey reads the VCEK of a real Turin: its form and its chain hold,
+// and it clears no report of another processor.
+func TestRealTurinKey(t *testing.T) {
+	it := evidencetest.Find(t, "turin-vcek-only-virtee")
 	report, _ := sample(t)
 	e := &tee.Endorsements{}
-	addFile(t, e, turin.Read(t, "vcek.der"))
-	addFile(t, e, turin.Read(t, "cert_chain.pem"))
+	addFile(t, e, it.Read(t, "vcek.der"))
+	addFile(t, e, it.Read(t, "cert_chain.pem"))
 	out := newVerifier(t).Verify(report, e, tee.Params{Now: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)})
-	wantRefused(t, out, evidence.CodeSNPCertificateProfile)
+	wantStatus(t, out, evidence.CodeSNPCertificateProfile, evidence.Pass)
+	wantStatus(t, out, evidence.CodeSNPChain, evidence.Pass)
+	wantStatus(t, out, evidence.CodeSNPValidity, evidence.Pass)
+	wantRefused(t, out, evidence.CodeSNPProductAgreement, evidence.CodeSNPProduct, evidence.CodeSNPChipID, evidence.CodeSNPTCB, evidence.CodeSNPSignature)
+	if name := out.Claims.TrustAnchor.SHA256.String(); name != "1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a" {
+		t.Errorf("rests on %s", name)
+	}
+	check, _ := out.Checks.Get(evidence.CodeSNPTCB)
+	if want := "fmcSPL=0&blSPL=0&teeSPL=0&snpSPL=0&ucodeSPL=9"; check.Got != want {
+		t.Errorf("levels are %s, want %s", check.Got, want)
+	}
 }
 
 // TestPinnedRootsAreAMDs compares the roots that genuine outcomes name with AMD's, and
@@ -209,6 +220,7 @@ func TestPinnedRootsAreAMDs(t *testing.T) {
 	for want, chain := range map[string][]byte{
 		"69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd": trust.AskArkMilanVcekBytes,
 		"4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1": trust.AskArkGenoaVcekBytes,
+		"1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a": trust.AskArkTurinVcekBytes,
 	} {
 		_, rest := pem.Decode(chain)
 		root, _ := pem.Decode(rest)

@@ -96,6 +96,8 @@ type report struct {
 	signerInfo              uint32
 	key                     signingKey
 	chipID                  [64]byte
+	line                    *product // by family and model; nil if not known, and before version 3
+	layout                  *layout  // of its TCB_VERSIONs and its CHIP_ID
 	reported                tcb
 }
 
@@ -128,13 +130,32 @@ func decode(raw []byte) (*report, *evidence.Error) {
 	r.signerInfo = r.uint32(offSignerInfo)
 	r.key = signingKey(r.signerInfo >> 2 & 7)
 	r.chipID = [64]byte(r.raw[offChipID:])
+	r.setLine()
 	r.reported = r.tcb(offReportedTCB)
 	return r, nil
 }
 
+// setLine finds product line and layout by the processor. Reports of version 2 do
+// not name it, and come from lines with one layout only. A processor that is not
+// known is refused; its report is shown in its family's layout.
+func (r *report) setLine() {
+	r.layout = family19
+	if r.version < 3 {
+		return
+	}
+	if r.line = productOfCPU(r.family, r.model); r.line != nil {
+		r.layout = r.line.layout
+	} else if r.family >= zen5 {
+		r.layout = family1A
+	}
+}
+
+// isLayoutKnown reports whether the layout is that of a processor which is known.
+func (r *report) isLayoutKnown() bool { return r.line != nil || r.version < 3 }
+
 func (r *report) uint32(off int) uint32 { return binary.LittleEndian.Uint32(r.raw[off:]) }
 func (r *report) uint64(off int) uint64 { return binary.LittleEndian.Uint64(r.raw[off:]) }
-func (r *report) tcb(off int) tcb       { return tcb(r.raw[off:]) }
+func (r *report) tcb(off int) tcb       { return tcb{r.layout, [8]byte(r.raw[off:])} }
 
 // signed returns the bytes that the signature covers (table 23, "SIGNATURE").
 func (r *report) signed() []byte { return r.raw[:offSignature] }
@@ -150,8 +171,8 @@ func (r *report) keyMasked() bool { return r.signerInfo&2 != 0 }
 // byteRange is a half-open range of the report's bytes.
 type byteRange struct{ from, to int }
 
-// reserved lists the bytes that must be zero in this version, without those
-// of the signature.
+// reserved lists the bytes that must be zero in this version and layout, without
+// those of the signature and of the TCB_VERSIONs.
 func (r *report) reserved() []byteRange {
 	cpu, mitigation := byteRange{offCPUStepping + 1, offChipID}, byteRange{offLaunchMit, offSignature}
 	if r.version < 3 {
@@ -160,15 +181,18 @@ func (r *report) reserved() []byteRange {
 	if r.version >= 5 {
 		mitigation.from = offCurrentMit + 8
 	}
-	// Bytes 2 to 5 of each TCB_VERSION (table 3): a level that stood there would be
-	// one that no minimum sees. Those of REPORTED_TCB are compared with the certificate's.
-	level := func(off int) byteRange { return byteRange{off + 2, off + 6} }
-	return []byteRange{
-		level(offCurrentTCB), level(offCommittedTCB), level(offLaunchTCB),
+	ranges := []byteRange{
 		{offSignerInfo + 4, offReportData}, cpu,
 		{offCurrentVersion + 3, offCommitted}, {offCommitted + 3, offLaunchTCB}, mitigation,
 	}
+	if r.isLayoutKnown() {
+		ranges = append(ranges, byteRange{offChipID + r.layout.chipID, offCommittedTCB})
+	}
+	return ranges
 }
+
+// The offsets of the report's four TCB_VERSIONs.
+var offsetsOfTCBs = [...]int{offCurrentTCB, offReportedTCB, offCommittedTCB, offLaunchTCB}
 
 func isZero(b []byte) bool {
 	return !slices.ContainsFunc(b, func(x byte) bool { return x != 0 })

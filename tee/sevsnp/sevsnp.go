@@ -6,10 +6,12 @@
 // revocation, compare chip and TCB, check the signature. Each step reports a
 // check, also after another failed.
 //
-// AMD's roots for Milan and Genoa are part of the build. Simulated and test
+// AMD's roots for Milan, Genoa and Turin are part of the build. Simulated and test
 // roots can be added; what rests on them is marked so in its claims. Reports of
-// versions 2 to 5 from processors of these two lines are covered, signed by VCEK
-// or VLEK; everything else is refused with a code of its own.
+// versions 2 to 5 from processors of these lines are covered (Bergamo and Siena are
+// Genoa's, Turin Dense is Turin's), signed by VCEK or VLEK; everything else is
+// refused with a code of its own. Where the levels of a TCB stand in a report and
+// how a chip is named differ by processor family: see layout.
 package sevsnp
 
 import (
@@ -54,7 +56,9 @@ func New(anchors ...tee.Anchor) (*Verifier, error) {
 		crls:      lru.New[digest, *provenCRL](maxProvenCRLs),
 	}
 	for _, a := range pinned {
-		v.trust(a)
+		if err := v.trust(a); err != nil {
+			return nil, err
+		}
 	}
 	for _, given := range anchors {
 		if _, known := v.anchorIDs[sha256.Sum256(given.DER)]; known {
@@ -64,15 +68,24 @@ func New(anchors ...tee.Anchor) (*Verifier, error) {
 		if err != nil {
 			return nil, err
 		}
-		v.trust(a)
+		if err := v.trust(a); err != nil {
+			return nil, err
+		}
 	}
 	return v, nil
 }
 
-func (v *Verifier) trust(a *anchor) {
+func (v *Verifier) trust(a *anchor) error {
 	a.name, a.id = a.cert.Subject.String(), sha256.Sum256(a.cert.Raw)
+	for _, key := range []signingKey{vcek, vlek} {
+		var err error
+		if a.issuer[key], err = subjectLike(a.cert, a.product.names(key, a.suffix).issuer); err != nil {
+			return evidence.Errorf(evidence.CodeSNPAnchor, "anchor", "%s: %w", a.name, err)
+		}
+	}
 	v.anchors = append(v.anchors, a)
 	v.anchorIDs[a.id] = struct{}{}
+	return nil
 }
 
 // Kind returns [evidence.KindSEVSNP].
@@ -104,16 +117,13 @@ func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params)
 		return out
 	}
 	sig := examineSignatureFormat(r, &out.Checks)
-	line := examineProduct(r, &out.Checks)
+	examineProduct(r, &out.Checks)
 	claims := r.claims()
 	out.Claims.SEVSNP = claims
 	out.ReportData = claims.ReportData
-	if line != nil {
-		claims.Product, claims.ProductSource = line.name, "report"
-	}
 	certs, unreadable := v.supplied(snp.Certificates)
 	in := &input{e, certs, unreadable, p.Now}
-	v.judge(r, line, sig, in).into(&out)
+	v.judge(r, sig, in).into(&out)
 	return out
 }
 
@@ -127,13 +137,7 @@ func (v *Verifier) UnverifiedClaims(item evidence.Item) (evidence.Claims, error)
 	if err != nil {
 		return evidence.Claims{}, err
 	}
-	claims := r.claims()
-	if r.version >= 3 {
-		if line := productOfCPU(r.family, r.model); line != nil {
-			claims.Product, claims.ProductSource = line.name, "report"
-		}
-	}
-	return evidence.Claims{Kind: evidence.KindSEVSNP, SEVSNP: claims}, nil
+	return evidence.Claims{Kind: evidence.KindSEVSNP, SEVSNP: r.claims()}, nil
 }
 
 // notPerformed records for each code why it could not be examined.
