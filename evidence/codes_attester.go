@@ -1,0 +1,11 @@
+package evidence
+
+// Codes of the attester's side: a machine that is asked for evidence of itself.
+var (
+	CodeAttesterAbsent = define("attester.absent", "The machine has no interface for this evidence: it is no such guest, or its kernel does not offer it.")
+	CodeAttesterDenied = define("attester.denied", "The process may not use the machine's interface for evidence.")
+	CodeAttesterVMPL   = define("attester.vmpl", "The guest may not ask for evidence of this privilege level.")
+	CodeAttesterBusy   = define("attester.busy", "The machine's interface for evidence stayed busy for every attempt.")
+	CodeAttesterFailed = define("attester.failed", "The machine's interface for evidence failed.")
+	CodeAttesterReport = define("attester.report", "The machine's report is not the one that was asked for.")
+)
