@@ -58,7 +58,7 @@ func again(admitted []tee.Endorsed) *tee.Endorsements {
 // one kind of contents, found among what was given, names that are well-formed.
 func wantSound(tb testing.TB, v *sevsnp.Verifier, found *tee.Endorsements, admitted []tee.Endorsed, now time.Time) {
 	tb.Helper()
-	if e := again(admitted); e.Len() != len(admitted) || e.Over(found).Len() != e.Len()+found.Len() && e.Len() > 0 {
+	if e := again(admitted); e.Len() != len(admitted) {
 		tb.Errorf("%d entries for %d endorsements", len(admitted), e.Len())
 	}
 	certs, lists := found.Certificates(), found.RevocationLists()
@@ -90,7 +90,7 @@ func TestAdmitSampleOfDependency(t *testing.T) {
 		"asvk Milan: 2022-11-16 to 2047-11-16",
 		"asvk Turin: 2023-05-15 to 2048-05-15",
 		"vcek Milan/3ac3fe21e13fb0990eb28a802e3fb6a29483a6b0753590c951bdd3b8e53786184ca39e359669a2b76a1936776b564ea464cdce40c05f63c9b610c5068b006b5d" +
-			"?blSPL=2&teeSPL=0&snpSPL=5&ucodeSPL=68: 2022-12-17 to 2029-12-17",
+			"?blSPL=2&teeSPL=0&snpSPL=5&ucodeSPL=68: 2022-09-24 to 2029-09-24",
 	}
 	got := provided(admitted)
 	slices.Sort(got)
@@ -160,8 +160,12 @@ func TestAdmitRealEndorsements(t *testing.T) {
 				roots++
 			}
 		}
-		if len(admitted) != e.Len()-roots {
-			t.Errorf("%s: admitted %d of %d certificates: %s", it.Name, len(admitted), e.Len()-roots, provided(admitted))
+		forged := 0
+		if strings.Contains(it.Name, "wrong-vcek") { // by the issuer's name, but not by its key
+			forged = 1
+		}
+		if len(admitted) != e.Len()-roots-forged {
+			t.Errorf("%s: admitted %d of %d certificates: %s", it.Name, len(admitted), e.Len()-roots-forged, provided(admitted))
 		}
 		var provides []string
 		for _, one := range admitted {
@@ -170,7 +174,7 @@ func TestAdmitRealEndorsements(t *testing.T) {
 				provides = append(provides, name.String())
 			}
 		}
-		if it.Kind != "snp" || len(provides) == 0 || strings.Contains(it.Name, "wrong-vcek") {
+		if it.Kind != "snp" || len(provides) == 0 {
 			continue
 		}
 		claims, err := v.UnverifiedClaims(&evidence.SNP{Report: it.Read(t, "report.bin")})
