@@ -27,6 +27,7 @@ examples:
   quotary verify --ak ak.pem quote.msg        (with quote.sig and quote.pcrs beside it)
   quotary inspect quote.bin
   quotary evidence pack --snp-report report.bin --out evidence.json
+  sudo quotary evidence collect --report-data "$(openssl rand -hex 64)" --out evidence.json
 
 Each command has its own: quotary COMMAND --help
 `

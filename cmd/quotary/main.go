@@ -1,8 +1,8 @@
 // Command quotary judges attestation evidence offline: it verifies SEV-SNP
 // reports, TDX quotes and TPM quotes against vendors' endorsements and, if
-// given, an owner's policy; shows what evidence says of itself; and packs raw
-// evidence for a service. It reads files and writes its answer, nothing else: no
-// network, no state.
+// given, an owner's policy; shows what evidence says of itself; and makes
+// evidence for a service, of raw parts or of the machine that it runs on. It reads
+// files, asks that machine, and writes its answer, nothing else: no network, no state.
 //
 // Start at [run], which is main without the process around it.
 package main

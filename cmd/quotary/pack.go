@@ -3,7 +3,6 @@ package main
 import (
 	"flag"
 	"fmt"
-	"os"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -39,22 +38,7 @@ type packOptions struct {
 	tdxQuote     string
 	tpmQuote     string
 	tpm          tpmFlags
-	output       *choice
-	out          string
-}
-
-// evidenceCommand has one subcommand so far.
-func evidenceCommand(s streams, args []string) (exit, error) {
-	if len(args) == 0 {
-		return exitFailed, usage("evidence needs a subcommand", "try: quotary evidence pack --help")
-	}
-	if args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
-		return exitFailed, errHelp
-	}
-	if args[0] != "pack" {
-		return exitFailed, usage(fmt.Sprintf("%q is not a subcommand of evidence", args[0]), "try: quotary evidence pack --help")
-	}
-	return pack(s, args[1:])
+	output       bundleOutput
 }
 
 func pack(s streams, args []string) (exit, error) {
@@ -66,15 +50,7 @@ func pack(s streams, args []string) (exit, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	encoded, err := o.encode(bundle)
-	if err != nil {
-		return exitFailed, err
-	}
-	if o.out == "" {
-		s.out.Write(encoded)
-		return exitAccepted, nil
-	}
-	return exitAccepted, writeNew(o.out, encoded)
+	return exitAccepted, o.output.write(s, bundle)
 }
 
 func parsePack(args []string) (*packOptions, error) {
@@ -103,8 +79,7 @@ func (o *packOptions) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.tdxQuote, "tdx-quote", "", "")
 	fs.StringVar(&o.tpmQuote, "tpm-quote", "", "")
 	o.tpm.define(fs, "tpm-")
-	o.output = outputFlag(fs, "json", "cbor")
-	fs.StringVar(&o.out, "out", "", "")
+	o.output.define(fs)
 }
 
 // bundle reads the parts.
@@ -143,32 +118,4 @@ func (o *packOptions) bundle() (evidence.Bundle, error) {
 		items = append(items, item)
 	}
 	return evidence.NewBundle(items...)
-}
-
-// encode encodes the bundle and reads it back: what a service would refuse to
-// decode is not worth sending.
-func (o *packOptions) encode(bundle evidence.Bundle) ([]byte, error) {
-	encode := bundle.MarshalJSON
-	if o.output.value == "cbor" {
-		encode = bundle.MarshalCBOR
-	}
-	encoded, err := encode()
-	if err == nil {
-		_, err = evidence.Parse(encoded)
-	}
-	return encoded, err
-}
-
-// writeNew writes a file that must not exist: evidence overwrites nothing.
-func writeNew(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return withHint(err, "--out writes a new file; remove the old one first or choose another name")
-	}
-	if _, err := file.Write(data); err != nil {
-		file.Close()
-		os.Remove(path)
-		return err
-	}
-	return file.Close()
 }

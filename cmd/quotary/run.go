@@ -38,7 +38,7 @@ func commands() []command {
 	return []command{
 		{"verify", "judge evidence", verifyHelp, verify},
 		{"inspect", "show what evidence says of itself, without judging it", inspectHelp, inspect},
-		{"evidence", "make evidence from raw parts", packHelp, evidenceCommand},
+		{"evidence", "make evidence of raw parts, or of this machine", evidenceHelp, evidenceCommand},
 		{"version", "print the version of this program", versionHelp, version},
 		{"help", "print this text, or the help text of a command", helpHelp, help},
 	}
