@@ -114,18 +114,15 @@ func encodeChain(certs ...*x509.Certificate) []byte {
 }
 
 // lookUp finds the newest VCEK of a chip and TCB.
-func (v *Vendor) lookUp(hwid, query string) (*x509.Certificate, *statusError) {
-	levels, failure := parseLevels(query, v.options.Product == "Turin")
+func (v *Vendor) lookUp(digits, query string) (*x509.Certificate, *statusError) {
+	levels, failure := parseLevels(query, hasFMC(v.options.Product))
 	if failure != nil {
 		return nil, failure
 	}
-	size := 64
-	if v.options.Product == "Turin" {
-		size = 8
-	}
-	chip, err := hex.DecodeString(hwid)
+	size := len(hwid(v.options.Product, &[64]byte{}))
+	chip, err := hex.DecodeString(digits)
 	if err != nil || len(chip) != size {
-		return nil, &statusError{statusBadRequest, fmt.Sprintf("hwID: want %d hexadecimal digits", 2*size)}
+		return nil, &statusError{statusBadRequest, fmt.Sprintf("Bad Request: hwID has %d hexadecimal digits", 2*size)}
 	}
 	want := append(levels, KDSExtension(chip, 4))
 	v.mu.Lock()

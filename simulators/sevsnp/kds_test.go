@@ -30,14 +30,27 @@ var genoa = sync.OnceValue(func() *sevsnp.Vendor {
 	return v
 })
 
-// ask asks a service with the vendors of both lines.
+// turin is made once, as vendor is.
+var turin = sync.OnceValue(func() *sevsnp.Vendor {
+	v, err := sevsnp.NewVendor(sevsnp.VendorOptions{Seed: "test", Product: sevsnp.Turin, NotBefore: start})
+	if err != nil {
+		panic(err)
+	}
+	return v
+})
+
+// ask asks a service with the vendors of all lines.
 func ask(path, query string) (status int, contentType string, body []byte) {
-	return sevsnp.KDS{vendor(), genoa()}.Answer("GET", path, query)
+	return sevsnp.KDS{vendor(), genoa(), turin()}.Answer("GET", path, query)
 }
 
 func TestKDSAnswersWhatItHas(t *testing.T) {
 	m := machine(t, sevsnp.MachineOptions{Name: "kds"})
 	asvk, err := vendor().ASVK()
+	if err != nil {
+		t.Fatal(err)
+	}
+	zen5, err := turin().NewMachine(sevsnp.MachineOptions{Name: "kds"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +64,7 @@ func TestKDSAnswersWhatItHas(t *testing.T) {
 		{chip, levels, [][]byte{m.Certificate.Raw}, false},
 		{chip, "ucodeSPL=219&snpSPL=24&blSPL=04", [][]byte{m.Certificate.Raw}, false}, // any order, zero where absent
 		{"/vcek/v1/Milan/" + strings.ToUpper(hex.EncodeToString(m.Template.ChipID[:])), levels, [][]byte{m.Certificate.Raw}, false},
+		{fmt.Sprintf("/vcek/v1/Turin/%x", zen5.Template.ChipID[:8]), "fmcSPL=1&blSPL=2&teeSPL=1&snpSPL=4&ucodeSPL=74", [][]byte{zen5.Certificate.Raw}, false},
 		{"/vcek/v1/Milan/cert_chain", "", [][]byte{vendor().ASK().Certificate.Raw, vendor().ARK().Certificate.Raw}, true},
 		{"/vlek/v1/Milan/cert_chain", "", [][]byte{asvk.Certificate.Raw, vendor().ARK().Certificate.Raw}, true},
 		{"/vcek/v1/Genoa/cert_chain", "", [][]byte{genoa().ASK().Certificate.Raw, genoa().ARK().Certificate.Raw}, true},
@@ -100,6 +114,8 @@ func TestKDSRefuses(t *testing.T) {
 		{"GET", chip, "blSPL=-1", 400},
 		{"GET", chip, "blSPL", 400},
 		{"GET", chip, "&", 400},
+		{"GET", fmt.Sprintf("/vcek/v1/Turin/%x", m.Template.ChipID), "", 400}, // 64 bytes where Turin has 8
+		{"GET", "/vcek/v1/Turin/0123456789abcdef", "fmcSPL=1", 404},
 		{"GET", chip[:len(chip)-2], levels, 400},
 		{"GET", chip + "00", levels, 400},
 		{"GET", "/vcek/v1/Milan/CRL", "", 400},
@@ -114,7 +130,7 @@ func TestKDSRefuses(t *testing.T) {
 		{"GET", fmt.Sprintf("/vlek/v1/Milan/%x", m.Template.ChipID), levels, 404},
 		{"POST", "/vcek/v1/Milan/crl", "", 405},
 	} {
-		status, _, body := sevsnp.KDS{vendor(), genoa()}.Answer(c.method, c.path, c.query)
+		status, _, body := sevsnp.KDS{vendor(), genoa(), turin()}.Answer(c.method, c.path, c.query)
 		if status != c.want || !bytes.HasPrefix(body, fmt.Appendf(nil, "%d - ", c.want)) {
 			t.Errorf("%s %s?%s: status %d, want %d: %s", c.method, c.path, c.query, status, c.want, body)
 		}
