@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/strictjson"
+	"github.com/quotary/quotary/tee"
 )
 
 // recogniseJSON reads a collateral document, or a record: any JSON object
@@ -95,4 +97,19 @@ func rejoin(all []strictjson.Member, m strictjson.Member) []byte {
 		return nil
 	}
 	return []byte(`{"` + name + `":` + body + `,"` + memberSignature + `":"` + signature + `"}`)
+}
+
+// ParseText recognises one document that came as text where bytes would not do,
+// as a chain in a header field (PEM with %-escapes), hex or base64, and adds
+// everything in it to e, as [Parse] does.
+func ParseText(name, text string, e *tee.Endorsements) error {
+	if len(text) > MaxFile {
+		return evidence.Errorf(evidence.CodeEndorsementTooLarge, name, "larger than %d bytes", MaxFile)
+	}
+	f, err := recogniseText(text, 1)
+	if err != nil {
+		return named(name, err)
+	}
+	f.addTo(e)
+	return nil
 }

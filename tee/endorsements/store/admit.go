@@ -1,0 +1,87 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+)
+
+// admit returns what of found is authentic by one vendor. A fault in the
+// vendor's code is a refusal.
+func (s *Store) admit(v *vendor, found *tee.Endorsements) (admitted []*entry, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			admitted, err = nil, fmt.Errorf("a fault in the endorser of %s: %v", v.name, fault)
+		}
+	}()
+	for _, d := range v.endorser.Admit(found, s.Endorsements(), s.now()) {
+		if isWellFormed(d) {
+			admitted = append(admitted, s.newEntry(d, v))
+		}
+	}
+	return admitted, nil
+}
+
+// admitAnswer stores what a vendor answered, if what was asked for is part of it.
+func (s *Store) admitAnswer(t target, found *tee.Endorsements) error {
+	admitted, err := s.admit(t.vendor, found)
+	if err != nil {
+		return evidence.Errorf(evidence.CodeEndorsementNotAuthentic, t.name.String(), "%w", err)
+	}
+	at := slices.IndexFunc(admitted, func(e *entry) bool { return slices.Contains(e.Provides, t.name) })
+	if at < 0 {
+		return evidence.Errorf(evidence.CodeEndorsementNotAuthentic, t.name.String(),
+			"%s answered with nothing authentic of this name: wrong signature, another name, or dated after %s, which is now by this machine's clock; nothing was stored",
+			t.vendor.name, stamp(s.now()))
+	}
+	outcomes := s.take(admitted)
+	if err := outcomes[at].err; err != nil {
+		return err
+	}
+	if held := outcomes[at].entry; held.isExpired(s.now()) {
+		return evidence.Errorf(evidence.CodeEndorsementStale, t.name.String(),
+			"the newest that %s has expired on %s; if this machine's clock is right, wait for the vendor (or bring the mirror up to date)", t.vendor.name, stamp(held.Expires))
+	}
+	return nil
+}
+
+// take puts admitted entries into the table, and what changed into the snapshot.
+func (s *Store) take(admitted []*entry) []outcome {
+	outcomes := make([]outcome, len(admitted))
+	s.mu.Lock()
+	changed := false
+	for i, e := range admitted {
+		outcomes[i] = s.table.put(e)
+		s.confirm(outcomes[i])
+		changed = changed || outcomes[i].changed
+	}
+	if changed {
+		s.publishLocked()
+	}
+	s.mu.Unlock()
+	for i, o := range outcomes {
+		if o.changed && o.err == nil {
+			s.config.Notify(Event{Vendor: o.entry.vendor.name, Name: admitted[i].Provides[0]})
+		}
+	}
+	return outcomes
+}
+
+// confirm notes that an entry in force was found to be the newest. The caller holds s.mu.
+func (s *Store) confirm(o outcome) {
+	if o.err != nil || o.entry == nil {
+		return
+	}
+	e := o.entry
+	if o.changed {
+		e.fetched = s.now()
+		e.vendor.count(func(served *served) { served.stored++ })
+	}
+	e.seen, e.checked, e.jitter = s.now(), time.Now(), s.config.Random()
+	if e.isCounted() {
+		s.table.changes.state = true
+	}
+}

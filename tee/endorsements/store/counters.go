@@ -1,0 +1,69 @@
+package store
+
+import (
+	"maps"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// Counters are what the store counted since it was opened, and what it holds.
+type Counters struct {
+	Entries  int    // endorsements held
+	Keys     int    // certificates of machines' keys among them
+	Bytes    int64  // of content
+	Evicted  uint64 // key certificates that made room
+	InFlight int    // fetches that are running or wait for their turn
+	// DirectoryFailures counts writes to the directory that failed.
+	DirectoryFailures uint64
+	Vendors           []VendorCounters // in the order of the configuration
+}
+
+// VendorCounters are those of one vendor.
+type VendorCounters struct {
+	Name      string
+	Available bool                     // false while the vendor is down or wants a pause
+	Requests  uint64                   // that were made
+	Bytes     uint64                   // of answers
+	Stored    uint64                   // endorsements that came into force
+	Refused   map[evidence.Code]uint64 // fetches that brought nothing, by reason
+}
+
+// tally counts what is no vendor's. It is guarded by Store.mu.
+type tally struct{ directoryFailures uint64 }
+
+// served counts what a vendor did. It is guarded by vendor.mu.
+type served struct {
+	requests, bytes, stored uint64
+	refused                 map[evidence.Code]uint64
+}
+
+func newServed() served { return served{refused: map[evidence.Code]uint64{}} }
+
+func (v *vendor) count(add func(*served)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	add(&v.served)
+}
+
+// Counters returns the counters of this moment.
+func (s *Store) Counters() Counters {
+	s.mu.Lock()
+	c := Counters{
+		Entries: len(s.table.byDigest), Keys: s.table.keys.Len(), Bytes: s.table.bytes, Evicted: s.table.evicted,
+		InFlight: len(s.flights), DirectoryFailures: s.tally.directoryFailures,
+	}
+	s.mu.Unlock()
+	for _, v := range s.vendors {
+		c.Vendors = append(c.Vendors, v.counters())
+	}
+	return c
+}
+
+func (v *vendor) counters() VendorCounters {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return VendorCounters{
+		Name: v.name, Available: v.isAvailable(), Requests: v.served.requests, Bytes: v.served.bytes,
+		Stored: v.served.stored, Refused: maps.Clone(v.served.refused),
+	}
+}

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+)
+
+// Fetch makes endorsements available: when it returns nil, a current one of every
+// name is in [Store.Endorsements]. Names stand in the order in which one rests on
+// the other (an issuer before what it issued). What is there already costs
+// nothing, and counts as needed: what is needed seldom makes room first.
+//
+// Otherwise the error is that of the first name that is not available, with a
+// code in area "endorsements", and retryAfter says when to come back: zero if
+// there is no point. While a vendor is down, wants a pause or has too much to do,
+// Fetch returns at once. If ctx ends first, the error is
+// [evidence.CodeEndorsementPending] with ctx's as its cause; the fetch itself goes
+// on, so that a later call finds what it brought.
+func (s *Store) Fetch(ctx context.Context, names []tee.EndorsementName) (retryAfter time.Duration, err error) {
+	if ctx.Err() != nil {
+		return minRetry, evidence.Errorf(evidence.CodeEndorsementPending, "", "nothing was fetched: %w", context.Cause(ctx))
+	}
+	if len(names) > maxNames {
+		return 0, evidence.Errorf(evidence.CodeEndorsementBusy, "", "%d names; at most %d at once", len(names), maxNames)
+	}
+	for _, p := range s.launch(names) {
+		again, failed := p.wait(ctx)
+		retryAfter = max(retryAfter, again)
+		if err == nil {
+			err = failed
+		}
+	}
+	return retryAfter, err
+}
+
+// pending is a name that was asked for: a flight, or why there is none.
+type pending struct {
+	flight *flight
+	err    error
+	again  time.Duration
+}
+
+// wait returns when the name is there, or cannot be had, or ctx ends.
+func (p pending) wait(ctx context.Context) (retryAfter time.Duration, err error) {
+	if p.flight == nil {
+		return p.again, p.err
+	}
+	select {
+	case <-p.flight.done:
+	case <-ctx.Done():
+	}
+	select {
+	case <-p.flight.done: // also if both came
+		if p.flight.failure.err == nil {
+			return 0, nil
+		}
+		return max(p.flight.failure.wait(time.Now()), minRetry), p.flight.failure.err
+	default:
+		return max(time.Until(p.flight.starts), 0) + minRetry, evidence.Errorf(evidence.CodeEndorsementPending, brief(p.flight.name),
+			"%s has not answered yet; the fetch goes on: %w", p.flight.vendor.name, context.Cause(ctx))
+	}
+}
+
+// launch starts or joins a flight for each name that is not there.
+func (s *Store) launch(names []tee.EndorsementName) []pending {
+	var all []pending
+	var launched []*flight
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			continue
+		}
+		p := s.launchOne(name, launched, false)
+		if p.flight != nil {
+			launched = append(launched, p.flight)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// launchOne starts a flight that rests on earlier ones, or joins the one that
+// runs. Refreshing asks although there is one.
+func (s *Store) launchOne(name tee.EndorsementName, earlier []*flight, refresh bool) pending {
+	if !refresh && s.isAtHand(name) {
+		return pending{}
+	}
+	t, err := s.locate(name)
+	if err != nil {
+		return pending{err: err}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.flights[name]; f != nil {
+		return pending{flight: f}
+	}
+	if again, err := s.refuses(t); err != nil {
+		return pending{err: err, again: again}
+	}
+	l := &t.vendor.demand
+	if refresh || s.isBaseline(name) {
+		l = &t.vendor.upkeep
+	}
+	f, again, err := s.start(t, l, earlier)
+	return pending{f, err, again}
+}
+
+// isAtHand reports whether a name has an endorsement that has not expired, and
+// marks it as needed.
+func (s *Store) isAtHand(name tee.EndorsementName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.table.byName[name]
+	if e == nil || e.isExpired(s.now()) {
+		return false
+	}
+	s.table.needed(e)
+	return true
+}
+
+// refuses says why nobody is asked for a name now. The caller holds s.mu.
+func (s *Store) refuses(t target) (again time.Duration, err error) {
+	now := time.Now()
+	switch f, failed := s.recall(t.name); {
+	case s.closed:
+		return 0, errClosed()
+	case s.config.Offline:
+		return 0, evidence.Errorf(evidence.CodeEndorsementOffline, brief(t.name), "the store is offline and holds none, or none that is current; import it")
+	case failed && f.wait(now) > 0:
+		return f.wait(now), f.err
+	}
+	if pause := t.vendor.breaker.pause(now); pause > 0 {
+		return pause, t.vendor.unavailable(t.name)
+	}
+	return 0, nil
+}
+
+// unavailable is the error of a vendor that is not asked at the moment.
+func (v *vendor) unavailable(name tee.EndorsementName) error {
+	return evidence.Errorf(evidence.CodeEndorsementUnreachable, brief(name), "%s is down or wants a pause; it is asked again when that is over", v.name)
+}
+
+// isBaseline reports whether every verification may draw on a name.
+func (s *Store) isBaseline(name tee.EndorsementName) bool {
+	return slices.ContainsFunc(s.vendors, func(v *vendor) bool { return slices.Contains(v.baseline, name) })
+}

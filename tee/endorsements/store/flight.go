@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+)
+
+// flight is one fetch of one name, for everybody who asks for it meanwhile. It
+// belongs to the store and not to a caller, and ends by itself.
+type flight struct {
+	target
+	// earlier are flights that may bring the issuer. They began before this one, so
+	// that no two wait for each other.
+	earlier []*flight
+	starts  time.Time // its turn, by the monotonic clock
+	done    chan struct{}
+	failure failure // set before done is closed; its err is nil if the name is available
+}
+
+// start begins a flight in a lane. The caller holds s.mu.
+func (s *Store) start(t target, l *lane, earlier []*flight) (*flight, time.Duration, error) {
+	now := time.Now()
+	if l.waiting >= maxWaiting {
+		again := time.Duration(maxWaiting) * defaultRequestEvery / 2
+		return nil, again, evidence.Errorf(evidence.CodeEndorsementBusy, brief(t.name), "%d fetches from %s are under way", l.waiting, t.vendor.name)
+	}
+	wait, ok := l.turn(now)
+	if !ok {
+		return nil, wait, evidence.Errorf(evidence.CodeEndorsementThrottled, brief(t.name), "%s was asked too often lately, by the store's own limit", t.vendor.name)
+	}
+	f := &flight{target: t, earlier: earlier, starts: now.Add(wait), done: make(chan struct{})}
+	s.flights[t.name] = f
+	l.waiting++
+	s.running.Go(func() { s.fly(f, l) })
+	return f, 0, nil
+}
+
+// fly runs a flight to its end.
+func (s *Store) fly(f *flight, l *lane) {
+	ctx, cancel := context.WithTimeout(s.background, flightTimeout)
+	defer cancel()
+	refused, err := s.bring(ctx, f)
+	s.mu.Lock()
+	if err != nil {
+		f.failure = s.remember(f.target, err, refused)
+	} else {
+		s.forgive(f.name)
+	}
+	delete(s.flights, f.name)
+	l.waiting--
+	s.mu.Unlock()
+	close(f.done)
+	if err != nil && s.background.Err() == nil {
+		s.config.Notify(Event{Vendor: f.vendor.name, Name: f.name, Err: err})
+	}
+}
+
+// bring fetches, admits and stores. A refusal comes with the error if the vendor
+// did not give anything that could be admitted.
+func (s *Store) bring(ctx context.Context, f *flight) (*refusal, error) {
+	found, refused := f.download(ctx)
+	if refused != nil {
+		f.vendor.count(func(served *served) { served.refused[refused.err.Code]++ })
+		return refused, refused.err
+	}
+	for _, earlier := range f.earlier {
+		select {
+		case <-earlier.done:
+		case <-ctx.Done():
+		}
+	}
+	err := s.admitAnswer(f.target, found)
+	if err != nil {
+		f.vendor.count(func(served *served) { served.refused[evidence.CodeOf(err)]++ })
+	}
+	return nil, err
+}
+
+// download waits for the flight's turn and asks the vendor.
+func (f *flight) download(ctx context.Context) (*tee.Endorsements, *refusal) {
+	v := f.vendor
+	if err := sleep(ctx, time.Until(f.starts)); err != nil {
+		return nil, v.refuse(f.target, evidence.CodeEndorsementThrottled, "too much to do: %w", err)
+	}
+	select {
+	case v.places <- struct{}{}:
+		defer func() { <-v.places }()
+	case <-ctx.Done():
+		return nil, v.refuse(f.target, evidence.CodeEndorsementBusy, "too much to do: %w", ctx.Err())
+	}
+	if v.breaker.enter(time.Now()) > 0 {
+		r := v.refuse(f.target, evidence.CodeEndorsementUnreachable, "it is down or wants a pause; it is asked again when that is over")
+		r.wide = true
+		return nil, r
+	}
+	v.count(func(s *served) { s.requests++ })
+	found, refused := v.get(ctx, f.target)
+	v.learn(refused, ctx.Err())
+	return found, refused
+}
+
+// learn tells the breaker how a request went.
+func (v *vendor) learn(r *refusal, ended error) {
+	switch {
+	case errors.Is(ended, context.Canceled):
+		v.breaker.leave()
+	case r != nil && (r.wide || r.paused):
+		v.breaker.fail(time.Now(), r.pause, r.paused)
+	default:
+		v.breaker.succeed()
+	}
+}
+
+// sleep waits, unless ctx ends first.
+func sleep(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(max(wait, 0))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,268 @@
+package store
+
+import (
+	"container/list"
+	"slices"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
+)
+
+// table holds the entries. It is guarded by Store.mu.
+type table struct {
+	grace      time.Duration
+	maxEntries int
+	maxBytes   int64
+
+	byName   map[tee.EndorsementName]*entry
+	byDigest map[digest]*entry
+	floors   map[tee.EndorsementName]floor
+	bytes    int64
+
+	few        map[digest]*entry // all but the certificates of machines' keys
+	superseded map[tee.EndorsementName][]*entry
+	keys       *list.List // of *entry, those used last first
+	tiers      tiers      // the same, for lookups
+	evicted    uint64
+	changes    changes
+}
+
+// changes are what the directory does not know yet.
+type changes struct {
+	added   map[digest]*entry
+	removed map[digest]*entry
+	state   bool // floors and dates
+}
+
+func newChanges() changes {
+	return changes{added: map[digest]*entry{}, removed: map[digest]*entry{}}
+}
+
+func newTable(c Config) table {
+	return table{
+		grace: c.Grace, maxEntries: c.MaxEntries, maxBytes: c.MaxBytes,
+		byName: map[tee.EndorsementName]*entry{}, byDigest: map[digest]*entry{}, floors: map[tee.EndorsementName]floor{},
+		few: map[digest]*entry{}, superseded: map[tee.EndorsementName][]*entry{},
+		keys: list.New(), changes: newChanges(),
+	}
+}
+
+// outcome says what became of an entry that was put.
+type outcome struct {
+	entry   *entry // which is in force now, the new one or one that was held
+	changed bool
+	err     error // rolled back, or no room
+}
+
+// put takes an admitted entry in, unless the table has as good a one already.
+func (t *table) put(e *entry) outcome {
+	if held := t.byDigest[e.digest]; held != nil && len(held.names) > 0 {
+		return outcome{entry: held}
+	}
+	taken, newest := t.takes(e)
+	if len(taken) == 0 {
+		return t.refuse(e, newest)
+	}
+	if !t.makeRoom(e, t.vacated(e, taken)) {
+		return outcome{entry: newest, err: evidence.Errorf(evidence.CodeEndorsementStoreFull, e.Provides[0].String(),
+			"%d entries, %d bytes; raise the store's bounds", len(t.byDigest), t.bytes)}
+	}
+	t.insert(e)
+	e.names = taken
+	for _, name := range taken {
+		t.replace(name, e)
+	}
+	return outcome{entry: e, changed: true}
+}
+
+// takes returns the names that an entry is the newest issue of, and the entry
+// that stands in its way for another name.
+func (t *table) takes(e *entry) (taken []tee.EndorsementName, newest *entry) {
+	for _, name := range e.Provides {
+		held, lowest := t.byName[name], t.floors[name]
+		if held != nil && e.compare(held) <= 0 {
+			newest = held
+			continue
+		}
+		if e.isCounted() && e.against(lowest) < 0 {
+			continue
+		}
+		taken = append(taken, name)
+	}
+	return taken, newest
+}
+
+// refuse declines an entry that is no newer than what is known. What it revokes
+// beyond that stays in force.
+func (t *table) refuse(e *entry, newest *entry) outcome {
+	name := e.Provides[0]
+	kept := t.keepSuperseded(name, e)
+	if newest != nil && e.compare(newest) == 0 {
+		return outcome{entry: newest, changed: kept}
+	}
+	known := t.floors[name]
+	if newest != nil {
+		known = known.raise(floor{newest.Sequence, newest.Issued})
+	}
+	return outcome{entry: newest, changed: kept, err: evidence.Errorf(evidence.CodeEndorsementRolledBack, name.String(),
+		"issue %d of %s is older than issue %d of %s, which was seen before; if a mirror answered, bring it up to date",
+		e.Sequence, stamp(e.Issued), known.sequence, stamp(known.issued))}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// replace puts an entry in force for a name.
+func (t *table) replace(name tee.EndorsementName, e *entry) {
+	old := t.byName[name]
+	t.byName[name] = e
+	if e.isCounted() {
+		t.floors[name] = t.floors[name].raise(floor{e.Sequence, e.Issued})
+		t.changes.state = true
+	}
+	if old != nil {
+		old.names = slices.DeleteFunc(old.names, func(n tee.EndorsementName) bool { return n == name })
+		if len(old.names) == 0 {
+			t.remove(old)
+			t.keepSuperseded(name, old)
+		}
+	}
+	t.pruneSuperseded(name)
+}
+
+// keepSuperseded keeps a list that is not in force if it revokes what no list of
+// the name does that is kept. It reports whether it did.
+func (t *table) keepSuperseded(name tee.EndorsementName, e *entry) bool {
+	others := t.superseded[name]
+	if current := t.byName[name]; current != nil {
+		others = append(slices.Clip(others), current)
+	}
+	if t.byDigest[e.digest] != nil || !e.revokesMoreThan(others...) || !t.makeRoom(e, nil) {
+		return false
+	}
+	t.insert(e)
+	t.superseded[name] = append(t.superseded[name], e)
+	t.pruneSuperseded(name)
+	return t.byDigest[e.digest] == e
+}
+
+// pruneSuperseded drops the lists that revoke nothing beyond the others, and the
+// oldest beyond the bound.
+func (t *table) pruneSuperseded(name tee.EndorsementName) {
+	lists := t.superseded[name]
+	slices.SortFunc(lists, func(a, b *entry) int { return b.compare(a) })
+	var kept []*entry
+	for _, e := range lists {
+		others := kept
+		if current := t.byName[name]; current != nil {
+			others = append(slices.Clip(kept), current)
+		}
+		if len(kept) < maxSuperseded && e.revokesMoreThan(others...) {
+			kept = append(kept, e)
+		} else {
+			t.remove(e)
+		}
+	}
+	if t.superseded[name] = kept; len(kept) == 0 {
+		delete(t.superseded, name)
+	}
+}
+
+func (t *table) insert(e *entry) {
+	e.gone = false
+	t.byDigest[e.digest] = e
+	t.bytes += e.size()
+	if e.isKey() {
+		e.use = t.keys.PushFront(e)
+		t.tiers.add(e)
+	} else {
+		t.few[e.digest] = e
+	}
+	delete(t.changes.removed, e.digest)
+	t.changes.added[e.digest] = e
+}
+
+func (t *table) remove(e *entry) {
+	e.gone = true
+	delete(t.byDigest, e.digest)
+	t.bytes -= e.size()
+	if e.use != nil {
+		t.keys.Remove(e.use)
+		e.use = nil
+		t.tiers.forget()
+	}
+	delete(t.few, e.digest)
+	delete(t.changes.added, e.digest)
+	t.changes.removed[e.digest] = e
+}
+
+// needed marks an entry as used.
+func (t *table) needed(e *entry) {
+	if e.use != nil {
+		t.keys.MoveToFront(e.use)
+	}
+}
+
+// vacated are the entries that a new one leaves without a name.
+func (t *table) vacated(e *entry, taken []tee.EndorsementName) (out []*entry) {
+	for _, name := range taken {
+		if old := t.byName[name]; old != nil && len(old.names) == 1 {
+			out = append(out, old)
+		}
+	}
+	return out
+}
+
+// makeRoom evicts key certificates until an entry fits, the one unused for
+// longest first. It evicts none if that would not do.
+func (t *table) makeRoom(e *entry, vacated []*entry) bool {
+	entries, bytes := len(t.byDigest)+1, t.bytes+e.size()
+	for _, old := range vacated {
+		entries--
+		bytes -= old.size()
+	}
+	var victims []*entry
+	for at := t.keys.Back(); entries > t.maxEntries || bytes > t.maxBytes; at = at.Prev() {
+		if at == nil {
+			return false
+		}
+		victim := at.Value.(*entry)
+		if slices.Contains(vacated, victim) {
+			continue
+		}
+		victims = append(victims, victim)
+		entries--
+		bytes -= victim.size()
+	}
+	for _, victim := range victims {
+		t.evict(victim)
+	}
+	return true
+}
+
+func (t *table) evict(e *entry) {
+	for _, name := range e.names {
+		delete(t.byName, name)
+	}
+	e.names = nil
+	t.remove(e)
+	t.evicted++
+}
+
+// isShown reports whether verifiers get to see an entry: what has expired, for
+// as long as the grace; lists that revoke something, for ever.
+func (t *table) isShown(e *entry, now time.Time) bool {
+	revokes := e.CRL != nil && len(e.CRL.RevokedCertificateEntries) > 0
+	return revokes || e.isKey() || !e.isExpired(now.Add(-t.grace))
+}
+
+// view builds the snapshot of what is shown.
+func (t *table) view(now time.Time) *tee.Endorsements {
+	few := &tee.Endorsements{}
+	for _, e := range t.few {
+		if t.isShown(e, now) {
+			e.AddTo(few)
+		}
+	}
+	return few.Over(t.tiers.view())
+}
