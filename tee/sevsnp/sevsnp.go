@@ -17,6 +17,7 @@ package sevsnp
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"fmt"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -85,6 +86,11 @@ func (v *Verifier) trust(a *anchor) error {
 	}
 	v.anchors = append(v.anchors, a)
 	v.anchorIDs[a.id] = struct{}{}
+	for _, cert := range a.issuers { // so that no report pays for it
+		if _, err := v.proveIssuer(cert); err != nil {
+			return fmt.Errorf("sevsnp: an embedded issuer: %w", err)
+		}
+	}
 	return nil
 }
 
