@@ -166,6 +166,6 @@ func (a *Attester) check(i Interface, got answer, reportData [64]byte) (*Collect
 	if got.lost != nil {
 		omitted = got.lost
 	}
-	item := &evidence.SNP{Report: bytes.Clone(got.report), Certificates: certificates}
+	item := &evidence.SNP{Report: got.report, Certificates: certificates}
 	return &Collected{Item: item, Interface: i.name(), Omitted: omitted}, nil
 }
