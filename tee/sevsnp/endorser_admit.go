@@ -28,6 +28,9 @@ import (
 // its very root issued; a store that lets a simulated endorsement displace AMD's
 // merely loses AMD's.
 //
+// A key's certificate by an issuer that is newer than the one at hand, after AMD
+// rotated it, is admitted once the new issuer is held or found too.
+//
 // What was admitted is remembered as proven, so that Verify does not prove it again.
 func (v *Verifier) Admit(found, held *tee.Endorsements, now time.Time) []tee.Endorsed {
 	// What is held comes first, so that no heap of lookalikes hides an issuer in it.

@@ -274,3 +274,48 @@ func TestAdmitFindsIssuers(t *testing.T) {
 		t.Error("the issuer that this build carries was not found")
 	}
 }
+
+// FuzzAdmit shows that no byte of what AMD signed can be changed: what is admitted
+// of arbitrary bytes is exactly what AMD issued.
+func FuzzAdmit(f *testing.F) {
+	_, issued := sample(f)
+	addFile(f, issued, trust.AskArkMilanVlekBytes)
+	addFile(f, issued, trust.AskArkTurinVcekBytes)
+	if evidencetest.Present() {
+		collateral := evidencetest.Find(f, "kds-crls-openpcc")
+		addFile(f, issued, collateral.Read(f, "test_amd_genoa_crl.pem"))
+		addFile(f, issued, evidencetest.Find(f, "turin-vcek-only-virtee").Read(f, "vcek.der"))
+	}
+	for _, cert := range issued.Certificates() {
+		f.Add(cert.Raw)
+	}
+	for _, list := range issued.RevocationLists() {
+		f.Add(list.Raw)
+	}
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	v := newVerifier(f)
+	f.Fuzz(func(t *testing.T, der []byte) {
+		found := &tee.Endorsements{}
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			found.AddCertificate(cert)
+		} else if list, err := x509.ParseRevocationList(der); err == nil {
+			found.AddCRL(list)
+		}
+		admitted := v.Admit(found, nil, at)
+		wantSound(t, v, found, admitted, at)
+		if all := again(admitted).Over(issued); len(union(all)) != len(union(issued)) {
+			t.Errorf("admitted %v, which AMD did not issue", provided(admitted))
+		}
+	})
+}
+
+// union lists certificates and lists, each once.
+func union(e *tee.Endorsements) (all [][]byte) {
+	for _, cert := range e.Certificates() {
+		all = append(all, cert.Raw)
+	}
+	for _, list := range e.RevocationLists() {
+		all = append(all, list.Raw)
+	}
+	return all
+}

@@ -179,9 +179,9 @@ func TestAdmitUnderTwoRoots(t *testing.T) {
 	}
 }
 
-// TestAttack_D05_HeapOfForgeries bounds what a heap of lookalikes costs: behind as
+// TestAttack_D06_HeapOfForgeries bounds what a heap of lookalikes costs: behind as
 // many failures as are borne nothing more of it is tried.
-func TestAttack_D05_HeapOfForgeries(t *testing.T) {
+func TestAttack_D06_HeapOfForgeries(t *testing.T) {
 	m := newMachine(t, milan(), "heap")
 	askCert := milan().ASK().Certificate
 	for _, forgeries := range []int{sevsnp.MaxForgeries - 1, sevsnp.MaxForgeries} {
@@ -201,8 +201,8 @@ func TestAttack_D05_HeapOfForgeries(t *testing.T) {
 	}
 }
 
-// TestAttack_D05_HeapOfLookalikeIssuers shows that no heap hides an issuer that is held.
-func TestAttack_D05_HeapOfLookalikeIssuers(t *testing.T) {
+// TestAttack_D06_HeapOfLookalikeIssuers shows that no heap hides an issuer that is held.
+func TestAttack_D06_HeapOfLookalikeIssuers(t *testing.T) {
 	m := newMachine(t, milan(), "issuers")
 	askCert := milan().ASK().Certificate
 	heap := collect(m.Certificate)

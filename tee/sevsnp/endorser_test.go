@@ -171,7 +171,8 @@ func TestLocateAsOthersDo(t *testing.T) {
 	wantPath(turin, host+"/vcek/v1/Turin/0123456789abcdef?fmcSPL=1&blSPL=2&teeSPL=3&snpSPL=4&ucodeSPL=255")
 }
 
-func TestLocateRefuses(t *testing.T) {
+// TestAttack_D11_NamesThatAreNoEndorsements shows which names nobody is asked for.
+func TestAttack_D11_NamesThatAreNoEndorsements(t *testing.T) {
 	chip, levels := strings.Repeat("ab", 64), "blSPL=4&teeSPL=0&snpSPL=24&ucodeSPL=219"
 	v := newVerifier(t)
 	if _, ok := v.Locate(tee.EndorsementName{Type: "vcek", ID: "Milan/" + chip + "?" + levels}); !ok {

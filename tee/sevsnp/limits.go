@@ -27,8 +27,8 @@ const (
 	// maxForgeries bounds what is tried in vain when endorsements are admitted: an
 	// honest collection holds nothing that bears the names of an anchor's issue and is
 	// not. Each costs up to two signature checks of RSA-4096 for each of maxIssuers,
-	// about a millisecond; behind the last of them nothing more of the collection is
-	// admitted. What proves authentic costs one each and is not counted: nobody makes
+	// all of them together less than a tenth of a second; behind the last one nothing
+	// more of the collection is admitted. What proves authentic costs one each and is not counted: nobody makes
 	// it but the vendor, and fleets are imported by the thousand.
 	maxForgeries = 32
 	// maxChains bounds the remembered chains, and the keys in them: one per machine

@@ -25,8 +25,9 @@ import (
 	"github.com/quotary/quotary/tee"
 )
 
-// Verifier verifies SEV-SNP reports. It implements [tee.Verifier] and
-// [tee.Inspector] and is safe for concurrent use. It remembers certificates,
+// Verifier verifies SEV-SNP reports, and knows which endorsements of AMD's that
+// takes. It implements [tee.Verifier], [tee.Inspector] and [tee.Endorser] and is
+// safe for concurrent use. It remembers certificates,
 // chains and revocation lists whose signatures it verified, by the SHA-256 of
 // their exact bytes, and no verdict.
 type Verifier struct {
