@@ -8,7 +8,7 @@ import (
 	"github.com/quotary/quotary/tee/teetest"
 )
 
-// TestConform holds the verifier to the contract, with a machine that sends no
+// TestConform holds the verifier to the contract, with machines that send no
 // certificates and with one that sends its own.
 func TestConform(t *testing.T) {
 	bare := newMachine(t, milan(), "conform")
@@ -17,6 +17,13 @@ func TestConform(t *testing.T) {
 		t.Fatal(err)
 	}
 	trust := func(tb testing.TB) tee.Verifier { return newVerifier(tb, milan().Anchor()) }
+	t.Run("Turin", func(t *testing.T) {
+		m := newMachine(t, turin(), "conform")
+		teetest.Conform(t, teetest.Conformance{
+			New:      func(tb testing.TB) tee.Verifier { return newVerifier(tb, turin().Anchor()) },
+			Attester: m, Endorsements: published(turin(), m.Certificate), Now: now,
+		})
+	})
 	t.Run("Bare", func(t *testing.T) {
 		teetest.Conform(t, teetest.Conformance{
 			New: trust, Attester: bare, Endorsements: published(milan(), bare.Certificate), Now: now,
