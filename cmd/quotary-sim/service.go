@@ -64,6 +64,7 @@ func openDaemon(ctx context.Context, dir, listen string, world *simulators.World
 		Config: daemon.Config{
 			TrustDomain: trustDomain, Listen: listen,
 			Policies: []string{policiesDir(dir)}, Endorsements: []string{endorsementsDir(dir)},
+			Vendors:   daemon.Vendors{Offline: true},
 			Simulated: daemon.Simulated{Accept: true, Roots: []string{rootsDir(dir)}},
 		},
 	})

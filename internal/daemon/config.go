@@ -35,12 +35,27 @@ type Config struct {
 	// root: at worst, wrong ones cause refusals. Defaults to the folder
 	// endorsements in the data directory.
 	Endorsements []string `yaml:"endorsements"`
+	// Vendors says how endorsements are fetched that are not among these.
+	Vendors Vendors `yaml:"vendors"`
 	// TPM says which TPMs are trusted; without any, all TPM quotes are refused.
 	TPM TPM `yaml:"tpm"`
 	// Simulated is for demonstrations and tests.
 	Simulated Simulated `yaml:"simulated"`
 	// Limits bound what the service does at once.
 	Limits Limits `yaml:"limits"`
+}
+
+// Vendors says how endorsements are fetched, kept and renewed.
+type Vendors struct {
+	// Offline has the service fetch nothing: it goes by what it is given.
+	Offline bool `yaml:"offline"`
+	// AMDKDS is the base URL of AMD's key distribution service, or of a mirror or
+	// caching proxy of it. It needs no trust: what comes from it is verified. Plain
+	// http is for this machine alone. Defaults to https://kdsintf.amd.com.
+	AMDKDS string `yaml:"amd_kds"`
+	// GraceDays is for how many days expired documents are still handed to the
+	// verifiers, which see that they have expired. Defaults to 30.
+	GraceDays int `yaml:"grace_days"`
 }
 
 // TPM says which attestation keys are trusted.
@@ -89,6 +104,9 @@ func (c Config) withDefaults(data string) Config {
 	if c.Endorsements == nil {
 		c.Endorsements = []string{filepath.Join(data, endorsementsDir)}
 	}
+	if c.Vendors.AMDKDS == "" {
+		c.Vendors.AMDKDS = amdKDS
+	}
 	if c.TLSNames == nil {
 		c.TLSNames = []string{"localhost", "127.0.0.1", "::1"}
 		if host, _, err := net.SplitHostPort(c.Listen); err == nil && !slices.Contains(c.TLSNames, host) && !unspecified(host) {
@@ -120,6 +138,9 @@ func (c Config) check() error {
 	}
 	if len(c.Simulated.Roots) > 0 && !c.Simulated.Accept {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "simulated.roots", "simulated roots are configured, but simulated.accept is not true")
+	}
+	if n := c.Vendors.GraceDays; n < 0 || n > maxGraceDays {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "vendors.grace_days", "%d is not between 1 and %d", n, maxGraceDays)
 	}
 	if n := c.Limits.ConcurrentAppraisals; n < 0 || n > maxConcurrency {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "limits.concurrent_appraisals", "%d is not between 1 and %d", n, maxConcurrency)

@@ -20,11 +20,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/tee"
+	collateral "github.com/quotary/quotary/tee/endorsements/store"
 	"github.com/quotary/quotary/tokens"
 	"github.com/quotary/quotary/verifier"
 )
@@ -55,6 +58,7 @@ type Daemon struct {
 	current      atomic.Pointer[snapshot]
 	reloading    sync.Mutex // one reload at a time
 	ledger       *store.Store
+	collateral   *collateral.Store
 	authority    *ca.Authority
 	certificates *ca.ServerCertificates
 	server       *server.Server
@@ -76,8 +80,7 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.current.Store(loaded)
-	challenges := verifier.NewChallenges(&verifier.SpentSet{})
-	v, err := d.verifier(challenges)
+	all, amd, err := technologies(d.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +90,10 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 	if d.ledger, err = store.Open(ctx, LedgerPath(o.Data)); err != nil {
 		return nil, errors.Join(err, d.lock.Close())
 	}
-	if err := d.assemble(ctx, o, v, challenges); err != nil {
+	if d.collateral, err = openCollateral(o, d.Config, amd, loaded.endorsements); err != nil {
+		return nil, errors.Join(err, d.ledger.Close(), d.lock.Close())
+	}
+	if err := errors.Join(d.assemble(ctx, o, all), d.prewarm(ctx, amd)); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
@@ -95,7 +101,12 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 
 // assemble makes the parts from the keys up to the HTTP server. The credential
 // comes last: it is made only where everything else is in order.
-func (d *Daemon) assemble(ctx context.Context, o Options, v *verifier.Verifier, challenges *verifier.Challenges) error {
+func (d *Daemon) assemble(ctx context.Context, o Options, all []tee.Verifier) error {
+	challenges := verifier.NewChallenges(&verifier.SpentSet{})
+	v, err := d.verifier(all, challenges)
+	if err != nil {
+		return err
+	}
 	key, err := tokens.LoadOrCreateKey(filepath.Join(o.Data, tokenKeyFile))
 	if err != nil {
 		return err
@@ -128,7 +139,8 @@ func (d *Daemon) assemble(ctx context.Context, o Options, v *verifier.Verifier, 
 	d.server, err = server.New(server.Config{
 		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: issuer, Ledger: d.ledger,
 		Policy: d.policy, CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain, AdminDigest: digest,
-		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version,
+		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral,
+		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}},
 		Concurrency: d.Config.Limits.ConcurrentAppraisals, Logger: o.Logger,
 	})
 	if err != nil {
@@ -141,15 +153,11 @@ func (d *Daemon) assemble(ctx context.Context, o Options, v *verifier.Verifier, 
 	return keepAdmin(o.Data, digest)
 }
 
-func (d *Daemon) verifier(challenges *verifier.Challenges) (*verifier.Verifier, error) {
-	all, err := technologies(d.Config)
-	if err != nil {
-		return nil, err
-	}
+func (d *Daemon) verifier(all []tee.Verifier, challenges *verifier.Challenges) (*verifier.Verifier, error) {
 	return verifier.New(verifier.Config{
 		Technologies: all, TrustDomain: d.Config.TrustDomain, Challenges: challenges,
 		Policies:        func() *policies.Set { return d.current.Load().policies },
-		Endorsements:    func() *tee.Endorsements { return d.current.Load().endorsements },
+		Endorsements:    d.endorsements,
 		AcceptSimulated: d.Config.Simulated.Accept,
 	})
 }
@@ -179,7 +187,8 @@ func (d *Daemon) Reload(ctx context.Context) error {
 		return err
 	}
 	d.current.Store(loaded)
-	return nil
+	_, err = d.collateral.Import(loaded.endorsements)
+	return err
 }
 
 // note records an act of the service itself, before it takes effect.
@@ -201,6 +210,11 @@ func (d *Daemon) note(ctx context.Context, action string, s *snapshot) error {
 // Serve answers requests on listener until ctx ends; then it lets those that it
 // is handling finish, and returns nil.
 func (d *Daemon) Serve(ctx context.Context, listener net.Listener) error {
+	refresh, stop := context.WithCancel(ctx)
+	var refreshing sync.WaitGroup
+	refreshing.Go(func() { d.collateral.Run(refresh) })
+	defer refreshing.Wait()
+	defer stop()
 	s := d.server.HTTP(&tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: d.certificates.Get})
 	ended := make(chan error, 1)
 	go func() { ended <- s.ServeTLS(listener, "", "") }()
@@ -223,7 +237,9 @@ func (d *Daemon) Serve(ctx context.Context, listener net.Listener) error {
 
 // Close closes the ledger, once everything that waits is committed, and lets go
 // of the data directory.
-func (d *Daemon) Close() error { return errors.Join(d.ledger.Close(), d.lock.Close()) }
+func (d *Daemon) Close() error {
+	return errors.Join(d.collateral.Close(), d.ledger.Close(), d.lock.Close())
+}
 
 // RootPEM is the root that clients and relying parties trust.
 func (d *Daemon) RootPEM() []byte { return d.authority.RootPEM() }
@@ -232,7 +248,7 @@ func (d *Daemon) RootPEM() []byte { return d.authority.RootPEM() }
 func (d *Daemon) Workloads() []string { return d.current.Load().policies.Workloads() }
 
 // Endorsements is the number of endorsements at hand.
-func (d *Daemon) Endorsements() int { return d.current.Load().endorsements.Len() }
+func (d *Daemon) Endorsements() int { return d.endorsements().Len() }
 
 // Unrecognised lists files among the endorsements that could not be used, with
 // the reason.

@@ -32,8 +32,10 @@ type running struct {
 	stop   func()
 }
 
+// open opens a service that asks no vendor on the internet.
 func open(t *testing.T, data string, c daemon.Config) (*daemon.Daemon, error) {
 	t.Helper()
+	c.Vendors.Offline = c.Vendors.AMDKDS == ""
 	return daemon.Open(t.Context(), daemon.Options{Data: data, Config: c, Version: "test", Logger: slog.New(slog.DiscardHandler)})
 }
 

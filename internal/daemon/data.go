@@ -23,6 +23,7 @@ const (
 	lockFile        = "lock"         // held while the service runs
 	policiesDir     = "policies"
 	endorsementsDir = "endorsements"
+	collateralDir   = "collateral" // fetched from vendors
 )
 
 // prepare makes the data directory, or checks that nobody else may put files

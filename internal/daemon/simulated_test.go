@@ -31,6 +31,7 @@ import (
 type simulation struct {
 	roots        []string // files: AMD's, Intel's and the TPM maker's
 	endorsements string
+	amd          *sevsnp.Vendor
 	machines     map[evidence.Kind]tee.Attester
 	require      map[evidence.Kind]string // what a policy requires of each machine
 }
@@ -54,6 +55,7 @@ func simulate(t *testing.T) simulation {
 	must(module.Measure(7, []byte("secure boot on")))
 	dir := t.TempDir()
 	s := simulation{
+		amd:          world.SEVSNP,
 		endorsements: filepath.Join(dir, "endorsements"),
 		machines:     map[evidence.Kind]tee.Attester{evidence.KindSEVSNP: snp, evidence.KindTDX: world.TDX.NewMachine(td), evidence.KindTPM: module},
 		require: map[evidence.Kind]string{

@@ -14,36 +14,37 @@ import (
 )
 
 // technologies makes the verifiers with the trust anchors that the configuration
-// names, besides those that are pinned in the build.
-func technologies(c Config) ([]tee.Verifier, error) {
+// names, besides those that are pinned in the build. amd is the one that knows
+// what AMD hands out.
+func technologies(c Config) (all []tee.Verifier, amd tee.Endorser, err error) {
 	roots, err := anchors.Load(c.Simulated.Roots...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	snp, err := sevsnp.New(roots.SEVSNP...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	intel, err := tdx.New(roots.TDX...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	options := tpm.Options{Roots: roots.TPM}
 	if len(c.TPM.Roots) > 0 {
 		configured, err := endorsements.LoadCertificates(c.TPM.Roots...)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		options.Roots = append(options.Roots, endorsements.AsConfigured(configured)...)
 	}
 	if options.Keys, err = trustedKeys(c.TPM.Keys); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tpms, err := tpm.New(options)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return []tee.Verifier{snp, intel, tpms}, nil
+	return []tee.Verifier{snp, intel, tpms}, snp, nil
 }
 
 // trustedKeys reads the attestation keys that the operator vouches for.

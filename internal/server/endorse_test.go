@@ -107,6 +107,27 @@ func TestAttack_D10_DeadVendor(t *testing.T) {
 	}
 }
 
+// What the vendor does not have leaves the evidence with what its sender gave.
+func TestNothingElseToBeHad(t *testing.T) {
+	for name, c := range map[string]struct {
+		again time.Duration
+		code  evidence.Code
+	}{
+		"the vendor knows no such key": {time.Minute, evidence.CodeEndorsementNotFound},
+		"nobody is asked":              {0, evidence.CodeEndorsementOffline},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := &vendor{answer: func(context.Context) (time.Duration, error) { return c.again, evidence.Errorf(c.code, "", "no") }}
+			a := start(t, servertest.Options{Judge: v.straying, Config: v.config})
+			body := newMachine(t).body(t, a.challenge(evidence.PurposeCertificate))
+			a.post("/v1/attestations", body).refused(unprocessable, evidence.CodeNotAccepted)
+			b := start(t, servertest.Options{Judge: v.judge, Config: v.config})
+			body = newMachine(t).body(t, b.challenge(evidence.PurposeCertificate))
+			b.post("/v1/attestations", body).refused(http.StatusServiceUnavailable, evidence.CodeEndorsementsMissing)
+		})
+	}
+}
+
 // A request that waits for a vendor holds up nobody, and its wait ends.
 func TestAttack_D10_HangingVendor(t *testing.T) {
 	waiting, ended := make(chan struct{}), make(chan struct{})

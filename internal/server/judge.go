@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/verifier"
 )
@@ -58,9 +59,13 @@ func (s *Server) endorse(x *exchange) error {
 		if err := s.appraised(x, func() (verifier.Result, error) { return s.Appraiser.Reappraise(x.result) }); err != nil {
 			return err
 		}
-		if cause != nil && len(x.result.Wanted()) > 0 {
+		if cause == nil || len(x.result.Wanted()) == 0 {
+			continue
+		}
+		if x.result.Verdict() == verifier.Undecided || retryAfter > 0 && evidence.CodeOf(cause) != evidence.CodeEndorsementNotFound {
 			return unendorsed(x.result, retryAfter, cause)
 		}
+		return nil // there is nothing else to be had, so what there is decides
 	}
 	return nil
 }

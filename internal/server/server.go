@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
 	"github.com/quotary/quotary/ca"
@@ -82,6 +83,8 @@ type Config struct {
 	AdminDigest [sha256.Size]byte
 	// Endorser fetches what appraisals lack. Optional; without one they remain undecided.
 	Endorser Endorser
+	// Collectors add to what GET /metrics shows. Optional.
+	Collectors []prometheus.Collector
 	// SimulatedAccepted says that the service accepts simulated evidence; the
 	// server only tells everybody.
 	SimulatedAccepted bool
@@ -127,6 +130,7 @@ func New(c Config) (*Server, error) {
 		refusals: &refusalBudget{limiter: rate.NewLimiter(refusalsPerSecond, refusalBurst)},
 		metrics:  newMetrics(c.Version, c.SimulatedAccepted),
 	}
+	s.metrics.registry.MustRegister(c.Collectors...)
 	var err error
 	if s.static, err = s.documents(); err != nil {
 		return nil, err

@@ -113,7 +113,10 @@ func (v *Vendor) NewMachine(options MachineOptions) (*Machine, error) {
 func (*Machine) Kinds() []evidence.Kind { return []evidence.Kind{evidence.KindSEVSNP} }
 
 // Attest returns a report that carries the binding.
-func (m *Machine) Attest(_ context.Context, binding evidence.Binding) (evidence.Bundle, error) {
+func (m *Machine) Attest(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	item, err := m.Item([64]byte(binding.ReportData(evidence.KindSEVSNP)))
 	if err != nil {
 		return nil, err

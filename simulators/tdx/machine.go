@@ -110,7 +110,10 @@ func (m *Machine) PCKKey() *ecdsa.PrivateKey { return m.pck }
 func (m *Machine) Kinds() []evidence.Kind { return []evidence.Kind{evidence.KindTDX} }
 
 // Attest returns a quote that carries binding in REPORTDATA.
-func (m *Machine) Attest(_ context.Context, binding evidence.Binding) (evidence.Bundle, error) {
+func (m *Machine) Attest(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	var data [64]byte
 	copy(data[:], binding.ReportData(evidence.KindTDX))
 	return evidence.NewBundle(&evidence.TDX{Quote: m.Quote(data)})

@@ -119,7 +119,10 @@ func (m *Machine) makeKey(source seed.Source, options MachineOptions) (tpm2.TPMT
 func (*Machine) Kinds() []evidence.Kind { return []evidence.Kind{evidence.KindTPM} }
 
 // Attest returns a quote that carries the binding.
-func (m *Machine) Attest(_ context.Context, binding evidence.Binding) (evidence.Bundle, error) {
+func (m *Machine) Attest(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	quote, err := m.Quote(binding.ReportData(evidence.KindTPM))
 	if err != nil {
 		return nil, err
