@@ -132,7 +132,11 @@ func (m *Machine) Item(reportData [64]byte) (*evidence.SNP, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &evidence.SNP{Report: raw, Certificates: slices.Clone(m.certificates)}, nil
+	item := &evidence.SNP{Report: raw}
+	for _, der := range m.certificates { // the evidence is the caller's
+		item.Certificates = append(item.Certificates, slices.Clone(der))
+	}
+	return item, nil
 }
 
 // Public returns the public key of the machine's signing key.

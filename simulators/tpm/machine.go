@@ -152,10 +152,13 @@ func (m *Machine) Sign(attest []byte) (*evidence.TPM, error) {
 			delete(values, index)
 		}
 	}
-	return &evidence.TPM{
-		Attest: attest, Signature: tpm2.Marshal(signature), PCRs: evidence.PCRs{m.bank: values},
-		AKPublic: slices.Clone(m.Public), AKCertificates: slices.Clone(m.certificates),
-	}, nil
+	item := &evidence.TPM{
+		Attest: attest, Signature: tpm2.Marshal(signature), PCRs: evidence.PCRs{m.bank: values}, AKPublic: slices.Clone(m.Public),
+	}
+	for _, der := range m.certificates { // the evidence is the caller's
+		item.AKCertificates = append(item.AKCertificates, slices.Clone(der))
+	}
+	return item, nil
 }
 
 // isECDSA reports which of the two types of keys the machine has.
