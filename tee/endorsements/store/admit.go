@@ -37,7 +37,8 @@ func (s *Store) admitAnswer(t target, found *tee.Endorsements) error {
 			"%s answered with nothing authentic of this name: wrong signature, another name, or dated after %s, which is now by this machine's clock; nothing was stored",
 			t.vendor.name, stamp(s.now()))
 	}
-	outcomes := s.take(admitted)
+	outcomes := s.take(admitted, s.confirm)
+	s.announce(outcomes)
 	if err := outcomes[at].err; err != nil {
 		return err
 	}
@@ -49,32 +50,27 @@ func (s *Store) admitAnswer(t target, found *tee.Endorsements) error {
 }
 
 // take puts admitted entries into the table, and what changed into the snapshot.
-func (s *Store) take(admitted []*entry) []outcome {
+// Of each that is in force then, note takes note; it is called with s.mu held.
+func (s *Store) take(admitted []*entry, note func(at int, o outcome)) []outcome {
 	outcomes := make([]outcome, len(admitted))
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	changed := false
 	for i, e := range admitted {
-		outcomes[i] = s.table.put(e)
-		s.confirm(outcomes[i])
-		changed = changed || outcomes[i].changed
+		o := s.table.put(e)
+		if outcomes[i] = o; o.err == nil {
+			note(i, o)
+		}
+		changed = changed || o.changed || o.kept
 	}
 	if changed {
 		s.publishLocked()
 	}
-	s.mu.Unlock()
-	for i, o := range outcomes {
-		if o.changed && o.err == nil {
-			s.config.Notify(Event{Vendor: o.entry.vendor.name, Name: admitted[i].Provides[0]})
-		}
-	}
 	return outcomes
 }
 
-// confirm notes that an entry in force was found to be the newest. The caller holds s.mu.
-func (s *Store) confirm(o outcome) {
-	if o.err != nil || o.entry == nil {
-		return
-	}
+// confirm notes that an entry is the newest there is, just now. The caller holds s.mu.
+func (s *Store) confirm(_ int, o outcome) {
 	e := o.entry
 	if o.changed {
 		e.fetched = s.now()
@@ -83,5 +79,23 @@ func (s *Store) confirm(o outcome) {
 	e.seen, e.checked, e.jitter = s.now(), time.Now(), s.config.Random()
 	if e.isCounted() {
 		s.table.changes.state = true
+	}
+}
+
+// accept notes that an entry came from somebody who cannot say that it is the
+// newest: the vendor is asked soon. The caller holds s.mu.
+func (s *Store) accept(_ int, o outcome) {
+	if o.changed {
+		o.entry.fetched, o.entry.jitter = s.now(), s.config.Random()
+		o.entry.checked = time.Now().Add(-s.config.RefreshEvery)
+	}
+}
+
+// announce tells of what came into force.
+func (s *Store) announce(outcomes []outcome) {
+	for _, o := range outcomes {
+		if o.changed && o.err == nil {
+			s.config.Notify(Event{Vendor: o.entry.vendor.name, Name: o.entry.Provides[0]})
+		}
 	}
 }

@@ -39,6 +39,7 @@ func (s *Store) remember(t target, err error, r *refusal) failure {
 	f.until = now.Add(s.silence(t.vendor, f.count, err, r))
 	if s.isOwn(t.name) {
 		s.failures[t.name] = f
+		s.table.changes.state = true
 	} else {
 		s.strangers.Put(t.name, f)
 	}

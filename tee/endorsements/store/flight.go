@@ -54,7 +54,9 @@ func (s *Store) fly(f *flight, l *lane) {
 	l.waiting--
 	s.mu.Unlock()
 	close(f.done)
-	if err != nil && s.background.Err() == nil {
+	if err == nil {
+		s.persist(false)
+	} else if s.background.Err() == nil {
 		s.config.Notify(Event{Vendor: f.vendor.name, Name: f.name, Err: err})
 	}
 }

@@ -45,8 +45,11 @@ func (s *Store) Import(found *tee.Endorsements) (ImportReport, error) {
 		for _, e := range entries {
 			admitted[e.digest] = struct{}{}
 		}
-		report.add(entries, s.take(entries))
+		outcomes := s.take(entries, s.accept)
+		s.announce(outcomes)
+		report.add(entries, outcomes)
 	}
+	s.persist(true)
 	report.Unknown = fresh.Len() - len(admitted)
 	return report, nil
 }

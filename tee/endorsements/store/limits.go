@@ -105,18 +105,23 @@ const (
 
 // Bounds on the directory.
 const (
-	// maxStateFile bounds the state file: 200 bytes for each list and document.
-	maxStateFile = 4 << 20
-	// maxStateNames bounds its entries, and with them the names of lists and documents.
-	maxStateNames = 8192
-	// maxForeign bounds the files of the directory that hold nothing usable and are
-	// remembered as such.
-	maxForeign = 1024
+	// maxStateFile bounds the state file: some 300 bytes for each list and document.
+	maxStateFile = 32 << 20
+	// maxStateNames bounds its entries: lists, documents and what is wanted.
+	maxStateNames = 1 << 17
+	// maxStateText bounds a text in it, the sentence of an error.
+	maxStateText = 1024
+	// maxUnusable bounds the files of which it is remembered why they cannot be
+	// used; the others are read again each time.
+	maxUnusable = 4096
+	// settled is the age from which the time of a directory's last change tells it
+	// from the next one: file systems count in steps of milliseconds, up to two seconds.
+	settled = 3 * time.Second
 	// lockPatience is how long a write waits for another process's.
 	lockPatience = 2 * time.Second
-	// lockRetry is how often it looks.
+	// lockRetry is how often it looks meanwhile.
 	lockRetry = 10 * time.Millisecond
-	// keysPerFile bounds the key certificates in one file of an export:
-	// endorsements.MaxEntries bounds them for the reader.
+	// keysPerFile bounds the key certificates in one file of an export, below
+	// endorsements.MaxEntries.
 	keysPerFile = 1000
 )

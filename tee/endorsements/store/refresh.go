@@ -58,16 +58,21 @@ func (s *Store) pause(ctx context.Context) {
 	}
 }
 
-// maintain forgets what does not matter any more, and shows what still does.
+// maintain takes over what came into the directory, forgets what does not matter
+// any more, shows what still does, and writes what could not be written before.
 func (s *Store) maintain() {
+	if err := s.Reload(); err != nil {
+		s.config.Notify(Event{Err: err})
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for name := range s.failures {
 		if !s.isOwn(name) {
 			delete(s.failures, name)
 		}
 	}
 	s.publishLocked()
+	s.mu.Unlock()
+	s.persist(true)
 }
 
 // refresh fetches what is due from one vendor, until it does not answer.

@@ -22,6 +22,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,8 @@ type Store struct {
 	config   Config
 	vendors  []*vendor
 	snapshot atomic.Pointer[tee.Endorsements]
+
+	directory *directory // nil: memory only
 
 	background context.Context // of fetches, which outlive the calls that asked for them
 	stop       context.CancelFunc
@@ -54,9 +57,15 @@ type Store struct {
 }
 
 // Open returns a store with what its directory holds, each endorsement admitted
-// anew. What is not authentic there is left alone and shows in [Store.Status].
-// The error of an unsuitable vendor has [evidence.CodeEndorsementVendor].
+// anew. What is not authentic there is left alone and shows in [Store.Directory].
+// The error of an unsuitable vendor has [evidence.CodeEndorsementVendor], that of a
+// directory which cannot be read [evidence.CodeEndorsementStore].
 func Open(config Config) (*Store, error) {
+	return open(config, func(string) error { return nil })
+}
+
+// open is Open with a fault for operations on the directory.
+func open(config Config, fault func(operation string) error) (*Store, error) {
 	s := &Store{
 		config:  config.withDefaults(),
 		flights: map[tee.EndorsementName]*flight{},
@@ -75,31 +84,42 @@ func Open(config Config) (*Store, error) {
 		s.vendors = append(s.vendors, v)
 	}
 	s.background, s.stop = context.WithCancel(context.Background())
-	s.publish()
+	s.publishLocked() // nobody else has it yet
+	if config.Dir == "" {
+		return s, nil
+	}
+	var err error
+	if s.directory, err = openDirectory(config.Dir, fault); err != nil {
+		return nil, evidence.Errorf(evidence.CodeEndorsementStore, config.Dir, "%w", err)
+	}
+	if _, err := s.reload(); err != nil {
+		s.directory.root.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
-// Close ends running fetches, and what goes with them, and waits for them.
+// Close ends running fetches, writes what was not written yet, and waits for both.
+// The error is that of the directory.
 func (s *Store) Close() error {
 	s.mu.Lock()
+	closed := s.closed
 	s.closed = true
 	s.mu.Unlock()
 	s.stop()
 	s.running.Wait()
-	return nil
+	if closed || s.directory == nil {
+		return nil
+	}
+	s.persist(true)
+	return errors.Join(s.Directory().Err, s.directory.root.Close())
 }
 
 // Endorsements returns what the store holds at this moment. It never changes
 // and may be used for as long as the caller likes; asking costs nothing.
 func (s *Store) Endorsements() *tee.Endorsements { return s.snapshot.Load() }
 
-// publish makes the table's contents the current snapshot.
-func (s *Store) publish() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.publishLocked()
-}
-
+// publishLocked makes the table's contents the current snapshot. The caller holds s.mu.
 func (s *Store) publishLocked() { s.snapshot.Store(s.table.view(s.config.Now())) }
 
 // Baseline names what every verification may draw on, whatever the evidence.

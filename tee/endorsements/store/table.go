@@ -39,6 +39,23 @@ func newChanges() changes {
 	return changes{added: map[digest]*entry{}, removed: map[digest]*entry{}}
 }
 
+func (c *changes) isNone() bool { return len(c.added) == 0 && len(c.removed) == 0 && !c.state }
+
+// join takes earlier changes back that could not be written.
+func (c *changes) join(earlier changes) {
+	for id, e := range earlier.added {
+		if c.removed[id] == nil {
+			c.added[id] = e
+		}
+	}
+	for id, e := range earlier.removed {
+		if c.added[id] == nil {
+			c.removed[id] = e
+		}
+	}
+	c.state = c.state || earlier.state
+}
+
 func newTable(c Config) table {
 	return table{
 		grace: c.Grace, maxEntries: c.MaxEntries, maxBytes: c.MaxBytes,
@@ -51,8 +68,9 @@ func newTable(c Config) table {
 // outcome says what became of an entry that was put.
 type outcome struct {
 	entry   *entry // which is in force now, the new one or one that was held
-	changed bool
-	err     error // rolled back, or no room
+	changed bool   // the entry is new
+	kept    bool   // the one that was put is not in force, but kept for what it revokes
+	err     error  // rolled back, or no room
 }
 
 // put takes an admitted entry in, unless the table has as good a one already.
@@ -99,13 +117,13 @@ func (t *table) refuse(e *entry, newest *entry) outcome {
 	name := e.Provides[0]
 	kept := t.keepSuperseded(name, e)
 	if newest != nil && e.compare(newest) == 0 {
-		return outcome{entry: newest, changed: kept}
+		return outcome{entry: newest, kept: kept}
 	}
 	known := t.floors[name]
 	if newest != nil {
 		known = known.raise(floor{newest.Sequence, newest.Issued})
 	}
-	return outcome{entry: newest, changed: kept, err: evidence.Errorf(evidence.CodeEndorsementRolledBack, name.String(),
+	return outcome{entry: newest, kept: kept, err: evidence.Errorf(evidence.CodeEndorsementRolledBack, name.String(),
 		"issue %d of %s is older than issue %d of %s, which was seen before; if a mirror answered, bring it up to date",
 		e.Sequence, stamp(e.Issued), known.sequence, stamp(known.issued))}
 }
@@ -117,8 +135,7 @@ func (t *table) replace(name tee.EndorsementName, e *entry) {
 	old := t.byName[name]
 	t.byName[name] = e
 	if e.isCounted() {
-		t.floors[name] = t.floors[name].raise(floor{e.Sequence, e.Issued})
-		t.changes.state = true
+		t.raise(name, floor{e.Sequence, e.Issued})
 	}
 	if old != nil {
 		old.names = slices.DeleteFunc(old.names, func(n tee.EndorsementName) bool { return n == name })
@@ -128,6 +145,14 @@ func (t *table) replace(name tee.EndorsementName, e *entry) {
 		}
 	}
 	t.pruneSuperseded(name)
+}
+
+// raise sees to it that a name never falls below an issue.
+func (t *table) raise(name tee.EndorsementName, f floor) {
+	if higher := t.floors[name].raise(f); higher != t.floors[name] {
+		t.floors[name] = higher
+		t.changes.state = true
+	}
 }
 
 // keepSuperseded keeps a list that is not in force if it revokes what no list of

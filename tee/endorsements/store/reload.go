@@ -1,0 +1,212 @@
+package store
+
+import (
+	"crypto/sha256"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/endorsements"
+)
+
+// Directory says how things stand with the store's directory.
+type Directory struct {
+	Path string
+	// Err is why the last write failed. What could not be written is in memory, and
+	// written as soon as that works again.
+	Err error
+	// Unusable lists files that hold nothing authentic, or nothing at all. They
+	// stay where they are.
+	Unusable []endorsements.Source
+}
+
+// Directory returns the state of the directory; zero for a store without one.
+func (s *Store) Directory() Directory {
+	d := s.directory
+	if d == nil {
+		return Directory{}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	report := Directory{Path: d.path, Err: d.failure}
+	for _, name := range slices.Sorted(maps.Keys(d.unusable)) {
+		report.Unusable = append(report.Unusable, endorsements.Source{Name: name, Note: d.unusable[name].why})
+	}
+	return report
+}
+
+// Reload takes over what came into the directory since it was last read, such as
+// another process's imports. Whatever is there is admitted like anything else.
+func (s *Store) Reload() error {
+	outcomes, err := s.reload()
+	s.announce(outcomes)
+	return err
+}
+
+func (s *Store) reload() ([]outcome, error) {
+	d := s.directory
+	if d == nil {
+		return nil, nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	files, err := d.news(2*s.config.MaxEntries, 2*s.config.MaxBytes)
+	if err != nil {
+		return nil, errDirectory(d, err)
+	}
+	r := reading{Store: s, directory: d, heap: &tee.Endorsements{}, known: s.recallState(d), places: map[string][]digest{}}
+	for _, f := range files {
+		r.parse(f)
+	}
+	return r.admit()
+}
+
+// reading is one look at what is new in the directory.
+type reading struct {
+	*Store
+	directory *directory
+	known     map[tee.EndorsementName]nameState
+	heap      *tee.Endorsements
+	files     []parsed
+	places    map[string][]digest // what each of them holds, by its name
+}
+
+// parsed is a file that was recognised.
+type parsed struct {
+	file
+	contents []digest
+}
+
+// parse recognises a file.
+func (r *reading) parse(f file) {
+	one := &tee.Endorsements{}
+	if err := endorsements.Parse(f.name, f.content, one); err != nil {
+		r.directory.setAside(f, err.Error())
+		return
+	}
+	p := parsed{file: f}
+	for _, cert := range one.Certificates() {
+		r.heap.AddCertificate(cert)
+		p.contents = append(p.contents, sha256.Sum256(cert.Raw))
+	}
+	for _, list := range one.RevocationLists() {
+		r.heap.AddCRL(list)
+		p.contents = append(p.contents, sha256.Sum256(list.Raw))
+	}
+	for _, document := range one.AllDocuments() {
+		r.heap.AddDocument(document)
+		p.contents = append(p.contents, sha256.Sum256(document.Raw))
+	}
+	p.content = nil
+	r.files = append(r.files, p)
+	r.places[p.name] = p.contents
+}
+
+// admit takes in what is authentic of all files, and decides what is to become of each.
+func (r *reading) admit() ([]outcome, error) {
+	if r.heap.Len() == 0 {
+		return nil, nil
+	}
+	var outcomes []outcome
+	fates := map[digest]fate{}
+	for _, v := range r.vendors {
+		admitted, err := r.Store.admit(v, r.heap)
+		if err != nil {
+			return outcomes, errDirectory(r.directory, err)
+		}
+		taken := r.take(admitted, func(at int, o outcome) { r.restore(admitted[at], o) })
+		for i, o := range taken {
+			if _, done := fates[admitted[i].digest]; !done {
+				fates[admitted[i].digest] = fate{admitted[i], o}
+			}
+		}
+		outcomes = append(outcomes, taken...)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.files {
+		r.judge(p, fates)
+	}
+	return outcomes, nil
+}
+
+// fate is what became of an authentic endorsement in a file.
+type fate struct {
+	entry *entry
+	outcome
+}
+
+// judge decides what is to become of a file. An older issue that the store itself
+// put there is removed at the next occasion. The caller holds s.mu.
+func (r *reading) judge(p parsed, fates map[digest]fate) {
+	why := "nothing in it is authentic, or it is dated after " + stamp(r.now()) + ", which is now by this machine's clock"
+	for _, id := range p.contents {
+		if r.table.byDigest[id] != nil {
+			r.directory.good[p.name] = p.contents
+			return
+		}
+		f, admitted := fates[id]
+		if !admitted {
+			continue
+		}
+		name, _ := endorsements.File(f.entry.Endorsed)
+		if name == p.name && f.outcome.entry != nil {
+			r.table.changes.removed[id] = f.entry
+		}
+		why = "there is a newer issue"
+		if f.err != nil {
+			why = f.err.Error()
+		}
+	}
+	r.directory.setAside(p.file, why)
+}
+
+// recallState raises the floors to what the state file says, and takes over the
+// failures that it tells of. A file that cannot be read has no say: what is held is
+// a floor by itself.
+func (s *Store) recallState(d *directory) map[tee.EndorsementName]nameState {
+	stored, err := d.readState()
+	if err != nil {
+		d.unusable[stateName] = unusable{why: err.Error()}
+		return nil
+	}
+	known := make(map[tee.EndorsementName]nameState, len(stored.Names))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range stored.Names {
+		known[n.name()] = n
+		if n.floor() != (floor{}) {
+			s.table.floors[n.name()] = s.table.floors[n.name()].raise(n.floor())
+		}
+		if _, ok := s.failures[n.name()]; !ok && n.failure() != nil {
+			s.failures[n.name()] = failure{err: n.failure(), since: n.Failed}
+		}
+	}
+	return known
+}
+
+// restore gives an entry that came from the directory the dates that it had. A
+// date of the future, left by a clock that was wrong, counts as none. The caller
+// holds s.mu.
+func (r *reading) restore(e *entry, o outcome) {
+	if !o.changed {
+		return
+	}
+	if r.isInPlace(e) {
+		delete(r.table.changes.added, e.digest)
+	}
+	now, age := r.now(), r.config.RefreshEvery
+	if n, ok := r.known[e.Provides[0]]; ok && e.against(n.floor()) == 0 && !n.Checked.After(now) {
+		e.fetched, e.seen = n.Fetched, n.Checked
+		age = min(age, now.Sub(n.Checked))
+	}
+	e.checked, e.jitter = time.Now().Add(-age), r.config.Random()
+}
+
+// isInPlace reports whether an entry came from the very file that the store
+// would put it into.
+func (r *reading) isInPlace(e *entry) bool {
+	name, _ := endorsements.File(e.Endorsed)
+	return slices.Contains(r.places[name], e.digest)
+}
