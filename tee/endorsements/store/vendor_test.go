@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements/store"
 )
@@ -22,15 +24,20 @@ type service struct {
 	answers map[string]func(*http.Request) *http.Response // by path and query
 	always  func(*http.Request) *http.Response            // before those, if set
 	asked   []string
+	first   *x509.RevocationList
 }
 
-// newService hands out an issuer, a list and a document, all fresh at epoch.
+// newService hands out the baseline: the issuer of line A and a list.
 func newService(w *world) *service {
 	s := &service{world: w, answers: map[string]func(*http.Request) *http.Response{}}
+	s.first = w.list(5, epoch.Add(-day), epoch.AddDate(1, 0, 0), 1000)
 	s.offer(issuerA, pemOf(w.issuer("A", epoch.AddDate(-1, 0, 0)), w.root))
-	s.offer(crl, w.list(5, epoch.Add(-day), epoch.AddDate(1, 0, 0)).Raw)
+	s.offer(crl, s.first.Raw)
 	return s
 }
+
+// list5 is the list that the service begins with: number 5, for a year.
+func (s *service) list5() *x509.RevocationList { return s.first }
 
 // offer has the service answer with content.
 func (s *service) offer(name tee.EndorsementName, body []byte) {
@@ -123,6 +130,7 @@ type harness struct {
 	t       *testing.T
 	mu      sync.Mutex
 	events  []store.Event
+	faults  map[string]error
 }
 
 // open opens a store over a service. Its jitter is none.
@@ -130,7 +138,7 @@ func open(t *testing.T, s *service, change ...func(*store.Config)) *harness {
 	t.Helper()
 	h := &harness{service: s, t: t}
 	c := store.Config{
-		Vendors:   []store.Vendor{{Name: "test-kds", BaseURL: "https://kds.example/mirror", Endorser: endorser{root: s.root}, ChainHeaders: []string{"Issuer-Chain"}}},
+		Vendors:   []store.Vendor{{Name: "test-kds", BaseURL: "https://kds.example", Endorser: endorser{root: s.root}, ChainHeaders: []string{"Issuer-Chain"}}},
 		Transport: s,
 		Random:    func() float64 { return 0.5 },
 		Notify: func(e store.Event) {
@@ -139,16 +147,100 @@ func open(t *testing.T, s *service, change ...func(*store.Config)) *harness {
 			h.events = append(h.events, e)
 		},
 	}
-	c.Vendors[0].BaseURL = "https://kds.example"
 	for _, f := range change {
 		f(&c)
 	}
-	opened, err := store.Open(c)
+	opened, err := store.OpenFaulty(c, func(operation string) error { return h.fault(operation) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.Store = opened
+	t.Cleanup(func() { h.Close() })
 	return h
+}
+
+// fault is asked before operations on the directory.
+func (h *harness) fault(operation string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.faults[operation]
+}
+
+// fail has operations fail from now on; without any, none.
+func (h *harness) fail(err error, operations ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.faults = map[string]error{}
+	for _, operation := range operations {
+		h.faults[operation] = err
+	}
+}
+
+// heard returns the events since the last call.
+func (h *harness) heard() []store.Event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	events := h.events
+	h.events = nil
+	return events
+}
+
+// serves checks what is in the snapshot: the raw contents, no more and no less.
+func (h *harness) serves(want ...[]byte) {
+	h.t.Helper()
+	got := h.contents()
+	for _, raw := range want {
+		if !got[string(raw)] {
+			h.t.Errorf("not served: %.60q", raw)
+		}
+		delete(got, string(raw))
+	}
+	for raw := range got {
+		h.t.Errorf("served: %.60q", raw)
+	}
+}
+
+func (h *harness) contents() map[string]bool {
+	e, got := h.Endorsements(), map[string]bool{}
+	for _, cert := range e.Certificates() {
+		got[string(cert.Raw)] = true
+	}
+	for _, list := range e.RevocationLists() {
+		got[string(list.Raw)] = true
+	}
+	for _, d := range e.AllDocuments() {
+		got[string(d.Raw)] = true
+	}
+	return got
+}
+
+// run starts the refresh loop and returns what ends it.
+func (h *harness) run() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.Run(ctx)
+	}()
+	return func() { cancel(); <-done }
+}
+
+// refused fetches and checks the code of the refusal.
+func (h *harness) refused(code evidence.Code, names ...tee.EndorsementName) (retryAfter time.Duration) {
+	h.t.Helper()
+	retryAfter, err := h.fetch(names...)
+	if evidence.CodeOf(err) != code {
+		h.t.Errorf("want %v, got %v", code, err)
+	}
+	return retryAfter
+}
+
+// fetched fetches and wants it to succeed.
+func (h *harness) fetched(names ...tee.EndorsementName) {
+	h.t.Helper()
+	if again, err := h.fetch(names...); err != nil || again != 0 {
+		h.t.Fatalf("%v (again after %v)", err, again)
+	}
 }
 
 // fetch fetches with a deadline of 10 seconds.
