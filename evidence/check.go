@@ -9,7 +9,7 @@ type Status string
 const (
 	Pass          Status = "pass"
 	Fail          Status = "fail"
-	Warn          Status = "warn"           // would be denied by a policy, but none is in force
+	Warn          Status = "warn"           // worth acting on, but nothing in force denies it
 	NotApplicable Status = "not-applicable" // the technology or version has no such thing
 	NotPerformed  Status = "not-performed"  // something needed for it is missing, or an earlier failure made it unsafe
 )

@@ -14,7 +14,7 @@ func Advise(claims []evidence.Claims) evidence.Checks {
 			r.judge(false, "", evidence.CodeSimulatedAllowed, "evidence under a real root", func() string { return "simulated" })
 		}
 		if b.snp != nil {
-			defaultSNP().judge(&r, b.snp)
+			defaultSNP().judge(&r, b.snp, builtinAdvisories.find(b.snp))
 		}
 		if b.tdx != nil {
 			defaultTDX().judge(&r, b.tdx)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestAdvise(t *testing.T) {
-	for _, c := range goodClaims() {
+	for _, c := range []evidence.Claims{currentSNP(), goodTurin(), goodTDX(), goodTPM()} {
 		for _, check := range policies.Advise([]evidence.Claims{c}) {
 			if check.Status != evidence.Pass && check.Status != evidence.NotApplicable {
 				t.Errorf("%s: %s", c.Kind, check)
@@ -24,6 +24,8 @@ func TestAdvise(t *testing.T) {
 		"VMPL":         {goodSNP, func(c *evidence.Claims) { c.SEVSNP.VMPL = 1 }, evidence.CodePolicySNPVMPL},
 		"version 2":    {goodSNP, func(c *evidence.Claims) { c.SEVSNP.ProductSource = "certificate" }, evidence.CodePolicySNPProduct},
 		"no CRL":       {goodSNP, func(c *evidence.Claims) { c.SEVSNP.RevocationChecked = false }, evidence.CodePolicySNPRevocation},
+		"advisories":   {currentSNP, func(c *evidence.Claims) { c.SEVSNP.CommittedTCB.SNP-- }, evidence.CodePolicySNPAdvisories},
+		"platform":     {currentSNP, func(c *evidence.Claims) { c.SEVSNP.Product = "Venice" }, evidence.CodePolicySNPAdvisories},
 		"TD debug":     {goodTDX, func(c *evidence.Claims) { c.TDX.Attributes.Debug = true }, evidence.CodePolicyTDXDebug},
 		"out of date":  {goodTDX, func(c *evidence.Claims) { c.TDX.TCB.Status = "OutOfDate" }, evidence.CodePolicyTDXTCBStatus},
 		"no TCB":       {goodTDX, func(c *evidence.Claims) { c.TDX.TCB = nil }, evidence.CodePolicyTDXTCBStatus},

@@ -1,8 +1,12 @@
 package policies_test
 
 import (
+	"crypto/sha256"
+	"crypto/sha512"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/policies"
@@ -39,7 +43,10 @@ func TestAttack_S09_ChipIDMasked(t *testing.T) {
 	runAttacks(t, goodSNP, []attack{
 		{"allow list", snpWith(allow), mask, evidence.CodePolicySNPChip},
 		{"deny list", snpWith(deny), mask, evidence.CodePolicySNPChip},
+		{"zeros", snpWith(allow), func(c *evidence.Claims) { c.SEVSNP.ChipID = fill(0, 64) }, evidence.CodePolicySNPChip},
+		{"prefix", snpWith(allow), func(c *evidence.Claims) { c.SEVSNP.ChipID = fill(7, 8) }, evidence.CodePolicySNPChip},
 	})
+	loadErr(t, snpWith(`chip_ids: {allow: ["`+strings.Repeat("00", 64)+`"]}`))
 }
 
 func TestAttack_S11_VLEKOfAnotherCloud(t *testing.T) {
@@ -51,6 +58,10 @@ func TestAttack_S11_VLEKOfAnotherCloud(t *testing.T) {
 	runAttacks(t, vlek, []attack{
 		{"other cloud", snpWith("csp_ids: [good-cloud]"), func(c *evidence.Claims) { c.SEVSNP.CSPID = "other-cloud" }, evidence.CodePolicySNPCSP},
 		{"no cloud", snpWith("csp_ids: [good-cloud]"), func(c *evidence.Claims) { c.SEVSNP.CSPID = "" }, evidence.CodePolicySNPCSP},
+		{"not allowed", snpWith("csp_ids: {allow: [good-cloud]}"), func(c *evidence.Claims) { c.SEVSNP.CSPID = "other-cloud" }, evidence.CodePolicySNPCSP},
+		{"denied", snpWith("csp_ids: {deny: [other-cloud]}"), func(c *evidence.Claims) { c.SEVSNP.CSPID = "other-cloud" }, evidence.CodePolicySNPCSP},
+		{"allowed and denied", snpWith("csp_ids: {allow: [good-cloud, other-cloud], deny: [other-cloud]}"), func(c *evidence.Claims) { c.SEVSNP.CSPID = "other-cloud" }, evidence.CodePolicySNPCSP},
+		{"no cloud, one denied", snpWith("csp_ids: {deny: [other-cloud]}"), func(c *evidence.Claims) { c.SEVSNP.CSPID = "" }, evidence.CodePolicySNPCSP},
 		{"VCEK", snpWith("signing_keys: [vlek]"), func(c *evidence.Claims) { c.SEVSNP.SigningKey = "vcek" }, evidence.CodePolicySNPSigningKey},
 	})
 }
@@ -59,7 +70,7 @@ func TestAttack_S15_Debug(t *testing.T) {
 	debug := func(c *evidence.Claims) { c.SEVSNP.Policy.Debug = true; snpBits(c.SEVSNP, 19, true) }
 	runAttacks(t, goodSNP, []attack{
 		{"set", snpWith(), debug, evidence.CodePolicySNPDebug},
-		{"another relaxation", snpWith("allow: [cxl, migrate-ma, tio]"), debug, evidence.CodePolicySNPDebug},
+		{"another relaxation", snpWith("guest_policy: {cxl: any}", "platform: {tio: any}", "allow: [provisional-firmware]"), debug, evidence.CodePolicySNPDebug},
 	})
 	c := goodSNP()
 	debug(&c)
@@ -71,56 +82,119 @@ func TestAttack_S15_Debug(t *testing.T) {
 }
 
 func TestAttack_S16_MigrationAgent(t *testing.T) {
+	may := func(c *evidence.Claims) { c.SEVSNP.Policy.MigrateMA = true; snpBits(c.SEVSNP, 18, true) }
+	pinned := snpWith(`migration_agents: ["` + hexOf(1, 32) + `"]`)
+	migratable := func() evidence.Claims {
+		c := goodSNP()
+		may(&c)
+		c.SEVSNP.ReportIDMA = fill(1, 32)
+		return c
+	}
 	runAttacks(t, goodSNP, []attack{
-		{"allowed", snpWith(), func(c *evidence.Claims) { c.SEVSNP.Policy.MigrateMA = true; snpBits(c.SEVSNP, 18, true) }, evidence.CodePolicySNPMigration},
+		{"allowed", snpWith(), may, evidence.CodePolicySNPMigration},
 		{"associated", snpWith(), func(c *evidence.Claims) { c.SEVSNP.ReportIDMA = fill(1, 32) }, evidence.CodePolicySNPMigration},
 		{"zero", snpWith(), func(c *evidence.Claims) { c.SEVSNP.ReportIDMA = fill(0, 32) }, evidence.CodePolicySNPMigration},
 		{"absent", snpWith(), func(c *evidence.Claims) { c.SEVSNP.ReportIDMA = nil }, evidence.CodePolicySNPMigration},
 		{"one bit short", snpWith(), func(c *evidence.Claims) { c.SEVSNP.ReportIDMA[31] = 0xfe }, evidence.CodePolicySNPMigration},
+		{"none yet, and one may come", pinned, may, evidence.CodePolicySNPMigration},
 	})
+	runAttacks(t, migratable, []attack{
+		{"another agent", pinned, func(c *evidence.Claims) { c.SEVSNP.ReportIDMA = fill(2, 32) }, evidence.CodePolicySNPMigration},
+		{"agent gone", pinned, func(c *evidence.Claims) { c.SEVSNP.ReportIDMA = fill(0xff, 32) }, evidence.CodePolicySNPMigration},
+		{"agent absent", pinned, func(c *evidence.Claims) { c.SEVSNP.ReportIDMA = nil }, evidence.CodePolicySNPMigration},
+		{"agent prefix", pinned, func(c *evidence.Claims) { c.SEVSNP.ReportIDMA = fill(1, 31) }, evidence.CodePolicySNPMigration},
+	})
+	d := evaluate(load(t, pinned), migratable())
+	wantVerdict(t, d, policies.Accepted, evidence.CodePolicySNPMigration)
+	if !slices.Equal(d.Relaxed, []string{"sev-snp.migration-agent"}) {
+		t.Errorf("relaxed %v", d.Relaxed)
+	}
+	wantVerdict(t, evaluate(load(t, snpWith()), migratable()), policies.Rejected, evidence.CodePolicySNPMigration)
+	for _, value := range []string{"", hexOf(0xff, 32), hexOf(0, 32), "any", hexOf(1, 16)} {
+		loadErr(t, snpWith(`migration_agents: ["`+value+`"]`))
+	}
 }
 
 func TestAttack_S17_SMT(t *testing.T) {
-	off := func() evidence.Claims {
-		c := goodSNP()
-		c.SEVSNP.Policy.SMT, c.SEVSNP.PlatformInfo.SMT = false, false
-		return c
+	for _, guest := range []bool{false, true} {
+		for _, platform := range []bool{false, true} {
+			c := goodSNP()
+			setBit(c.SEVSNP.Policy.Raw, 16, guest)
+			setBit(c.SEVSNP.PlatformInfo.Raw, 0, platform)
+			wantVerdict(t, evaluate(load(t, snpWith()), c), policies.Accepted, evidence.CodePolicySNPPlatform)
+			strict := evaluate(load(t, snpWith("guest_policy: {smt: forbidden}", "platform: {smt: forbidden}")), c)
+			if got := strict.Verdict == policies.Accepted; got != (!guest && !platform) {
+				t.Errorf("guest %t, platform %t: accepted %t", guest, platform, got)
+			}
+		}
 	}
-	runAttacks(t, off, []attack{
-		{"guest policy", snpWith("require_guest_policy: [smt-disabled]"), func(c *evidence.Claims) { c.SEVSNP.Policy.SMT = true }, evidence.CodePolicySNPGuestPolicy},
-		{"platform", snpWith("require_platform: [smt-disabled]"), func(c *evidence.Claims) { c.SEVSNP.PlatformInfo.SMT = true }, evidence.CodePolicySNPPlatform},
-	})
+}
+
+// S18, S20, S22, S23 and S24: every bit can be required, forbidden or left alone,
+// and neither word is the other's default.
+func TestAttack_S20_BitsOfGuestPolicyAndPlatform(t *testing.T) {
+	guest := func(c *evidence.Claims) evidence.Hex { return c.SEVSNP.Policy.Raw }
+	platform := func(c *evidence.Claims) evidence.Hex { return c.SEVSNP.PlatformInfo.Raw }
+	for _, c := range []struct {
+		key, name string
+		bit       uint
+		refused   bool // where the document says nothing
+		raw       func(*evidence.Claims) evidence.Hex
+		code      evidence.Code
+	}{
+		{"guest_policy", "smt", 16, false, guest, evidence.CodePolicySNPGuestPolicy},
+		{"guest_policy", "single_socket", 20, false, guest, evidence.CodePolicySNPGuestPolicy},
+		{"guest_policy", "cxl", 21, true, guest, evidence.CodePolicySNPGuestPolicy},
+		{"guest_policy", "aes_256_xts", 22, false, guest, evidence.CodePolicySNPGuestPolicy},
+		{"guest_policy", "rapl_disabled", 23, false, guest, evidence.CodePolicySNPGuestPolicy},
+		{"guest_policy", "ciphertext_hiding", 24, false, guest, evidence.CodePolicySNPGuestPolicy},
+		{"guest_policy", "page_swap_disabled", 25, false, guest, evidence.CodePolicySNPGuestPolicy},
+		{"platform", "smt", 0, false, platform, evidence.CodePolicySNPPlatform},
+		{"platform", "tsme", 1, false, platform, evidence.CodePolicySNPPlatform},
+		{"platform", "ecc", 2, false, platform, evidence.CodePolicySNPPlatform},
+		{"platform", "rapl_disabled", 3, false, platform, evidence.CodePolicySNPPlatform},
+		{"platform", "ciphertext_hiding", 4, false, platform, evidence.CodePolicySNPPlatform},
+		{"platform", "alias_check_complete", 5, false, platform, evidence.CodePolicySNPPlatform},
+		{"platform", "tio", 7, true, platform, evidence.CodePolicySNPPlatform},
+	} {
+		t.Run(c.key+"."+c.name, func(t *testing.T) {
+			good := map[string]func(set bool) bool{
+				"required": func(set bool) bool { return set }, "forbidden": func(set bool) bool { return !set },
+				"any": func(bool) bool { return true }, "": func(set bool) bool { return !set || !c.refused },
+			}
+			for word, ok := range good {
+				document := snpWith()
+				if word != "" {
+					document = snpWith(c.key + ": {" + c.name + ": " + word + "}")
+				}
+				for _, set := range []bool{false, true} {
+					claims := goodSNP()
+					setBit(c.raw(&claims), c.bit, set)
+					d := evaluate(load(t, document), claims)
+					if (d.Verdict == policies.Accepted) != ok(set) {
+						t.Errorf("%q, bit %t: %s\n%s", word, set, d.Verdict, list(d.Checks))
+					}
+					if !ok(set) {
+						wantVerdict(t, d, policies.Rejected, c.code)
+					}
+				}
+				relaxed := c.refused && (word == "any" || word == "required")
+				claims := goodSNP()
+				setBit(c.raw(&claims), c.bit, word == "required")
+				d := evaluate(load(t, document), claims)
+				if got := slices.Equal(d.Relaxed, []string{"sev-snp." + c.name}); got != relaxed {
+					t.Errorf("%q: relaxed %v", word, d.Relaxed)
+				}
+			}
+		})
+	}
 }
 
 func TestAttack_S19_CXL(t *testing.T) {
-	runAttacks(t, goodSNP, []attack{
-		{"set", snpWith(), func(c *evidence.Claims) { c.SEVSNP.Policy.CXL = true; snpBits(c.SEVSNP, 21, true) }, evidence.CodePolicySNPCXL},
-	})
-}
-
-// S18, S20 and S23: features of guest policy and platform that a document requires.
-func TestAttack_S20_RequiredFeatureAbsent(t *testing.T) {
-	hardened := func() evidence.Claims {
-		c := goodSNP()
-		p, i := &c.SEVSNP.Policy, &c.SEVSNP.PlatformInfo
-		p.SingleSocket, p.AES256XTS, p.RAPLDisabled, p.CiphertextHiding, p.PageSwapDisabled = true, true, true, true, true
-		i.TSME, i.ECC, i.RAPLDisabled, i.CiphertextHiding, i.AliasCheckComplete = true, true, true, true, true
-		return c
-	}
-	guest := snpWith("require_guest_policy: [single-socket, aes-256-xts, rapl-disabled, ciphertext-hiding, page-swap-disabled]")
-	platform := snpWith("require_platform: [tsme, ecc, rapl-disabled, ciphertext-hiding, alias-check-complete]")
-	runAttacks(t, hardened, []attack{
-		{"S18 single socket", guest, func(c *evidence.Claims) { c.SEVSNP.Policy.SingleSocket = false }, evidence.CodePolicySNPGuestPolicy},
-		{"S20 AES-256-XTS", guest, func(c *evidence.Claims) { c.SEVSNP.Policy.AES256XTS = false }, evidence.CodePolicySNPGuestPolicy},
-		{"S20 RAPL", guest, func(c *evidence.Claims) { c.SEVSNP.Policy.RAPLDisabled = false }, evidence.CodePolicySNPGuestPolicy},
-		{"S20 ciphertext hiding", guest, func(c *evidence.Claims) { c.SEVSNP.Policy.CiphertextHiding = false }, evidence.CodePolicySNPGuestPolicy},
-		{"S20 page swap", guest, func(c *evidence.Claims) { c.SEVSNP.Policy.PageSwapDisabled = false }, evidence.CodePolicySNPGuestPolicy},
-		{"S22 alias check", platform, func(c *evidence.Claims) { c.SEVSNP.PlatformInfo.AliasCheckComplete = false }, evidence.CodePolicySNPPlatform},
-		{"S23 ECC", platform, func(c *evidence.Claims) { c.SEVSNP.PlatformInfo.ECC = false }, evidence.CodePolicySNPPlatform},
-		{"S23 RAPL", platform, func(c *evidence.Claims) { c.SEVSNP.PlatformInfo.RAPLDisabled = false }, evidence.CodePolicySNPPlatform},
-		{"S23 ciphertext hiding", platform, func(c *evidence.Claims) { c.SEVSNP.PlatformInfo.CiphertextHiding = false }, evidence.CodePolicySNPPlatform},
-		{"S24 TSME", platform, func(c *evidence.Claims) { c.SEVSNP.PlatformInfo.TSME = false }, evidence.CodePolicySNPPlatform},
-	})
+	c := goodSNP()
+	snpBits(c.SEVSNP, 21, true)
+	wantVerdict(t, evaluate(load(t, snpWith()), c), policies.Rejected, evidence.CodePolicySNPCXL)
+	wantVerdict(t, evaluate(load(t, snpWith("guest_policy: {cxl: any}")), c), policies.Accepted, evidence.CodePolicySNPCXL)
 }
 
 func TestAttack_S21_ReservedPolicyBits(t *testing.T) {
@@ -149,10 +223,17 @@ func TestAttack_S25_UnknownPlatformBits(t *testing.T) {
 		{"TIO", snpWith(), bit(7), evidence.CodePolicySNPPlatform},
 		{"bit 6", snpWith(), bit(6), evidence.CodePolicySNPPlatform},
 		{"bit 8", snpWith(), bit(8), evidence.CodePolicySNPPlatform},
-		{"bit 63", snpWith("allow: [tio]"), bit(63), evidence.CodePolicySNPPlatform},
+		{"bit 63", snpWith("platform: {tio: any}"), bit(63), evidence.CodePolicySNPPlatform},
 		{"TIO, other bits allowed", snpWith("allow: [unknown-platform-bits]"), bit(7), evidence.CodePolicySNPPlatform},
 		{"absent", snpWith(), func(c *evidence.Claims) { c.SEVSNP.PlatformInfo.Raw = nil }, evidence.CodePolicySNPPlatform},
+		{"absent, nothing asked", snpWith("platform: {smt: any, tio: any}", "allow: [unknown-platform-bits]"), func(c *evidence.Claims) { c.SEVSNP.PlatformInfo.Raw = nil }, evidence.CodePolicySNPPlatform},
+		{"absent, a bit clear", snpWith("platform: {tsme: forbidden}"), func(c *evidence.Claims) { c.SEVSNP.PlatformInfo.Raw = fill(0, 7) }, evidence.CodePolicySNPPlatform},
 	})
+	// Turin has bit 6, and an older processor that shows it is none that is known.
+	six := goodTurin()
+	setBit(six.SEVSNP.PlatformInfo.Raw, 6, true)
+	wantVerdict(t, evaluate(load(t, turinPolicy), six), policies.Accepted, evidence.CodePolicySNPPlatform)
+	wantVerdict(t, evaluate(load(t, turinPolicy+"      platform: {iommu_write_safe: forbidden}\n"), six), policies.Rejected, evidence.CodePolicySNPPlatform)
 }
 
 func TestAttack_S26_ProvisionalFirmware(t *testing.T) {
@@ -187,21 +268,60 @@ func TestAttack_S27_TCBAsNumber(t *testing.T) {
 
 // Turin has one component more, and it counts as the others do.
 func TestAttack_S27_TurinComponents(t *testing.T) {
-	turin := func() evidence.Claims {
-		c := goodSNP()
-		s := c.SEVSNP
-		for _, tcb := range []*evidence.SNPTCB{&s.ReportedTCB, &s.CommittedTCB, &s.CurrentTCB, &s.LaunchTCB} {
-			tcb.FMC = ptr(uint8(2))
-		}
-		s.Product = "Turin"
-		return c
-	}
-	policy := replace(snpWith("allow: [provisional-firmware]"), "microcode: 219}", "microcode: 219, fmc: 2}")
-	runAttacks(t, turin, []attack{
+	policy := turinPolicy + "      allow: [provisional-firmware]\n"
+	runAttacks(t, goodTurin, []attack{
 		{"reported", policy, func(c *evidence.Claims) { c.SEVSNP.ReportedTCB.FMC = ptr(uint8(1)) }, evidence.CodePolicySNPTCB},
 		{"committed", policy, func(c *evidence.Claims) { c.SEVSNP.CommittedTCB.FMC = ptr(uint8(1)) }, evidence.CodePolicySNPTCB},
 		{"absent", policy, func(c *evidence.Claims) { c.SEVSNP.ReportedTCB.FMC = nil }, evidence.CodePolicySNPTCB},
+		{"launch", policy, func(c *evidence.Claims) { c.SEVSNP.LaunchTCB.FMC = ptr(uint8(1)) }, evidence.CodePolicySNPLaunchTCB},
 	})
+	// A minimum that was written for older processors says nothing of Turin.
+	old := load(t, replace(snpWith(), "{bootloader: 4, tee: 0, snp: 24, microcode: 219}", "{bootloader: 0, tee: 0, snp: 0, microcode: 0}"))
+	wantVerdict(t, evaluate(old, goodTurin()), policies.Rejected, evidence.CodePolicySNPTCB)
+	wantVerdict(t, evaluate(old, goodSNP()), policies.Accepted, evidence.CodePolicySNPTCB)
+}
+
+// Levels of one product line mean nothing on another.
+func TestAttack_S27_LevelsOfAnotherProduct(t *testing.T) {
+	mixed := replace(snpWith(), "{bootloader: 4, tee: 0, snp: 24, microcode: 219}",
+		"{Milan: {bootloader: 4, tee: 0, snp: 24, microcode: 219}, Turin: {fmc: 2, bootloader: 3, tee: 2, snp: 5, microcode: 97}}")
+	genoa := func(c *evidence.Claims) { c.SEVSNP.Product = "Genoa" }
+	c := goodSNP()
+	genoa(&c)
+	d := evaluate(load(t, mixed), c)
+	wantVerdict(t, d, policies.Rejected, evidence.CodePolicySNPTCB)
+	wantVerdict(t, evaluate(load(t, mixed), goodSNP()), policies.Accepted, evidence.CodePolicySNPTCB)
+	wantVerdict(t, evaluate(load(t, mixed), goodTurin()), policies.Accepted, evidence.CodePolicySNPTCB)
+	turinOnMilan := func(c *evidence.Claims) {
+		for _, tcb := range []*evidence.SNPTCB{&c.SEVSNP.ReportedTCB, &c.SEVSNP.CommittedTCB, &c.SEVSNP.CurrentTCB, &c.SEVSNP.LaunchTCB} {
+			*tcb = evidence.SNPTCB{Bootloader: 3, TEE: 2, SNP: 5, Microcode: 255}
+		}
+	}
+	c = goodSNP()
+	turinOnMilan(&c)
+	wantVerdict(t, evaluate(load(t, mixed), c), policies.Rejected, evidence.CodePolicySNPTCB)
+	// A launch minimum for one product line leaves the others none.
+	launch := load(t, mixed+"      minimum_launch_tcb: {Turin: {fmc: 0, bootloader: 0, tee: 0, snp: 0, microcode: 0}}\n")
+	wantVerdict(t, evaluate(launch, goodSNP()), policies.Rejected, evidence.CodePolicySNPLaunchTCB)
+	lowered := evaluate(launch, goodTurin())
+	wantVerdict(t, lowered, policies.Accepted, evidence.CodePolicySNPLaunchTCB)
+	if !slices.Equal(lowered.Relaxed, []string{"sev-snp.minimum-launch-tcb.lower"}) {
+		t.Errorf("relaxed %v", lowered.Relaxed)
+	}
+	for name, document := range map[string]string{
+		"a listed product without minimum": replace(mixed, "      minimum_tcb", "      products: [Milan, Genoa]\n      minimum_tcb"),
+		"Turin without FMC":                replace(snpWith(), "      minimum_tcb", "      products: [Turin]\n      minimum_tcb"),
+		"Milan with FMC":                   replace(replace(snpWith(), "microcode: 219}", "microcode: 219, fmc: 1}"), "      minimum_tcb", "      products: [Milan]\n      minimum_tcb"),
+		"two layouts in one":               replace(snpWith(), "      minimum_tcb", "      products: [Milan, Turin]\n      minimum_tcb"),
+		"both forms at once":               replace(mixed, "{Milan: ", "{snp: 24, Milan: "),
+		"a part left out":                  replace(mixed, "{fmc: 2, ", "{"),
+		"FMC on Milan":                     replace(mixed, "{bootloader: 4", "{fmc: 1, bootloader: 4"),
+		"any of one product":               replace(mixed, "Turin: {fmc: 2, bootloader: 3, tee: 2, snp: 5, microcode: 97}", "Turin: any"),
+	} {
+		if text := loadErr(t, document); text == "" {
+			t.Errorf("%s loads", name)
+		}
+	}
 }
 
 func TestAttack_S28_LoweredTCB(t *testing.T) {
@@ -223,35 +343,98 @@ func TestAttack_S29_MitigationMissing(t *testing.T) {
 	})
 }
 
-// S30 and S31: firmware below a bulletin's floor, and platforms whose keys are
-// in other hands, are denied by minimum_tcb, products and chip lists.
+// S31: platforms whose keys are in other hands are denied by chip, product line and cloud.
 func TestAttack_S31_DeniedPlatforms(t *testing.T) {
 	genoa := func() evidence.Claims {
 		c := goodSNP()
 		c.SEVSNP.Product = "Genoa"
 		return c
 	}
+	milan := func(c *evidence.Claims) { c.SEVSNP.Product = "Milan" }
 	denied := snpWith(`chip_ids: {deny: ["` + strings.Repeat("08", 64) + `"]}`)
 	allowed := snpWith(`chip_ids: {allow: ["` + strings.Repeat("07", 64) + `"]}`)
 	runAttacks(t, genoa, []attack{
-		{"product", snpWith("products: [Genoa, Turin]"), func(c *evidence.Claims) { c.SEVSNP.Product = "Milan" }, evidence.CodePolicySNPProduct},
+		{"product not listed", snpWith("products: [Genoa]"), milan, evidence.CodePolicySNPProduct},
+		{"product not allowed", snpWith("products: {allow: [Genoa]}"), milan, evidence.CodePolicySNPProduct},
+		{"product denied", snpWith("products: {deny: [Milan]}"), milan, evidence.CodePolicySNPProduct},
+		{"product allowed and denied", snpWith("products: {allow: [Milan, Genoa], deny: [Milan]}"), milan, evidence.CodePolicySNPProduct},
+		{"product absent", snpWith("products: {deny: [Milan]}"), func(c *evidence.Claims) { c.SEVSNP.Product = "" }, evidence.CodePolicySNPProduct},
+		{"product by certificate", snpWith("products: {deny: [Milan]}"), func(c *evidence.Claims) { c.SEVSNP.ProductSource = "certificate" }, evidence.CodePolicySNPProduct},
 		{"denied chip", denied, func(c *evidence.Claims) { c.SEVSNP.ChipID = fill(8, 64) }, evidence.CodePolicySNPChip},
 		{"chip not allowed", allowed, func(c *evidence.Claims) { c.SEVSNP.ChipID = fill(8, 64) }, evidence.CodePolicySNPChip},
-		{"floor - 1", snpWith(), func(c *evidence.Claims) {
-			c.SEVSNP.ReportedTCB.SNP, c.SEVSNP.CommittedTCB.SNP, c.SEVSNP.CurrentTCB.SNP = 23, 23, 23
-		}, evidence.CodePolicySNPTCB},
 	})
+	loadErr(t, snpWith("products: {deny: [Milan, Genoa, Turin]}"))
+	loadErr(t, snpWith("products: {allow: [Milan], deny: [Milan]}"))
+	loadErr(t, snpWith("products: {}"))
+	loadErr(t, snpWith("products: {deny: [Venice]}"))
 }
 
 func TestAttack_S35_RevocationNotChecked(t *testing.T) {
 	c := goodSNP()
 	c.SEVSNP.RevocationChecked = false
-	wantVerdict(t, evaluate(load(t, snpWith()), c), policies.Undecided, evidence.CodePolicySNPRevocation)
-	wantVerdict(t, evaluate(load(t, snpWith("revocation: require")), c), policies.Undecided, evidence.CodePolicySNPRevocation)
+	for _, document := range []string{snpWith(), snpWith("revocation: require"), snpWith("revocation: {stale_ok: 24h}")} {
+		wantVerdict(t, evaluate(load(t, document), c), policies.Undecided, evidence.CodePolicySNPRevocation)
+	}
 	d := evaluate(load(t, snpWith("revocation: off")), c)
 	wantVerdict(t, d, policies.Accepted, evidence.Code{})
 	if len(d.Relaxed) != 1 || d.Relaxed[0] != "sev-snp.revocation" {
 		t.Errorf("relaxed %v", d.Relaxed)
+	}
+	for _, value := range []string{"{stale_ok: 0s}", "{stale_ok: -1h}", "{stale_ok: 721h}", "{stale_ok: 1500ms}", "{stale_ok: 24}", "{stale_ok: any}", "{}", "{stale: 1h}", "stale_ok"} {
+		loadErr(t, snpWith("revocation: "+value))
+	}
+}
+
+// A list that has ended does for a while where the document says so, and not a
+// second longer.
+func TestAttack_S35_StaleRevocationList(t *testing.T) {
+	const grace = 24 * time.Hour
+	for _, c := range []struct {
+		name    string
+		next    time.Time // when the list ended
+		covered bool
+		verdict policies.Verdict
+		until   time.Time
+	}{
+		{"current", now.Add(time.Hour), true, policies.Accepted, time.Time{}},
+		{"ends in a second, and does not cover", now.Add(time.Second), false, policies.Undecided, time.Time{}},
+		{"ended now", now, false, policies.Accepted, now.Add(grace)},
+		{"ended an hour ago", now.Add(-time.Hour), false, policies.Accepted, now.Add(grace - time.Hour)},
+		{"at the bound", now.Add(-grace), false, policies.Accepted, now},
+		{"a second past it", now.Add(-grace - time.Second), false, policies.Undecided, time.Time{}},
+		{"years ago", now.AddDate(-400, 0, 0), false, policies.Undecided, time.Time{}},
+		{"none", time.Time{}, false, policies.Undecided, time.Time{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			claims := goodSNP()
+			claims.SEVSNP.RevocationChecked, claims.SEVSNP.RevocationNextUpdate = c.covered, c.next
+			d := evaluate(load(t, snpWith("revocation: {stale_ok: 24h}")), claims)
+			wantVerdict(t, d, c.verdict, evidence.CodePolicySNPRevocation)
+			if !d.ValidUntil.Equal(c.until) {
+				t.Errorf("valid until %v, want %v", d.ValidUntil, c.until)
+			}
+			if c.verdict == policies.Accepted && !slices.Equal(d.Relaxed, []string{"sev-snp.revocation.stale"}) {
+				t.Errorf("relaxed %v", d.Relaxed)
+			}
+			if required := evaluate(load(t, snpWith()), claims); !c.covered && required.Verdict != policies.Undecided {
+				t.Errorf("%s where a current list is required", required.Verdict)
+			}
+		})
+	}
+	// Without a clock nothing is known to be recent.
+	claims := goodSNP()
+	claims.SEVSNP.RevocationChecked, claims.SEVSNP.RevocationNextUpdate = false, now
+	if d := load(t, snpWith("revocation: {stale_ok: 24h}")).Evaluate(policies.Input{Claims: []evidence.Claims{claims}}); d.Verdict != policies.Undecided {
+		t.Errorf("%s without a time", d.Verdict)
+	}
+}
+
+// The report data is the core's to compare; a policy cannot say that it does not matter.
+func TestAttack_S41_ReportDataIsNoPolicy(t *testing.T) {
+	for _, line := range []string{"report_data: any", `report_data: ["` + hexOf(9, 64) + `"]`, "report_data: []"} {
+		if text := loadErr(t, snpWith(line)); !strings.Contains(text, "policy.unknown-key") {
+			t.Error(text)
+		}
 	}
 }
 
@@ -299,6 +482,46 @@ func TestAttack_S45_HostData(t *testing.T) {
 	if text := loadErr(t, snpWith(`host_data: ["`+strings.Repeat("03", 48)+`"]`)); !strings.Contains(text, "expected 64 hex digits, got 96") {
 		t.Error(text)
 	}
+}
+
+// S46: another document was started with, and its digest is in HOST_DATA.
+func TestAttack_S46_OtherInitData(t *testing.T) {
+	good, other := sha256.Sum256([]byte("init-data")), sha256.Sum256([]byte("init-data "))
+	long := sha512.Sum384([]byte("init-data"))
+	policy := snpWith(`host_data: ["` + evidence.Hex(good[:]).String() + `"]`)
+	with := func() evidence.Claims {
+		c := goodSNP()
+		c.SEVSNP.HostData = good[:]
+		return c
+	}
+	runAttacks(t, with, []attack{
+		{"another document", policy, func(c *evidence.Claims) { c.SEVSNP.HostData = other[:] }, evidence.CodePolicySNPHostData},
+		{"a longer digest, cut", policy, func(c *evidence.Claims) { c.SEVSNP.HostData = long[:32] }, evidence.CodePolicySNPHostData},
+		{"the digest, cut", policy, func(c *evidence.Claims) { c.SEVSNP.HostData = good[:31] }, evidence.CodePolicySNPHostData},
+	})
+	loadErr(t, snpWith(`host_data: ["`+evidence.Hex(long[:]).String()+`"]`))
+}
+
+// S51: on an image that runs anybody's code, a good measurement says nothing of
+// who asks: HOST_DATA, or whatever tells workloads apart, must be pinned, and is compared.
+func TestAttack_S51_GenericImage(t *testing.T) {
+	mine := snpWith(`host_data: ["` + hexOf(3, 32) + `"]`)
+	theirs := replace(replace(snpWith(`host_data: ["`+hexOf(4, 32)+`"]`), "name: web", "name: factory"), "example.org/web", "example.org/factory")
+	set := load(t, mine, theirs)
+	c := goodSNP()
+	if d := evaluate(set, c); d.Workload != "web" || d.Verdict != policies.Accepted {
+		t.Errorf("%s %s", d.Workload, d.Verdict)
+	}
+	c.SEVSNP.HostData = fill(4, 32)
+	if d := evaluate(set, c); d.Workload != "factory" || d.Identity.SPIFFEID != "spiffe://example.org/factory" {
+		t.Errorf("%s %s", d.Workload, d.Identity.SPIFFEID)
+	}
+	c.SEVSNP.HostData = fill(5, 32)
+	wantVerdict(t, evaluate(set, c), policies.Rejected, evidence.CodePolicySNPHostData)
+	// Two workloads that only the measurement tells apart are no workloads.
+	generic := load(t, snpWith(), theirs)
+	c.SEVSNP.HostData = fill(4, 32)
+	wantVerdict(t, evaluate(generic, c), policies.Rejected, evidence.CodePolicyAmbiguous)
 }
 
 func TestAttack_S47_IDBlockWithoutKey(t *testing.T) {

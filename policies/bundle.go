@@ -13,6 +13,7 @@ type bundle struct {
 	tpm       *evidence.TPMClaims
 	tpmAnchor *evidence.TrustAnchor
 	simulated bool
+	found     *findings // the advisories that apply; nil without SEV-SNP
 }
 
 // origins are the reasons for which a root is trusted.

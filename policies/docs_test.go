@@ -16,7 +16,7 @@ var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 // Every example loads, all of a page as one set.
 func TestDocsExamplesLoad(t *testing.T) {
 	for page, workloads := range map[string]string{
-		docsPage:       "billing edge gateway ledger reports vault",
+		docsPage:       "billing edge fleet gateway ledger reports vault",
 		"../README.md": "payments",
 	} {
 		set, err := policies.Load(examples(t, page)...)
@@ -57,12 +57,17 @@ func TestDocsMentionEveryKey(t *testing.T) {
 	const odd = "completely-unknown-key"
 	requirement := func(lines ...string) []string { return append(lines, odd+": 1", "allow: ["+odd+"]") }
 	texts := []string{
-		odd + ": 1\n" + replace(snpWith(requirement("require_platform: ["+odd+"]", "require_guest_policy: ["+odd+"]", "products: ["+odd+"]",
+		odd + ": 1\n" + replace(snpWith(requirement("platform: {"+odd+": 1, smt: "+odd+"}", "guest_policy: {"+odd+": 1}", "products: {"+odd+": 1, deny: ["+odd+"]}", "advisories: "+odd,
+			"csp_ids: {"+odd+": 1}",
 			"signing_keys: ["+odd+"]", "revocation: "+odd, "chip_ids: {"+odd+": 1}", "minimum_launch_tcb: {"+odd+": 1}", "minimum_mitigation: {"+odd+": 1}")...),
 			"ttl: 30m", odd+": 1"),
 		tdxWith(requirement("tcb_statuses: ["+odd+"]")...) + "    " + odd + ": 1\n",
 		tpmWith(requirement("ak: {sources: ["+odd+"], "+odd+": 1}")...) + "    require: [{" + odd + ": 1}]\n",
 		odd + ": 1\n" + replace(reference("a", "2027-01-01T00:00:00Z"), "values: {", "values: {"+odd+": 1, "),
+		replace(snpWith("revocation: {"+odd+": 1}", "advisories: {"+odd+": 1}"), "{bootloader: 4, tee: 0, snp: 24, microcode: 219}", "{Turin: {"+odd+": 1}, "+odd+": 1}"),
+		advisories("kind: Advisories", odd+": 1\nkind: Advisories"), advisories("{product:", "{"+odd+": 1, product:"), advisories("id:", odd+": 1, id:"),
+		advisories("tcb: {snp: 28}", "tcb: {"+odd+": 1}, launch_tcb: {"+odd+": 1}, microcode: [{"+odd+": 1}], mitigation: {"+odd+": 1}, platform: {"+odd+": 1}, guest_policy: {"+odd+": 1}"),
+		advisories("verified_by: amd", "verified_by: "+odd),
 		replace(replace(reference("a", "2027-01-01T00:00:00Z"), "sev-snp", odd), "source: an image", odd+": 1"),
 	}
 	words := 0

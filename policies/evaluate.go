@@ -22,6 +22,10 @@ func (s *Set) Evaluate(in Input) Decision {
 	if !ok {
 		return d
 	}
+	if b.snp != nil {
+		b.found = s.table().find(b.snp)
+		d.Advisories = b.found.list
+	}
 	if s == nil || len(s.workloads) == 0 {
 		d.Checks.Fail(evidence.CodePolicyNoWorkload, "at least one workload", "the active policy has none")
 		return d
@@ -38,6 +42,14 @@ func (s *Set) Evaluate(in Input) Decision {
 	}
 	d.conclude(outcomes, accepted, pending)
 	return d
+}
+
+// table returns the set's advisories, or those of this build.
+func (s *Set) table() *advisoryTable {
+	if s == nil || s.advisories == nil {
+		return builtinAdvisories
+	}
+	return s.advisories
 }
 
 // outcome is how the evidence fares against one workload, at its best alternative.
@@ -183,7 +195,7 @@ func (a *alternative) judge(r *report, w *workload, in *Input, b *bundle) {
 		})
 	}
 	if a.hasKind(r, snp, a.snp != nil, b.snp != nil) {
-		a.snp.judge(r, b.snp)
+		a.snp.judge(r, b.snp, b.found)
 	}
 	if a.hasKind(r, tdx, a.tdx != nil, b.tdx != nil) {
 		a.tdx.judge(r, b.tdx)

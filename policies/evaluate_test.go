@@ -15,7 +15,7 @@ func TestEvaluateAccepts(t *testing.T) {
 		policy string
 		claims evidence.Claims
 	}{
-		"sev-snp": {snpWith(), goodSNP()},
+		"sev-snp": {snpWith(), currentSNP()},
 		"tdx":     {tdxWith(), goodTDX()},
 		"tpm":     {tpmWith(), goodTPM()},
 	} {

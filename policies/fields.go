@@ -165,6 +165,37 @@ func (s source) instant(n *yaml.Node) time.Time {
 	return t
 }
 
+// date returns a day as RFC 3339 writes it, at its beginning in UTC.
+func (s source) date(n *yaml.Node) time.Time {
+	if n == nil {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.DateOnly, n.Value)
+	if n.Kind != yaml.ScalarNode || err != nil {
+		s.problem(n, evidence.CodePolicyType, "expected a date such as 2027-01-31, not %s", describe(n))
+		return time.Time{}
+	}
+	return t
+}
+
+// duration returns a whole number of seconds, from least to most.
+func (s source) duration(n *yaml.Node, what string, least, most time.Duration) time.Duration {
+	value := s.text(n)
+	if value == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(value)
+	switch {
+	case err != nil:
+		s.problem(n, evidence.CodePolicyType, "expected a duration such as 30m or 12h, not %q", clip(value))
+	case d < least || d > most:
+		s.problem(n, evidence.CodePolicyValue, "%s %s is outside of %s to %s", what, value, least, most)
+	case d%time.Second != 0:
+		s.problem(n, evidence.CodePolicyValue, "%s %s is not a whole number of seconds", what, value)
+	}
+	return d
+}
+
 // word returns n's text if it is one of words, and reports it otherwise.
 func (s source) word(n *yaml.Node, what string, words []string) string {
 	value := s.text(n)
@@ -182,6 +213,20 @@ func (s source) words(n *yaml.Node, what string, words []string) []string {
 		value := s.word(entry, what, words)
 		if slices.Contains(out, value) {
 			s.problem(entry, evidence.CodePolicyValue, "%s has %q twice", what, value)
+		} else if value != "" {
+			out = append(out, value)
+		}
+	}
+	return out
+}
+
+// texts reads a list of texts, none of them twice.
+func (s source) texts(n *yaml.Node, what string) []string {
+	var out []string
+	for _, entry := range s.sequence(n, what) {
+		value := s.text(entry)
+		if slices.Contains(out, value) {
+			s.problem(entry, evidence.CodePolicyValue, "%s has %q twice", what, clip(value))
 		} else if value != "" {
 			out = append(out, value)
 		}

@@ -39,6 +39,34 @@ func goodSNP() evidence.Claims {
 	}}
 }
 
+// currentSNP is the same machine with everything that AMD's bulletins ask for.
+func currentSNP() evidence.Claims {
+	c := goodSNP()
+	setLevels(&c, evidence.SNPTCB{Bootloader: 4, SNP: 27, Microcode: 222}, "1.55.35")
+	return c
+}
+
+// goodTurin are the claims of a Turin machine that [turinPolicy] accepts.
+func goodTurin() evidence.Claims {
+	c := goodSNP()
+	s := c.SEVSNP
+	s.Product, s.CPUFamily, s.CPUModel, s.CPUStepping = "Turin", ptr(uint32(26)), ptr(uint32(2)), ptr(uint32(1))
+	setLevels(&c, evidence.SNPTCB{FMC: ptr(uint8(2)), Bootloader: 3, TEE: 2, SNP: 5, Microcode: 97}, "1.58.3")
+	return c
+}
+
+// setLevels gives a machine one TCB and one firmware throughout.
+func setLevels(c *evidence.Claims, tcb evidence.SNPTCB, version string) {
+	s := c.SEVSNP
+	for _, t := range []*evidence.SNPTCB{&s.ReportedTCB, &s.CommittedTCB, &s.CurrentTCB, &s.LaunchTCB} {
+		*t = tcb
+		if tcb.FMC != nil {
+			t.FMC = ptr(*tcb.FMC)
+		}
+	}
+	s.CurrentVersion, s.CommittedVersion = version, version
+}
+
 func goodTDX() evidence.Claims {
 	return evidence.Claims{Kind: evidence.KindTDX, TrustAnchor: anchor(), TDX: &evidence.TDXClaims{
 		QuoteVersion: 4, BodyVersion: "1.0", TEETCBSVN: fill(5, 16), MRSEAM: fill(0x21, 48), MRSignerSEAM: fill(0, 48),
@@ -77,6 +105,11 @@ any_of:
       measurements: ["` + m11 + `"]
       minimum_tcb: {bootloader: 4, tee: 0, snp: 24, microcode: 219}
 `
+	turinPolicy = head + `  - sev_snp:
+      measurements: ["` + m11 + `"]
+      products: [Turin]
+      minimum_tcb: {fmc: 2, bootloader: 3, tee: 2, snp: 5, microcode: 97}
+`
 	tdxAlternative = `  - tdx:
       mrtd: ["` + m22 + `"]
       rtmr0: ["` + m30 + `"]
@@ -114,8 +147,9 @@ func load(t testing.TB, texts ...string) *policies.Set {
 }
 
 // loadErr returns the problems of a text, without its file name.
-func loadErr(t testing.TB, text string) string {
+func loadErr(t testing.TB, texts ...string) string {
 	t.Helper()
+	text := strings.Join(texts, "---\n")
 	_, err := policies.Load(policies.File{Name: "p", Data: []byte(text)})
 	if err == nil {
 		t.Fatalf("Load accepted\n%s", text)

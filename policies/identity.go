@@ -88,18 +88,8 @@ func isDNSName(name string) bool {
 }
 
 func (s source) readTTL(n *yaml.Node) time.Duration {
-	value := s.text(n)
-	if value == "" {
+	if n == nil {
 		return DefaultTTL
 	}
-	ttl, err := time.ParseDuration(value)
-	switch {
-	case err != nil:
-		s.problem(n, evidence.CodePolicyType, "expected a duration such as 30m or 12h, not %q", clip(value))
-	case ttl < MinTTL || ttl > MaxTTL:
-		s.problem(n, evidence.CodePolicyValue, "ttl %s is outside of %s to %s", value, MinTTL, MaxTTL)
-	case ttl%time.Second != 0:
-		s.problem(n, evidence.CodePolicyValue, "ttl %s is not a whole number of seconds", value)
-	}
-	return ttl
+	return s.duration(n, "ttl", MinTTL, MaxTTL)
 }

@@ -34,6 +34,10 @@ const (
 	// MaxTTL is the longest life of an identity: evidence older than a day says
 	// little of the machine.
 	MaxTTL = 24 * time.Hour
+	// MaxStaleRevocation is the longest time after its end for which a revocation
+	// list will do. AMD's lists live for six weeks to a year; to be without a new one
+	// for a month more is no outage of the vendor's any longer.
+	MaxStaleRevocation = 30 * 24 * time.Hour
 
 	// maxRules bounds the rules that one alternative has to meet, those of its
 	// workload included.

@@ -18,6 +18,7 @@ import (
 const (
 	kindWorkload        = "Workload"
 	kindReferenceValues = "ReferenceValues"
+	kindAdvisories      = "Advisories"
 )
 
 // document is one YAML document of a known kind.
@@ -64,13 +65,13 @@ func (s source) document(root *yaml.Node) (document, bool) {
 	if version != "" && version != apiVersion {
 		s.problem(f.values["apiVersion"], evidence.CodePolicyValue, "apiVersion %q is none that this build knows; use %s", clip(version), apiVersion)
 	}
-	kind := s.text(f.need("kind", "write kind: Workload or kind: ReferenceValues"))
+	kind := s.text(f.need("kind", "write kind: Workload, kind: ReferenceValues or kind: Advisories"))
 	switch kind {
-	case kindWorkload, kindReferenceValues:
+	case kindWorkload, kindReferenceValues, kindAdvisories:
 		return document{source: s, kind: kind, fields: f, root: root}, version == apiVersion
 	case "":
 	default:
-		s.problem(f.values["kind"], evidence.CodePolicyValue, "kind %q is none that this build knows; use Workload or ReferenceValues", clip(kind))
+		s.problem(f.values["kind"], evidence.CodePolicyValue, "kind %q is none that this build knows; use Workload, ReferenceValues or Advisories", clip(kind))
 	}
 	return document{}, false
 }

@@ -1,5 +1,5 @@
 // Package policies decides which workload a machine may call itself. It reads
-// an administrator's documents (workloads and reference values, in YAML),
+// an administrator's documents (workloads, reference values, advisories, in YAML),
 // compiles them into an immutable [Set], and evaluates the claims that the
 // verifiers found against it. The outcome is a [Decision]: a verdict, the
 // identity that the workload earns, and every check with what it wanted and got.
@@ -22,12 +22,13 @@ import (
 // apiVersion is the version of the document format.
 const apiVersion = "quotary.dev/v1"
 
-// Set is a compiled policy: workloads and the reference values that they refer
-// to. It does not change after [Load] and is safe for concurrent use. The zero
+// Set is a compiled policy: workloads, the reference values that they refer to
+// and the advisories that machines are held against. It does not change after [Load] and is safe for concurrent use. The zero
 // Set, and nil, accept nothing.
 type Set struct {
-	workloads []*workload // by name
-	digest    string
+	workloads  []*workload // by name
+	advisories *advisoryTable
+	digest     string
 }
 
 // Load compiles the documents in files into a Set. Every key must be known,
@@ -37,15 +38,17 @@ type Set struct {
 func Load(files ...File) (*Set, error) {
 	var found problems
 	documents := parseFiles(files, &found)
-	l := loader{
-		problems: &found, incomplete: len(found.list) > 0,
-		references: map[string]*referenceValues{}, workloads: map[string]*workload{},
-	}
+	l := newLoader(&found)
+	l.incomplete = len(found.list) > 0
 	for _, d := range documents {
-		if d.kind == kindReferenceValues {
+		switch d.kind {
+		case kindReferenceValues:
 			l.readReferenceValues(d)
+		case kindAdvisories:
+			l.readAdvisories(d)
 		}
 	}
+	l.withBuiltin()
 	for _, d := range documents {
 		if d.kind == kindWorkload {
 			l.readWorkload(d)
@@ -54,7 +57,7 @@ func Load(files ...File) (*Set, error) {
 	if err := found.err(); err != nil {
 		return nil, err
 	}
-	return &Set{workloads: l.sorted(), digest: digest(documents)}, nil
+	return &Set{workloads: l.sorted(), advisories: l.advisories, digest: digest(documents)}, nil
 }
 
 // Digest identifies the documents of the set: "sha256:" and 64 hex digits. It
@@ -84,6 +87,8 @@ type loader struct {
 	problems   *problems
 	incomplete bool // there are documents that could not be read or have no name
 	references map[string]*referenceValues
+	knownBad   map[string][]reference // by list name
+	advisories *advisoryTable
 	workloads  map[string]*workload
 	rules      ruleCompiler
 }
@@ -140,10 +145,15 @@ type Decision struct {
 	// requirements, sorted, such as "sev-snp.debug". It says what the policy would
 	// let pass, whether or not this evidence needed it.
 	Relaxed []string
-	// Digest is the digest of the Set that decided.
+	// Advisories are the security bulletins that apply to the machine, and by how
+	// much it is behind, whatever the verdict and the requirement make of them.
+	Advisories []Advisory
+	// Digest is the digest of the Set that decided. The advisories of the build are
+	// not part of it; the check on them says of which day they are.
 	Digest string
-	// ValidUntil is the earliest end of validity of the reference values that
-	// the decision rests on; zero if none of them ends.
+	// ValidUntil is the earliest end of what the decision rests on: reference values,
+	// and a revocation list that had ended and was accepted for a while. Zero if
+	// nothing of it ends.
 	ValidUntil time.Time
 }
 

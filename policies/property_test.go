@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -22,11 +23,13 @@ func documents(t testing.TB) []*policies.Set {
 	id, author := hexOf(4, 48), hexOf(5, 48)
 	return []*policies.Set{
 		load(t, snpWith()),
-		load(t, snpWith("allow: [debug, migrate-ma, cxl, tio, provisional-firmware, unknown-platform-bits]", "revocation: off", "products: [Milan, Genoa]")),
+		load(t, snpWith("advisories: deny", "revocation: {stale_ok: 24h}", "csp_ids: {deny: [evil]}", "products: {deny: [Turin]}")),
+		load(t, snpWith("allow: [debug, provisional-firmware, unknown-platform-bits]", "guest_policy: {cxl: any}", "platform: {tio: any}",
+			`migration_agents: ["`+hexOf(6, 32)+`"]`, "revocation: off", "products: [Milan, Genoa]")),
 		load(t, snpWith(
 			`host_data: ["`+hexOf(3, 32)+`"]`, `id_key_digests: ["`+id+`"]`, `author_key_digests: ["`+author+`"]`, `family_id: ["`+hexOf(1, 16)+`"]`,
 			`image_id: ["`+hexOf(2, 16)+`"]`, "minimum_guest_svn: 7", `chip_ids: {allow: ["`+hexOf(7, 64)+`"], deny: ["`+hexOf(8, 64)+`"]}`,
-			"minimum_launch_tcb: {bootloader: 4, tee: 0, snp: 24, microcode: 219}", "signing_keys: [vcek]", "require_platform: [ecc]",
+			"minimum_launch_tcb: {bootloader: 4, tee: 0, snp: 24, microcode: 219}", "signing_keys: [vcek]", "platform: {ecc: required, tsme: forbidden}", "advisories: {deny_except: [AMD-SB-3016, AMD-SB-3020, AMD-SB-3023]}",
 			`minimum_mitigation: {launch: "0000000000000001", current: "0000000000000001"}`)),
 		load(t, withRules(snpWith(), `sev_snp.chip_id != "00" && !(sev_snp.host_data == "00")`, `sev_snp.reported_tcb.snp >= 24 || sev_snp.guest_svn > 6`)),
 		load(t, tdxWith()),
@@ -42,7 +45,9 @@ func documents(t testing.TB) []*policies.Set {
 func hexOf(b byte, size int) string { return fill(b, size).String() }
 
 func goodClaims() []evidence.Claims {
-	return []evidence.Claims{goodSNP(), goodTDX(), goodTPM()}
+	vlek := currentSNP()
+	vlek.SEVSNP.CSPID, vlek.SEVSNP.RevocationNextUpdate = "good", now.Add(-time.Hour)
+	return []evidence.Claims{goodSNP(), vlek, goodTDX(), goodTPM()}
 }
 
 // absentable lists the fields below v whose absence has a form: pointers,
@@ -56,6 +61,12 @@ func absentable(v reflect.Value, found *[]reflect.Value) {
 	}
 	for i := range v.NumField() {
 		field := v.Field(i)
+		if field.Type() == reflect.TypeFor[time.Time]() {
+			if !field.IsZero() {
+				*found = append(*found, field)
+			}
+			continue
+		}
 		switch field.Kind() {
 		case reflect.Pointer, reflect.Slice, reflect.String, reflect.Map:
 			if !field.IsZero() {
@@ -120,7 +131,7 @@ func TestAttack_S27_VersionLowered(t *testing.T) {
 	sets := documents(t)
 	rapid.Check(t, func(t *rapid.T) {
 		set := rapid.SampledFrom(sets).Draw(t, "set")
-		c := rapid.SampledFrom([]evidence.Claims{goodSNP(), goodTDX()}).Draw(t, "claims")
+		c := rapid.SampledFrom([]evidence.Claims{goodSNP(), currentSNP(), goodTurin(), goodTDX()}).Draw(t, "claims")
 		perturb(t, &c)
 		fields := numbers(c)
 		if len(fields) == 0 {
@@ -186,7 +197,7 @@ func TestDecisionIsDeterministic(t *testing.T) {
 
 // The per-component comparison, against its definition.
 func TestMinimumTCBIsComponentwise(t *testing.T) {
-	set := load(t, snpWith("allow: [provisional-firmware]"))
+	set := load(t, snpWith("allow: [provisional-firmware]", "minimum_launch_tcb: any"))
 	part := rapid.Custom(func(t *rapid.T) evidence.SNPTCB {
 		near := func(n uint8) uint8 { return uint8(rapid.IntRange(int(n)-2, int(n)+2).Draw(t, "part")) }
 		return evidence.SNPTCB{Bootloader: near(4), TEE: uint8(rapid.IntRange(0, 3).Draw(t, "tee")), SNP: near(24), Microcode: near(219)}
@@ -198,6 +209,34 @@ func TestMinimumTCBIsComponentwise(t *testing.T) {
 		want := reaches(c.SEVSNP.ReportedTCB) && reaches(c.SEVSNP.CommittedTCB)
 		if got := evaluate(set, c).Verdict == policies.Accepted; got != want {
 			t.Fatalf("accepted %t, want %t: %+v, %+v", got, want, c.SEVSNP.ReportedTCB, c.SEVSNP.CommittedTCB)
+		}
+	})
+}
+
+// The same for Turin's layout, and for launch TCBs: accepted exactly if every
+// component of every TCB reaches its own level.
+func TestMinimumTCBOfEachLayout(t *testing.T) {
+	set := load(t, replace(snpWith("allow: [provisional-firmware]"), "{bootloader: 4, tee: 0, snp: 24, microcode: 219}",
+		"{Milan: {bootloader: 4, tee: 1, snp: 24, microcode: 219}, Turin: {fmc: 2, bootloader: 3, tee: 2, snp: 5, microcode: 97}}"))
+	least := map[string][]uint8{"Milan": {4, 1, 24, 219}, "Turin": {3, 2, 5, 97, 2}}
+	rapid.Check(t, func(t *rapid.T) {
+		c := rapid.SampledFrom([]evidence.Claims{goodSNP(), goodTurin()}).Draw(t, "machine")
+		s := c.SEVSNP
+		want := true
+		for _, tcb := range []*evidence.SNPTCB{&s.ReportedTCB, &s.CommittedTCB, &s.LaunchTCB} {
+			parts := []*uint8{&tcb.Bootloader, &tcb.TEE, &tcb.SNP, &tcb.Microcode}
+			if s.Product == "Turin" {
+				tcb.FMC = new(uint8)
+				parts = append(parts, tcb.FMC)
+			}
+			for i, level := range least[s.Product] {
+				// Mostly high enough, so that acceptance occurs too.
+				*parts[i] = level + uint8(rapid.SampledFrom([]int{0, 0, 0, 1, 3, -1}).Draw(t, "above"))
+				want = want && *parts[i] >= level
+			}
+		}
+		if got := evaluate(set, c).Verdict == policies.Accepted; got != want {
+			t.Fatalf("accepted %t, want %t: %+v", got, want, s)
 		}
 	})
 }

@@ -17,6 +17,7 @@ type referenceValues struct {
 	technology evidence.Kind
 	notAfter   time.Time
 	lists      map[string]digests // by the key that may refer to them
+	knownBad   []string           // what is wrong with the values; they match nothing then
 	broken     bool               // it has problems, so a missing list is no further one
 }
 
@@ -40,6 +41,7 @@ func (l *loader) readReferenceValues(d document) {
 	if !v.notAfter.IsZero() && !v.notAfter.After(created) {
 		d.problem(notAfterNode, evidence.CodePolicyValue, "not_after is not later than provenance.created_at")
 	}
+	v.knownBad = d.texts(f.take("known_bad"), "known_bad")
 	if lists := d.mapping(f.need("values", "list the values"), "values"); lists != nil {
 		d.readLists(lists, v)
 	}
@@ -58,6 +60,17 @@ func (l *loader) defineReference(d document, at *yaml.Node, v *referenceValues) 
 		return
 	}
 	l.references[v.name] = v
+	if len(v.knownBad) > 0 {
+		l.flagBad(v)
+	}
+}
+
+// flagBad makes every key that compares with values of these lists refuse them.
+func (l *loader) flagBad(v *referenceValues) {
+	for key, list := range v.lists {
+		name := listName(v.technology, key)
+		l.knownBad[name] = append(l.knownBad[name], reference{v, list})
+	}
 }
 
 // readProvenance returns created_at. The provenance is for people: it stands

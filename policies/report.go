@@ -16,7 +16,8 @@ type report struct {
 	checks  *evidence.Checks // nil: count only
 	failed  int
 	pending int // checks that could not be performed
-	// validUntil is the earliest end of the reference values used so far.
+	// validUntil is the earliest end of what was used so far: reference values and
+	// a revocation list. Zero if nothing of it ends.
 	validUntil time.Time
 }
 
@@ -38,6 +39,19 @@ func (r *report) judge(ok bool, kind evidence.Kind, code evidence.Code, want str
 	r.note(kind, code, status, want, got)
 }
 
+// endsBy says that the decision rests on something that ends at until; zero
+// never ends.
+func (r *report) endsBy(until time.Time) {
+	if !until.IsZero() && (r.validUntil.IsZero() || until.Before(r.validUntil)) {
+		r.validUntil = until
+	}
+}
+
+// warn records something that is worth acting on and denies nothing.
+func (r *report) warn(kind evidence.Kind, code evidence.Code, want string, got got) {
+	r.note(kind, code, evidence.Warn, want, got)
+}
+
 // wait records a check that could not be performed: neither good nor bad.
 func (r *report) wait(kind evidence.Kind, code evidence.Code, want, why string) {
 	r.pending++
@@ -49,13 +63,20 @@ func (r *report) values(kind evidence.Kind, code evidence.Code, wanted *values, 
 	if wanted == nil {
 		return
 	}
+	if bad := wanted.knownBad(value); bad != nil {
+		r.judge(false, kind, evidence.CodePolicyReferenceKnownBad, wanted.want, func() string {
+			return value.String() + ", which " + bad.name + " knows to be bad: " + join(bad.knownBad)
+		})
+		return
+	}
+	if wanted.any {
+		return
+	}
 	ok, until, expired := len(value) > 0, time.Time{}, (*referenceValues)(nil)
 	if ok {
 		ok, until, expired = wanted.match(value, r.now)
 	}
-	if !until.IsZero() && (r.validUntil.IsZero() || until.Before(r.validUntil)) {
-		r.validUntil = until
-	}
+	r.endsBy(until)
 	if !ok && expired != nil {
 		r.judge(false, kind, evidence.CodePolicyReferenceExpired, wanted.want, func() string {
 			return value.String() + ", a value of " + expired.name + ", which expired at " + expired.notAfter.Format(time.RFC3339)
@@ -82,6 +103,18 @@ func (r *report) access(kind evidence.Kind, code evidence.Code, list *accessList
 func (r *report) member(kind evidence.Kind, code evidence.Code, wanted *choice, value string) {
 	if wanted != nil {
 		r.judge(slices.Contains(wanted.words, value), kind, code, wanted.want, func() string { return shownText(value) })
+	}
+}
+
+// textAccess records whether value is allowed and not denied. One that is
+// absent is neither.
+func (r *report) textAccess(kind evidence.Kind, code evidence.Code, list *textAccess, value string) {
+	if list == nil {
+		return
+	}
+	r.member(kind, code, list.allow, value)
+	if list.deny != nil {
+		r.judge(value != "" && !slices.Contains(list.deny.words, value), kind, code, list.deny.want, func() string { return shownText(value) })
 	}
 }
 

@@ -22,8 +22,6 @@ func withRules(policy string, rules ...string) string {
 }
 
 func TestRules(t *testing.T) {
-	turin := goodSNP()
-	turin.SEVSNP.ReportedTCB.FMC = ptr(uint8(3))
 	hardening := goodTDX()
 	hardening.TDX.TCB.Advisories = nil
 	for rule, c := range map[string]struct {
@@ -37,7 +35,7 @@ func TestRules(t *testing.T) {
 		`sev_snp.reported_tcb.snp > 24`:                                {snpWith(), goodSNP(), false},
 		`sev_snp.reported_tcb == sev_snp.committed_tcb`:                {snpWith(), goodSNP(), true},
 		`sev_snp.reported_tcb.fmc >= 0`:                                {snpWith(), goodSNP(), false}, // absent
-		`sev_snp.reported_tcb.fmc == 3`:                                {snpWith(), turin, true},
+		`sev_snp.reported_tcb.fmc == 2`:                                {turinPolicy, goodTurin(), true},
 		`!has(sev_snp.csp_id) && has(sev_snp.chip_id)`:                 {snpWith(), goodSNP(), true},
 		`sev_snp.csp_id != "evil"`:                                     {snpWith(), goodSNP(), false}, // absent is not unequal
 		`!(sev_snp.csp_id == "evil")`:                                  {snpWith(), goodSNP(), false},

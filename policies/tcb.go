@@ -2,8 +2,8 @@ package policies
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -18,31 +18,114 @@ type tcbFloor struct {
 	want string
 }
 
-func (s source) readTCB(n *yaml.Node, what string) *tcbFloor {
+// tcbFloors are the least TCBs. Levels of one product line mean nothing on
+// another, so a document gives one for each; or a single one, which holds for all.
+type tcbFloors struct {
+	single *tcbFloor
+	lines  map[string]*tcbFloor
+}
+
+// of returns the floor for a product line, nil if there is none: then nothing reaches it.
+func (t *tcbFloors) of(product string) *tcbFloor {
+	if t.single != nil {
+		return t.single
+	}
+	return t.lines[product]
+}
+
+// lowers reports whether t asks less of a product line than other does.
+func (t *tcbFloors) lowers(other *tcbFloors) bool {
+	return slices.ContainsFunc(snpProducts, func(product string) bool {
+		mine, its := t.of(product), other.of(product)
+		return mine != nil && its != nil && (mine.FMC == nil) == (its.FMC == nil) && !its.reachedBy(&mine.SNPTCB)
+	})
+}
+
+// hasFMC reports whether the product line's TCB has the component FMC
+// (SEV-SNP ABI, table 4): Turin's has, older ones' have not.
+func hasFMC(product string) bool { return product == "Turin" }
+
+// readTCBs reads a minimum: components, or {PRODUCT: components}. The product
+// lines are those that the document lists, nil if it lists none.
+func (s source) readTCBs(n *yaml.Node, what string, listed []string) *tcbFloors {
 	f := s.mapping(n, what)
 	if f == nil {
 		return nil
 	}
+	if !slices.ContainsFunc(snpProducts, func(product string) bool { return f.values[product] != nil }) {
+		return s.readSingleTCB(f, listed)
+	}
+	t := &tcbFloors{lines: map[string]*tcbFloor{}}
+	for _, product := range snpProducts {
+		if m := s.mapping(f.take(product), what+"."+product); m != nil {
+			t.lines[product] = m.readTCB(product, hasFMC(product), false)
+		} else if slices.Contains(listed, product) && f.values[product] == nil {
+			s.problem(f.at, evidence.CodePolicyMissingKey, "%s needs %s, which products lists", what, product)
+		}
+	}
+	f.done()
+	return t
+}
+
+// readSingleTCB reads one minimum for all product lines, which must be of one layout.
+func (s source) readSingleTCB(f *fields, listed []string) *tcbFloors {
+	with := slices.ContainsFunc(listed, hasFMC)
+	without := slices.ContainsFunc(listed, func(product string) bool { return !hasFMC(product) })
+	if with && without {
+		s.problem(f.at, evidence.CodePolicyValue, "%s: Turin has a component more than the other product lines; write {Milan: {…}, Turin: {…}}", f.what)
+		return nil
+	}
+	return &tcbFloors{single: f.readTCB("", with, len(listed) == 0)}
+}
+
+// readTCB reads the components of a TCB. It has an FMC, or may have one.
+func (f *fields) readTCB(product string, hasFMC, mayFMC bool) *tcbFloor {
 	part := func(key string) uint8 {
-		return uint8(s.number(f.need(key, "give every component, 0 where any will do"), 255))
+		return uint8(f.number(f.need(key, "give every component, 0 where any will do"), 255))
 	}
 	t := &tcbFloor{SNPTCB: evidence.SNPTCB{
 		Bootloader: part("bootloader"), TEE: part("tee"), SNP: part("snp"), Microcode: part("microcode"),
 	}}
-	if n := f.take("fmc"); n != nil {
-		fmc := uint8(s.number(n, 255))
+	if hasFMC || mayFMC && f.values["fmc"] != nil {
+		fmc := part("fmc")
 		t.FMC = &fmc
+	} else if mayFMC {
+		f.known = append(f.known, "fmc")
 	}
 	f.done()
 	t.want = "at least " + tcbText(t.SNPTCB)
+	if product != "" {
+		t.want += " on " + product
+	}
 	return t
 }
 
 // reachedBy reports whether every component of tcb reaches the floor. A
-// component that the floor has and tcb lacks is not reached.
+// component that only one of them has is not reached: nobody compared it.
 func (t *tcbFloor) reachedBy(tcb *evidence.SNPTCB) bool {
+	if t == nil || (t.FMC == nil) != (tcb.FMC == nil) {
+		return false
+	}
 	return tcb.Bootloader >= t.Bootloader && tcb.TEE >= t.TEE && tcb.SNP >= t.SNP && tcb.Microcode >= t.Microcode &&
-		(t.FMC == nil || tcb.FMC != nil && *tcb.FMC >= *t.FMC)
+		(t.FMC == nil || *tcb.FMC >= *t.FMC)
+}
+
+func (t *tcbFloor) wanted() string {
+	if t == nil {
+		return "a minimum for the product line"
+	}
+	return t.want
+}
+
+// remark says what else keeps a TCB of this layout from reaching the floor.
+func (t *tcbFloor) remark(tcb *evidence.SNPTCB) string {
+	switch {
+	case t == nil:
+		return "; the policy names no minimum for this product line"
+	case t.FMC == nil && tcb.FMC != nil:
+		return "; the minimum has no fmc, and this product line has"
+	}
+	return ""
 }
 
 func tcbText(t evidence.SNPTCB) string {
@@ -66,73 +149,4 @@ type floor struct {
 
 func newFloor(least uint64) *floor {
 	return &floor{least, "at least " + strconv.FormatUint(least, 10)}
-}
-
-// feature is a property of a guest policy or platform that a document may require.
-type feature[T any] struct {
-	name string
-	has  func(*T) bool
-}
-
-// features are required properties.
-type features[T any] struct {
-	list []feature[T]
-	want string
-}
-
-// missing names the features that claims lack.
-func (f *features[T]) missing(claims *T) []string {
-	if f == nil {
-		return nil
-	}
-	var names []string
-	for _, feature := range f.list {
-		if !feature.has(claims) {
-			names = append(names, feature.name)
-		}
-	}
-	return names
-}
-
-// readFeatures reads a list of features' names; a nil node gives nil.
-func readFeatures[T any](s source, n *yaml.Node, what string, known []feature[T]) *features[T] {
-	if n == nil {
-		return nil
-	}
-	names := make([]string, len(known))
-	for i, feature := range known {
-		names[i] = feature.name
-	}
-	out := &features[T]{}
-	required := s.words(n, what, names)
-	for _, feature := range known {
-		for _, name := range required {
-			if name == feature.name {
-				out.list = append(out.list, feature)
-			}
-		}
-	}
-	out.want = strings.Join(required, ", ")
-	return out
-}
-
-// snpGuestFeatures are what a document may require of the guest policy: bits
-// that the guest's owner set at launch and the firmware holds the host to.
-var snpGuestFeatures = []feature[evidence.SNPPolicy]{
-	{"smt-disabled", func(p *evidence.SNPPolicy) bool { return !p.SMT }},
-	{"single-socket", func(p *evidence.SNPPolicy) bool { return p.SingleSocket }},
-	{"aes-256-xts", func(p *evidence.SNPPolicy) bool { return p.AES256XTS }},
-	{"rapl-disabled", func(p *evidence.SNPPolicy) bool { return p.RAPLDisabled }},
-	{"ciphertext-hiding", func(p *evidence.SNPPolicy) bool { return p.CiphertextHiding }},
-	{"page-swap-disabled", func(p *evidence.SNPPolicy) bool { return p.PageSwapDisabled }},
-}
-
-// snpPlatformFeatures are what a document may require of the platform.
-var snpPlatformFeatures = []feature[evidence.SNPPlatform]{
-	{"smt-disabled", func(p *evidence.SNPPlatform) bool { return !p.SMT }},
-	{"tsme", func(p *evidence.SNPPlatform) bool { return p.TSME }},
-	{"ecc", func(p *evidence.SNPPlatform) bool { return p.ECC }},
-	{"rapl-disabled", func(p *evidence.SNPPlatform) bool { return p.RAPLDisabled }},
-	{"ciphertext-hiding", func(p *evidence.SNPPlatform) bool { return p.CiphertextHiding }},
-	{"alias-check-complete", func(p *evidence.SNPPlatform) bool { return p.AliasCheckComplete }},
 }

@@ -97,16 +97,15 @@ func rtmrKey(i int) string { return "rtmr" + strconv.Itoa(i) }
 func (l *loader) readTDXRegisters(f *fields, q *tdxRequirement, a *alternative) {
 	read := func(key string, zero bool) *values {
 		n := f.need(key, "list values (96 hex digits each), or {reference: NAME}, or any if "+key+" does not matter")
+		spec := valueSpec{key: key, size: tdxRegisterSize, zero: zero, reference: key, technology: evidence.KindTDX}
 		if isAny(n) {
 			a.relax("tdx." + key + ".any")
-			return nil
+			return l.anyValue(spec)
 		}
-		return l.readValues(f.source, n, valueSpec{
-			key: key, size: tdxRegisterSize, zero: zero, reference: key, technology: evidence.KindTDX,
-		})
+		return l.readValues(f.source, n, spec)
 	}
 	q.mrtd = read("mrtd", false)
-	pinned := q.mrtd != nil
+	pinned := q.mrtd != nil && !q.mrtd.any
 	for i := range q.rtmrs {
 		q.rtmrs[i] = read(rtmrKey(i), true)
 		pinned = pinned || q.rtmrs[i].measures(tdxRegisterSize)

@@ -28,7 +28,22 @@ func (d digests) has(value evidence.Hex) bool {
 type values struct {
 	literals   digests
 	references []reference
-	want       string // for checks
+	// bad are lists of values that are known to be bad, which match nothing
+	// wherever else they are listed.
+	bad  []reference
+	any  bool   // any value that is not bad
+	want string // for checks
+}
+
+// knownBad returns the reference values that know value to be bad, or nil.
+// That they expired does not make it good.
+func (v *values) knownBad(value evidence.Hex) *referenceValues {
+	for _, ref := range v.bad {
+		if ref.values.has(value) {
+			return ref.from
+		}
+	}
+	return nil
 }
 
 // reference is one list of a document of reference values.
@@ -38,9 +53,10 @@ type reference struct {
 }
 
 // measures reports whether v tells a register that something was measured into
-// from one that was never used: it is not nil, and zero is not among the values.
+// from one that was never used: it lists values, and
+// zero is not among them.
 func (v *values) measures(size int) bool {
-	if v == nil {
+	if v == nil || v.any {
 		return false
 	}
 	unused := make(evidence.Hex, size)
@@ -82,6 +98,25 @@ type valueSpec struct {
 	technology evidence.Kind
 }
 
+// list names the list that the key may refer to; empty if it may not.
+func (s valueSpec) list() string { return listName(s.technology, s.reference) }
+
+func listName(technology evidence.Kind, key string) string {
+	if key == "" {
+		return ""
+	}
+	return string(technology) + " " + key
+}
+
+// anyValue returns the values of a key that takes any: all that are not known to be bad.
+func (l *loader) anyValue(spec valueSpec) *values {
+	bad := l.knownBad[spec.list()]
+	if bad == nil {
+		return nil
+	}
+	return &values{bad: bad, any: true, want: "no value that is known to be bad"}
+}
+
 // anyWord stands for a value that the administrator does not want to pin.
 const anyWord = "any"
 
@@ -95,7 +130,7 @@ func (l *loader) readValues(s source, n *yaml.Node, spec valueSpec) *values {
 	if n == nil {
 		return nil
 	}
-	v := &values{literals: digests{}}
+	v := &values{literals: digests{}, bad: l.knownBad[spec.list()]}
 	entries := []*yaml.Node{n}
 	if n.Kind != yaml.MappingNode {
 		entries = s.sequence(n, spec.key)
@@ -217,4 +252,32 @@ func (l *loader) readAccess(s source, n *yaml.Node, spec valueSpec) *accessList 
 	}
 	f.done()
 	return a
+}
+
+// textAccess names texts that are allowed and denied. Nil lists ask nothing.
+type textAccess struct{ allow, deny *choice }
+
+func newTextAccess(allow, deny []string) *textAccess {
+	if len(allow)+len(deny) == 0 {
+		return nil
+	}
+	a := &textAccess{newChoice(allow...), newChoice(deny...)}
+	if a.deny != nil {
+		a.deny.want = "not " + a.deny.want
+	}
+	return a
+}
+
+// readTextAccess reads {allow: [...], deny: [...]}, or the list allow alone.
+func (s source) readTextAccess(n *yaml.Node, what string, list func(n *yaml.Node, what string) []string) (allow, deny []string) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return list(n, what), nil
+	}
+	f := s.mapping(n, what)
+	allow, deny = list(f.take("allow"), what+".allow"), list(f.take("deny"), what+".deny")
+	if len(f.values) == 0 {
+		s.problem(n, evidence.CodePolicyMissingKey, "%s needs a list allow, a list deny, or both", what)
+	}
+	f.done()
+	return allow, deny
 }

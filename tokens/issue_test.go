@@ -185,6 +185,18 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// migrationPolicy lets the guest have a migration agent that it names.
+var migrationPolicy = `apiVersion: quotary.dev/v1
+kind: Workload
+name: workload
+identity: {spiffe_id: "spiffe://example.org/workload"}
+any_of:
+  - sev_snp:
+      measurements: ["` + teetest.Measurement(48).String() + `"]
+      minimum_tcb: {bootloader: 4, tee: 0, snp: 24, microcode: 219}
+      migration_agents: ["0101010101010101010101010101010101010101010101010101010101010101"]
+`
+
 // vectors are machines that policy accepted, and what is claimed of them.
 var vectors = map[string]struct {
 	request verifiertest.Request
@@ -211,8 +223,9 @@ var vectors = map[string]struct {
 		Vector{Configuration: 96, Executables: 3, Hardware: 2, RuntimeOpaque: 96}, StatusContraindicated,
 	},
 	"SNP that may be migrated": {
-		verifiertest.Request{Allow: []string{"migrate-ma"}, Claims: func(c *evidence.Claims) {
+		verifiertest.Request{Policy: migrationPolicy, Claims: func(c *evidence.Claims) {
 			c.SEVSNP.Policy.MigrateMA, c.SEVSNP.Policy.Raw = true, evidence.Hex{0, 0, 0, 0, 0, 0x07, 0, 0}
+			c.SEVSNP.ReportIDMA = bytes.Repeat([]byte{1}, 32)
 		}}, evidence.KindSEVSNP,
 		Vector{Configuration: 36, Executables: 3, Hardware: 2, RuntimeOpaque: 2}, StatusWarning,
 	},

@@ -47,6 +47,7 @@ func ExampleVerifier_Examine() {
 	// Output:
 	// genuine pinned
 	//   policy.sev-snp.debug
+	//   policy.sev-snp.advisories
 	//   policy.sev-snp.product
 	//   policy.sev-snp.revocation
 	// genuine pinned

@@ -45,7 +45,8 @@ func Simulated(c evidence.Claims) evidence.Claims {
 }
 
 func snpClaims() *evidence.SNPClaims {
-	tcb := evidence.SNPTCB{Bootloader: 4, SNP: 24, Microcode: 219}
+	// No security bulletin of AMD's applies to these levels and this firmware.
+	tcb := evidence.SNPTCB{Bootloader: 4, SNP: 27, Microcode: 222}
 	family, model, stepping := uint32(25), uint32(1), uint32(1)
 	return &evidence.SNPClaims{
 		Version: 3, Product: "Milan", ProductSource: "report", SigningKey: "vcek", RevocationChecked: true,
@@ -55,7 +56,7 @@ func snpClaims() *evidence.SNPClaims {
 		IDKeyDigest: zero(48), AuthorKeyDigest: zero(48), ReportID: zero(32), ReportIDMA: bytes.Repeat([]byte{0xff}, 32),
 		ReportedTCB: tcb, CurrentTCB: tcb, CommittedTCB: tcb, LaunchTCB: tcb,
 		CPUFamily: &family, CPUModel: &model, CPUStepping: &stepping,
-		ChipID: bytes.Repeat([]byte{7}, 64), CurrentVersion: "1.55.29", CommittedVersion: "1.55.29",
+		ChipID: bytes.Repeat([]byte{7}, 64), CurrentVersion: "1.55.35", CommittedVersion: "1.55.35",
 	}
 }
 

@@ -1,0 +1,192 @@
+package policies
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// demand is one thing that an advisory asks of a machine.
+type demand struct {
+	component  string // the claim that must show it
+	need       string
+	verifiedBy string
+	// examine says whether the claims show it, and what they have if they do not.
+	examine func(*evidence.SNPClaims) (have string, ok bool)
+}
+
+// tcbPart is a component of a TCB.
+type tcbPart struct {
+	name string
+	of   func(*evidence.SNPTCB) *uint8 // nil where the TCB has no such component
+}
+
+// tcbParts are the components that firmware updates raise, but for microcode,
+// whose levels are of one stepping each.
+var tcbParts = []tcbPart{
+	{"fmc", func(t *evidence.SNPTCB) *uint8 { return t.FMC }},
+	{"bootloader", func(t *evidence.SNPTCB) *uint8 { return &t.Bootloader }},
+	{"tee", func(t *evidence.SNPTCB) *uint8 { return &t.TEE }},
+	{"snp", func(t *evidence.SNPTCB) *uint8 { return &t.SNP }},
+}
+
+var microcodePart = tcbPart{"microcode", func(t *evidence.SNPTCB) *uint8 { return &t.Microcode }}
+
+// tcbOf is one of a report's TCBs.
+type tcbOf struct {
+	name string
+	of   func(*evidence.SNPClaims) *evidence.SNPTCB
+}
+
+// An update counts if the host reports it and cannot take it back: reported and
+// committed TCB. Some bulletins ask for it since the guest's launch.
+var (
+	updatedTCBs = []tcbOf{
+		{"reported_tcb", func(c *evidence.SNPClaims) *evidence.SNPTCB { return &c.ReportedTCB }},
+		{"committed_tcb", func(c *evidence.SNPClaims) *evidence.SNPTCB { return &c.CommittedTCB }},
+	}
+	launchTCBs = []tcbOf{{"launch_tcb", func(c *evidence.SNPClaims) *evidence.SNPTCB { return &c.LaunchTCB }}}
+)
+
+// tcbDemands ask that the component of each TCB is at least least.
+func tcbDemands(tcbs []tcbOf, part tcbPart, least uint8) []demand {
+	var demands []demand
+	for _, tcb := range tcbs {
+		demands = append(demands, demand{
+			component: tcb.name + "." + part.name, need: strconv.Itoa(int(least)),
+			examine: func(c *evidence.SNPClaims) (string, bool) {
+				have := part.of(tcb.of(c))
+				if have == nil {
+					return absent, false
+				}
+				return strconv.Itoa(int(*have)), *have >= least
+			},
+		})
+	}
+	return demands
+}
+
+// processor is a stepping of a processor (CPUID function 1), and the microcode
+// that it must have.
+type processor struct {
+	family, model, stepping uint32
+	microcode               uint8
+}
+
+func (p processor) is(c *evidence.SNPClaims) bool {
+	return c.CPUFamily != nil && c.CPUModel != nil && c.CPUStepping != nil &&
+		*c.CPUFamily == p.family && *c.CPUModel == p.model && *c.CPUStepping == p.stepping
+}
+
+// demands ask that the microcode of such a processor reaches its level.
+func (p processor) demands() []demand {
+	demands := tcbDemands(updatedTCBs, microcodePart, p.microcode)
+	for i := range demands {
+		reached := demands[i].examine
+		demands[i].examine = func(c *evidence.SNPClaims) (string, bool) {
+			if !p.is(c) {
+				return "", true
+			}
+			return reached(c)
+		}
+	}
+	return demands
+}
+
+// steppingDemand asks that the processor is one of those whose levels are known.
+// Of another one nothing is known, which is not enough.
+func steppingDemand(processors []processor, verifiedBy string) demand {
+	return demand{
+		component: "cpu_stepping", need: "a stepping whose microcode levels are known", verifiedBy: verifiedBy,
+		examine: func(c *evidence.SNPClaims) (string, bool) {
+			known := slices.ContainsFunc(processors, func(p processor) bool { return p.is(c) })
+			return steppingText(c), known
+		},
+	}
+}
+
+func steppingText(c *evidence.SNPClaims) string {
+	if c.CPUFamily == nil || c.CPUModel == nil || c.CPUStepping == nil {
+		return absent
+	}
+	return fmt.Sprintf("family %d, model %d, stepping %d", *c.CPUFamily, *c.CPUModel, *c.CPUStepping)
+}
+
+// firmwareVersion is a firmware's version: major, minor, build.
+type firmwareVersion [3]uint8
+
+// parseFirmware reads "major.minor.build" in decimal.
+func parseFirmware(text string) (v firmwareVersion, ok bool) {
+	parts := strings.Split(text, ".")
+	if len(parts) != len(v) {
+		return v, false
+	}
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 8)
+		if err != nil || strconv.FormatUint(n, 10) != part {
+			return v, false
+		}
+		v[i] = uint8(n)
+	}
+	return v, true
+}
+
+func (v firmwareVersion) number() uint32 { return uint32(v[0])<<16 | uint32(v[1])<<8 | uint32(v[2]) }
+
+// firmwareDemands ask that running and committed firmware are at least least.
+func firmwareDemands(text string, least firmwareVersion) []demand {
+	one := func(component string, of func(*evidence.SNPClaims) string) demand {
+		return demand{component: component, need: text, examine: func(c *evidence.SNPClaims) (string, bool) {
+			have, ok := parseFirmware(of(c))
+			return shownText(of(c)), ok && have.number() >= least.number()
+		}}
+	}
+	return []demand{
+		one("current_version", func(c *evidence.SNPClaims) string { return c.CurrentVersion }),
+		one("committed_version", func(c *evidence.SNPClaims) string { return c.CommittedVersion }),
+	}
+}
+
+// bitDemands ask for bits of the guest policy or the platform.
+func bitDemands(rule *bitRule, of func(*evidence.SNPClaims) evidence.Hex) []demand {
+	var demands []demand
+	for _, b := range rule.register.bits {
+		set := rule.required&b.mask != 0
+		if !set && rule.forbidden&b.mask == 0 {
+			continue
+		}
+		demands = append(demands, demand{
+			component: rule.register.claim + "." + b.name, need: yesNo(set, "set", "clear"),
+			examine: func(c *evidence.SNPClaims) (string, bool) {
+				value, ok := registerValue(of(c))
+				if !ok {
+					return absent, false
+				}
+				is := value&b.mask != 0
+				return yesNo(is, "set", "clear"), is == set
+			},
+		})
+	}
+	return demands
+}
+
+// mitigationDemands ask for bits of the mitigation vectors; nil asks nothing.
+func mitigationDemands(launch, current evidence.Hex) []demand {
+	var demands []demand
+	one := func(component string, least evidence.Hex, of func(*evidence.SNPClaims) evidence.Hex) {
+		if least == nil {
+			return
+		}
+		demands = append(demands, demand{
+			component: component, need: fmt.Sprintf("every bit of %#x", binary.BigEndian.Uint64(least)),
+			examine: func(c *evidence.SNPClaims) (string, bool) { return shown(of(c)), coversBits(of(c), least) },
+		})
+	}
+	one("launch_mit_vector", launch, func(c *evidence.SNPClaims) evidence.Hex { return c.LaunchMitVector })
+	one("current_mit_vector", current, func(c *evidence.SNPClaims) evidence.Hex { return c.CurrentMitVector })
+	return demands
+}
