@@ -2,6 +2,7 @@ package sevsnp_test
 
 import (
 	"bytes"
+	"crypto/x509"
 	"testing"
 
 	"github.com/google/go-sev-guest/verify/testdata"
@@ -19,6 +20,8 @@ func seeds() [][]byte {
 	reports := [][]byte{nil, real, real[:100], append(bytes.Clone(real), 0, 0), append(bytes.Clone(real), 1)}
 	for version := uint32(1); version <= 6; version++ {
 		simulated := simulator.Report{Version: version, Policy: 1 << 17, SignatureAlgorithm: 1, CPUFamily: 0x19, CPUModel: 1}
+		reports = append(reports, simulated.Marshal())
+		simulated.CPUFamily, simulated.CPUModel = 0x1a, 0x11 // Turin Dense
 		reports = append(reports, simulated.Marshal())
 		other := bytes.Clone(real)
 		other[0] = byte(version)
@@ -86,6 +89,45 @@ func FuzzCertificate(f *testing.F) {
 		out := v.Verify(&evidence.SNP{Report: testdata.AttestationBytes, Certificates: [][]byte{der}}, nil, tee.Params{Now: sampleTime})
 		if out.Genuine() && !bytes.Equal(der, genuine) {
 			t.Errorf("a certificate that AMD did not issue clears a report: %x", der)
+		}
+	})
+}
+
+// FuzzRevocationList takes arbitrary bytes for a revocation list. Only the root's
+// own list says anything, and no other takes anything back.
+func FuzzRevocationList(f *testing.F) {
+	m := newMachine(f, milan(), "fuzzed list")
+	report := item(f, m)
+	current, revoking := list(f, milan().ARK(), 2, start), list(f, milan().ARK(), 3, start, milan().ASK().Certificate)
+	forged := list(f, forger().ARK(), 9, start, milan().ASK().Certificate)
+	for _, crl := range []*x509.RevocationList{current, revoking, forged, list(f, genoa().ARK(), 2, start)} {
+		f.Add(crl.Raw)
+		for _, off := range []int{0, 30, 60, 120, 200, 260, 300, len(crl.Raw) - 1} {
+			mutant := bytes.Clone(crl.Raw)
+			mutant[off] ^= 1
+			f.Add(mutant)
+		}
+	}
+	v := newVerifier(f, milan().Anchor())
+	f.Fuzz(func(t *testing.T, der []byte) {
+		crl, err := x509.ParseRevocationList(der)
+		if err != nil {
+			return
+		}
+		for _, with := range []*x509.RevocationList{nil, current} {
+			e := authorities(milan(), m.Certificate)
+			e.AddCRL(crl)
+			if with != nil {
+				e.AddCRL(with)
+			}
+			out := v.Verify(report, e, tee.Params{Now: now})
+			checked := with != nil || bytes.Equal(der, current.Raw)
+			switch {
+			case bytes.Equal(der, revoking.Raw):
+				wantRefused(t, out, evidence.CodeSNPRevocation)
+			case !out.Genuine() || out.Claims.SEVSNP.RevocationChecked != checked || (len(out.Lacking) == 0) != checked:
+				t.Errorf("genuine %v, checked %v\n%s", out.Genuine(), out.Claims.SEVSNP.RevocationChecked, lines(out.Checks))
+			}
 		}
 	})
 }
