@@ -2,6 +2,7 @@ package policies
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +42,15 @@ type advisory struct {
 	id      string
 	title   string
 	demands map[string][]demand
+}
+
+// size counts the demands.
+func (a *advisory) size() int {
+	n := 0
+	for _, demands := range a.demands {
+		n += len(demands)
+	}
+	return n
 }
 
 // advisoryTable is the advisories that a set knows.
@@ -83,9 +93,9 @@ func (t *advisoryTable) find(c *evidence.SNPClaims) *findings {
 	}
 	for _, row := range t.rows {
 		for _, d := range row.demands[c.Product] {
-			if have, ok := d.examine(c); !ok {
+			if !d.met(c) {
 				found.list = append(found.list, Advisory{
-					ID: row.id, Title: row.title, Component: d.component, Have: have, Need: d.need, VerifiedBy: d.verifiedBy,
+					ID: row.id, Title: row.title, Component: d.component, Have: d.have(c), Need: d.need, VerifiedBy: d.verifiedBy,
 				})
 			}
 		}
@@ -93,39 +103,21 @@ func (t *advisoryTable) find(c *evidence.SNPClaims) *findings {
 	return found
 }
 
-// advisoryMode is what a requirement makes of the advisories that apply. The
-// zero value warns.
-type advisoryMode struct {
-	deny   bool
-	except []string
-}
-
-// denies reports whether the mode denies a machine for a. What only one source
-// states is worth a warning, not a denial.
-func (m advisoryMode) denies(a Advisory) bool {
-	return m.deny && a.VerifiedBy != verifiedByOne && !slices.Contains(m.except, a.ID)
-}
-
-func (m advisoryMode) judge(r *report, found *findings) {
-	switch {
-	case len(found.list) == 0:
-		r.judge(true, snp, evidence.CodePolicySNPAdvisories, found.want, func() string { return "none" })
-	case slices.ContainsFunc(found.list, m.denies):
-		r.judge(false, snp, evidence.CodePolicySNPAdvisories, found.want, found.String)
-	default:
-		r.warn(snp, evidence.CodePolicySNPAdvisories, found.want, found.String)
-	}
-}
-
-// String names each advisory with the first component that falls short.
+// String names the advisories, and the first components that fall short.
 func (f *findings) String() string {
-	var parts []string
-	last := ""
+	var ids, parts []string
 	for _, a := range f.list {
-		if a.ID != last {
-			parts = append(parts, a.ID+" ("+a.Component+" "+a.Have+", needs "+a.Need+")")
+		if !slices.Contains(ids, a.ID) {
+			ids = append(ids, a.ID)
 		}
-		last = a.ID
+		if part := a.Component + " " + a.Have + ", needs " + a.Need; !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
 	}
-	return strings.Join(parts, ", ")
+	more := ""
+	if n := len(parts) - maxWantValues; n > 0 {
+		more = "; and " + strconv.Itoa(n) + " more"
+		parts = parts[:maxWantValues]
+	}
+	return strings.Join(ids, ", ") + " (" + strings.Join(parts, "; ") + more + ")"
 }

@@ -15,8 +15,8 @@ type demand struct {
 	component  string // the claim that must show it
 	need       string
 	verifiedBy string
-	// examine says whether the claims show it, and what they have if they do not.
-	examine func(*evidence.SNPClaims) (have string, ok bool)
+	met        func(*evidence.SNPClaims) bool
+	have       func(*evidence.SNPClaims) string // what the claims show instead
 }
 
 // tcbPart is a component of a TCB.
@@ -58,12 +58,15 @@ func tcbDemands(tcbs []tcbOf, part tcbPart, least uint8) []demand {
 	for _, tcb := range tcbs {
 		demands = append(demands, demand{
 			component: tcb.name + "." + part.name, need: strconv.Itoa(int(least)),
-			examine: func(c *evidence.SNPClaims) (string, bool) {
+			met: func(c *evidence.SNPClaims) bool {
 				have := part.of(tcb.of(c))
-				if have == nil {
-					return absent, false
+				return have != nil && *have >= least
+			},
+			have: func(c *evidence.SNPClaims) string {
+				if have := part.of(tcb.of(c)); have != nil {
+					return strconv.Itoa(int(*have))
 				}
-				return strconv.Itoa(int(*have)), *have >= least
+				return absent
 			},
 		})
 	}
@@ -86,13 +89,8 @@ func (p processor) is(c *evidence.SNPClaims) bool {
 func (p processor) demands() []demand {
 	demands := tcbDemands(updatedTCBs, microcodePart, p.microcode)
 	for i := range demands {
-		reached := demands[i].examine
-		demands[i].examine = func(c *evidence.SNPClaims) (string, bool) {
-			if !p.is(c) {
-				return "", true
-			}
-			return reached(c)
-		}
+		reached := demands[i].met
+		demands[i].met = func(c *evidence.SNPClaims) bool { return !p.is(c) || reached(c) }
 	}
 	return demands
 }
@@ -102,10 +100,10 @@ func (p processor) demands() []demand {
 func steppingDemand(processors []processor, verifiedBy string) demand {
 	return demand{
 		component: "cpu_stepping", need: "a stepping whose microcode levels are known", verifiedBy: verifiedBy,
-		examine: func(c *evidence.SNPClaims) (string, bool) {
-			known := slices.ContainsFunc(processors, func(p processor) bool { return p.is(c) })
-			return steppingText(c), known
+		met: func(c *evidence.SNPClaims) bool {
+			return slices.ContainsFunc(processors, func(p processor) bool { return p.is(c) })
 		},
+		have: steppingText,
 	}
 }
 
@@ -121,16 +119,14 @@ type firmwareVersion [3]uint8
 
 // parseFirmware reads "major.minor.build" in decimal.
 func parseFirmware(text string) (v firmwareVersion, ok bool) {
-	parts := strings.Split(text, ".")
-	if len(parts) != len(v) {
-		return v, false
-	}
-	for i, part := range parts {
+	for i := range v {
+		part, rest, more := strings.Cut(text, ".")
 		n, err := strconv.ParseUint(part, 10, 8)
-		if err != nil || strconv.FormatUint(n, 10) != part {
+		plain := part == "0" || !strings.HasPrefix(part, "0")
+		if err != nil || !plain || more != (i < len(v)-1) {
 			return v, false
 		}
-		v[i] = uint8(n)
+		v[i], text = uint8(n), rest
 	}
 	return v, true
 }
@@ -140,10 +136,14 @@ func (v firmwareVersion) number() uint32 { return uint32(v[0])<<16 | uint32(v[1]
 // firmwareDemands ask that running and committed firmware are at least least.
 func firmwareDemands(text string, least firmwareVersion) []demand {
 	one := func(component string, of func(*evidence.SNPClaims) string) demand {
-		return demand{component: component, need: text, examine: func(c *evidence.SNPClaims) (string, bool) {
-			have, ok := parseFirmware(of(c))
-			return shownText(of(c)), ok && have.number() >= least.number()
-		}}
+		return demand{
+			component: component, need: text,
+			met: func(c *evidence.SNPClaims) bool {
+				have, ok := parseFirmware(of(c))
+				return ok && have.number() >= least.number()
+			},
+			have: func(c *evidence.SNPClaims) string { return shownText(of(c)) },
+		}
 	}
 	return []demand{
 		one("current_version", func(c *evidence.SNPClaims) string { return c.CurrentVersion }),
@@ -161,13 +161,13 @@ func bitDemands(rule *bitRule, of func(*evidence.SNPClaims) evidence.Hex) []dema
 		}
 		demands = append(demands, demand{
 			component: rule.register.claim + "." + b.name, need: yesNo(set, "set", "clear"),
-			examine: func(c *evidence.SNPClaims) (string, bool) {
+			met: func(c *evidence.SNPClaims) bool {
 				value, ok := registerValue(of(c))
-				if !ok {
-					return absent, false
-				}
-				is := value&b.mask != 0
-				return yesNo(is, "set", "clear"), is == set
+				return ok && (value&b.mask != 0) == set
+			},
+			have: func(c *evidence.SNPClaims) string {
+				value, ok := registerValue(of(c))
+				return policyBit(ok, value&b.mask != 0, "set", "clear")
 			},
 		})
 	}
@@ -183,7 +183,8 @@ func mitigationDemands(launch, current evidence.Hex) []demand {
 		}
 		demands = append(demands, demand{
 			component: component, need: fmt.Sprintf("every bit of %#x", binary.BigEndian.Uint64(least)),
-			examine: func(c *evidence.SNPClaims) (string, bool) { return shown(of(c)), coversBits(of(c), least) },
+			met:  func(c *evidence.SNPClaims) bool { return coversBits(of(c), least) },
+			have: func(c *evidence.SNPClaims) string { return shown(of(c)) },
 		})
 	}
 	one("launch_mit_vector", launch, func(c *evidence.SNPClaims) evidence.Hex { return c.LaunchMitVector })

@@ -1,10 +1,8 @@
 package policies
 
 import (
-	_ "embed" // the built-in advisories
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -12,54 +10,6 @@ import (
 
 	"github.com/quotary/quotary/evidence"
 )
-
-//go:embed amd_advisories.yaml
-var amdAdvisories []byte
-
-// builtinAdvisories are those of this build. They are computed once and only read.
-var builtinAdvisories = func() *advisoryTable {
-	var found problems
-	l := newLoader(&found)
-	for _, d := range parseFiles([]File{{"amd_advisories.yaml", amdAdvisories}}, &found) {
-		l.readAdvisories(d)
-	}
-	if err := found.err(); err != nil {
-		panic("policies: " + err.Error()) // a test loads them
-	}
-	l.spellAdvisories()
-	return l.advisories
-}()
-
-// newLoader returns a loader that knows no advisories yet.
-func newLoader(found *problems) *loader {
-	return &loader{
-		problems: found, references: map[string]*referenceValues{}, workloads: map[string]*workload{},
-		knownBad: map[string][]reference{}, advisories: &advisoryTable{},
-	}
-}
-
-// withBuiltin adds the advisories of this build to those of the documents,
-// which take the place of built-in ones of the same ID.
-func (l *loader) withBuiltin() {
-	t := l.advisories
-	for _, row := range builtinAdvisories.rows {
-		if t.has(row.id) {
-			t.replaced = append(t.replaced, row.id)
-		} else {
-			t.rows = append(t.rows, row)
-		}
-	}
-	if t.asOf.Before(builtinAdvisories.asOf) {
-		t.asOf = builtinAdvisories.asOf
-	}
-	l.spellAdvisories()
-}
-
-func (l *loader) spellAdvisories() {
-	t := l.advisories
-	slices.SortFunc(t.rows, func(a, b *advisory) int { return strings.Compare(a.id, b.id) })
-	t.want = "none of " + strconv.Itoa(len(t.rows)) + " advisories as of " + t.asOf.Format(time.DateOnly)
-}
 
 var (
 	advisoryForm = regexp.MustCompile(`^[A-Z]+(-[A-Z0-9]+)+$`)
@@ -106,6 +56,10 @@ func (l *loader) readAdvisory(s source, n *yaml.Node, asOf time.Time) {
 		}
 	}
 	row.demands = gather(requirements)
+	if l.demands += row.size(); l.demands > maxDemands {
+		s.problem(n, evidence.CodePolicyTooLarge, "the advisories of a policy ask for at most %d things", maxDemands)
+		return
+	}
 	f.done()
 	if l.advisories.has(row.id) {
 		s.problem(idNode, evidence.CodePolicyDuplicateName, "there is an advisory %q already", clip(row.id))
@@ -250,44 +204,4 @@ func (s source) readBitDemands(f *fields) []demand {
 	return append(
 		bitDemands(platform, func(c *evidence.SNPClaims) evidence.Hex { return c.PlatformInfo.Raw }),
 		bitDemands(guest, func(c *evidence.SNPClaims) evidence.Hex { return c.Policy.Raw })...)
-}
-
-// readAdvisoryMode reads warn, deny or {deny_except: [ID, …]}. To deny by a table
-// whose rows were replaced is another thing than to deny by the built-in one, so it
-// is named.
-func (l *loader) readAdvisoryMode(s source, n *yaml.Node, a *alternative) advisoryMode {
-	m := advisoryMode{}
-	if n != nil && n.Kind == yaml.MappingNode {
-		f := s.mapping(n, "advisories")
-		m.deny = true
-		for _, entry := range s.sequence(f.need("deny_except", "list the advisories that you accept"), "deny_except") {
-			m.except = l.exceptAdvisory(s, entry, m.except, a)
-		}
-		f.done()
-	} else {
-		m.deny = s.word(n, "advisories", []string{"warn", "deny"}) == "deny"
-	}
-	if m.deny {
-		for _, id := range l.advisories.replaced {
-			a.relax("sev-snp.advisory-replaced." + id)
-		}
-	}
-	return m
-}
-
-// exceptAdvisory adds an entry of deny_except, which the set must know: a slip
-// would deny what it was to except.
-func (l *loader) exceptAdvisory(s source, entry *yaml.Node, except []string, a *alternative) []string {
-	id := s.text(entry)
-	switch {
-	case id == "":
-	case slices.Contains(except, id):
-		s.problem(entry, evidence.CodePolicyValue, "deny_except has %q twice", clip(id))
-	case !l.advisories.has(id):
-		s.problem(entry, evidence.CodePolicyReferenceUnknown, "there is no advisory %q; known are %s", clip(id), strings.Join(l.advisories.ids(), ", "))
-	default:
-		a.relax("sev-snp.advisory." + id)
-		return append(except, id)
-	}
-	return except
 }

@@ -1,6 +1,7 @@
 package policies_test
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -265,11 +266,16 @@ func TestAdvisoryModes(t *testing.T) {
 	}
 	d := evaluate(load(t, snpWith()), behind)
 	check, _ := d.Checks.Get(evidence.CodePolicySNPAdvisories)
-	if want := "AMD-SB-3016 (committed_tcb.snp 26, needs 27), AMD-SB-3020 (committed_tcb.snp 26, needs 27), AMD-SB-3023 (committed_tcb.snp 26, needs 27)"; check.Got != want {
+	if want := "AMD-SB-3016, AMD-SB-3020, AMD-SB-3023 (committed_tcb.snp 26, needs 27)"; check.Got != want {
 		t.Errorf("got %s", check.Got)
 	}
 	if a := d.Advisories[len(d.Advisories)-1]; a.ID != "AMD-SB-3023" || a.Have != "26" || a.Need != "27" || a.VerifiedBy != "amd" || a.Title == "" {
 		t.Errorf("%+v", a)
+	}
+	d = evaluate(load(t, snpWith()), goodSNP())
+	check, _ = d.Checks.Get(evidence.CodePolicySNPAdvisories)
+	if want := "AMD-SB-3016, AMD-SB-3020, AMD-SB-3023 (current_version 1.55.29, needs 1.55.35; committed_version 1.55.29, needs 1.55.35; reported_tcb.snp 24, needs 27; and 3 more)"; check.Got != want {
+		t.Errorf("got %s", check.Got)
 	}
 	for _, mode := range []string{"off", "any", "[AMD-SB-3019]", "{}", "{deny_except: []}", "{deny_except: [AMD-SB-1]}", "{deny_except: [AMD-SB-3019, AMD-SB-3019]}", "{deny_except: [" + policies.UnknownPlatform + "]}"} {
 		loadErr(t, snpWith("advisories: "+mode))
@@ -334,6 +340,18 @@ func TestAdvisoryDocuments(t *testing.T) {
 	// Other sets are as they were.
 	if found := findings(currentSNP()); len(found) > 0 {
 		t.Errorf("%v", found)
+	}
+}
+
+// What all machines are held against is bounded.
+func TestAdvisoriesAreBounded(t *testing.T) {
+	var processors []string
+	for i := range 1200 {
+		processors = append(processors, fmt.Sprintf("{family: 25, model: %d, stepping: 1, least: 1}", i%256))
+	}
+	text := loadErr(t, advisories("tcb: {snp: 28}", "microcode: ["+strings.Join(processors, ", ")+"]"), snpWith())
+	if !strings.Contains(text, "policy.too-large") {
+		t.Error(text)
 	}
 }
 

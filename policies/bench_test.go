@@ -24,7 +24,8 @@ func BenchmarkEvaluate(b *testing.B) {
 		set    *policies.Set
 		claims evidence.Claims
 	}{
-		{"sev-snp", load(b, snpWith()), goodSNP()},
+		{"sev-snp", load(b, snpWith()), currentSNP()},
+		{"sev-snp behind", load(b, snpWith()), goodSNP()},
 		{"tdx", load(b, tdxWith()), goodTDX()},
 		{"tpm", load(b, tpmWith()), goodTPM()},
 		{"10 rules", load(b, withRules(snpWith(), rules...)), goodSNP()},

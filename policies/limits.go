@@ -39,6 +39,10 @@ const (
 	// for a month more is no outage of the vendor's any longer.
 	MaxStaleRevocation = 30 * 24 * time.Hour
 
+	// maxDemands bounds what the advisories of a set ask for: all that a product line
+	// has is held against every machine of it, at some 10 ns each. AMD's bulletins to date have about 100.
+	maxDemands = 2000
+
 	// maxRules bounds the rules that one alternative has to meet, those of its
 	// workload included.
 	maxRules = 32
@@ -58,6 +62,6 @@ const (
 	// collateral seen so far names up to 20 advisories; a TPM has 24 PCRs.
 	maxClaimList = 48
 
-	// maxWantValues is how many values of a list a check spells out.
+	// maxWantValues is how many values of a list, or findings, a check spells out.
 	maxWantValues = 3
 )

@@ -205,7 +205,7 @@ func TestReadFiles(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, pattern := range []string{"testdata/errors/*.yaml", "testdata/examples/*.yaml"} {
+	for _, pattern := range []string{"testdata/errors/*.yaml", "testdata/examples/*.yaml", "amd_advisories.yaml"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {
 			f.Fatal(err)

@@ -89,6 +89,7 @@ type loader struct {
 	references map[string]*referenceValues
 	knownBad   map[string][]reference // by list name
 	advisories *advisoryTable
+	demands    int // of the advisories
 	workloads  map[string]*workload
 	rules      ruleCompiler
 }
