@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -115,7 +114,7 @@ func (d *directory) forgetAbsent(entries []fs.DirEntry) {
 // read reads a file unless it is known or none of the store's concern.
 func (d *directory) read(entry fs.DirEntry) (file, bool) {
 	name := entry.Name()
-	if _, known := d.good[name]; known || name == lockName || strings.HasPrefix(name, stateName) || strings.HasPrefix(name, ".") {
+	if _, known := d.good[name]; known || IsBookkeeping(name) {
 		return file{}, false
 	}
 	info, err := entry.Info()
