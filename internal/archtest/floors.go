@@ -31,6 +31,7 @@ var floors = map[string]int{
 	"client": 4,
 
 	"internal/anchors": 5,
+	"internal/vendors": 5,
 	"internal/store":   5,
 	"internal/agent":   5,
 

@@ -7,22 +7,16 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/vendors"
 	"github.com/quotary/quotary/tee"
 	collateral "github.com/quotary/quotary/tee/endorsements/store"
 )
 
-// amdKDS is AMD's key distribution service (57230).
-const amdKDS = "https://kdsintf.amd.com"
-
 // openCollateral opens the store of what vendors hand out, and takes in what the
 // operator gave.
 func openCollateral(o Options, c Config, amd tee.Endorser, given *tee.Endorsements) (*collateral.Store, error) {
-	kds := collateral.Vendor{Name: "amd-kds", BaseURL: c.Vendors.AMDKDS, Endorser: amd}
-	if kds.BaseURL == amdKDS {
-		kds.RequestEvery, kds.Burst = amdRequestEvery, amdBurst
-	}
 	s, err := collateral.Open(collateral.Config{
-		Dir: filepath.Join(o.Data, collateralDir), Vendors: []collateral.Vendor{kds}, Offline: c.Vendors.Offline,
+		Dir: filepath.Join(o.Data, collateralDir), Vendors: []collateral.Vendor{vendors.AMD(c.Vendors.AMDKDS, amd)}, Offline: c.Vendors.Offline,
 		Grace:  time.Duration(c.Vendors.GraceDays) * 24 * time.Hour,
 		Notify: func(e collateral.Event) { logEvent(o.Logger, e) },
 	})

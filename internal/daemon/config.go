@@ -104,9 +104,6 @@ func (c Config) withDefaults(data string) Config {
 	if c.Endorsements == nil {
 		c.Endorsements = []string{filepath.Join(data, endorsementsDir)}
 	}
-	if c.Vendors.AMDKDS == "" {
-		c.Vendors.AMDKDS = amdKDS
-	}
 	if c.TLSNames == nil {
 		c.TLSNames = []string{"localhost", "127.0.0.1", "::1"}
 		if host, _, err := net.SplitHostPort(c.Listen); err == nil && !slices.Contains(c.TLSNames, host) && !unspecified(host) {

@@ -13,11 +13,6 @@ const (
 	maxConcurrency = 1024
 	// maxGraceDays bounds the configured grace for expired documents.
 	maxGraceDays = 366
-	// amdRequestEvery and amdBurst bound requests to AMD's own service, which
-	// answers about one request in ten seconds from an address and falls silent
-	// for minutes where there are more. A mirror has the store's own bounds.
-	amdRequestEvery = 10 * time.Second
-	amdBurst        = 12
 	// prewarmSpan is how long ago a machine may have been seen whose endorsements
 	// are fetched before it comes again: identities live a day at most.
 	prewarmSpan = 48 * time.Hour
