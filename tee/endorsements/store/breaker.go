@@ -41,6 +41,13 @@ func (b *breaker) pause(now time.Time) time.Duration {
 	return b.pauseLocked(now)
 }
 
+// isClosed reports whether the last answer was one.
+func (b *breaker) isClosed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.isOpen
+}
+
 func (b *breaker) pauseLocked(now time.Time) time.Duration {
 	switch {
 	case !b.isOpen:

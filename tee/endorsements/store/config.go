@@ -23,8 +23,9 @@ type Config struct {
 	Vendors []Vendor
 	// Offline has the store ask nobody.
 	Offline bool
-	// Grace is how long documents that have expired are still handed out. Lists of
-	// revoked certificates are handed out for ever. Defaults to 30 days.
+	// Grace is how long documents that have expired are still handed out, and lists
+	// that revoke nothing. Certificates, and lists that revoke any, are handed out for
+	// ever. Defaults to 30 days.
 	Grace time.Duration
 	// RefreshEvery is the longest time between two looks at whether a list or
 	// document was renewed. Defaults to 24 hours.

@@ -69,12 +69,7 @@ func (s *Store) bring(ctx context.Context, f *flight) (*refusal, error) {
 		f.vendor.count(func(served *served) { served.refused[refused.err.Code]++ })
 		return refused, refused.err
 	}
-	for _, earlier := range f.earlier {
-		select {
-		case <-earlier.done:
-		case <-ctx.Done():
-		}
-	}
+	f.follow(ctx)
 	err := s.admitAnswer(f.target, found)
 	if err != nil {
 		f.vendor.count(func(served *served) { served.refused[evidence.CodeOf(err)]++ })
@@ -87,6 +82,9 @@ func (f *flight) download(ctx context.Context) (*tee.Endorsements, *refusal) {
 	v := f.vendor
 	if err := sleep(ctx, time.Until(f.starts)); err != nil {
 		return nil, v.refuse(f.target, evidence.CodeEndorsementThrottled, "too much to do: %w", err)
+	}
+	if !v.breaker.isClosed() {
+		f.follow(ctx) // one of them finds out for all
 	}
 	select {
 	case v.places <- struct{}{}:
@@ -103,6 +101,16 @@ func (f *flight) download(ctx context.Context) (*tee.Endorsements, *refusal) {
 	found, refused := v.get(ctx, f.target)
 	v.learn(refused, ctx.Err())
 	return found, refused
+}
+
+// follow waits until the earlier flights have landed.
+func (f *flight) follow(ctx context.Context) {
+	for _, earlier := range f.earlier {
+		select {
+		case <-earlier.done:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // learn tells the breaker how a request went.

@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -31,14 +30,6 @@ func newTransport() http.RoundTripper {
 	}
 }
 
-// newClient follows no redirect and keeps no cookies: one request, one host.
-func newClient(transport http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
 // refusal is why a request brought nothing.
 type refusal struct {
 	err *evidence.Error
@@ -52,6 +43,8 @@ type refusal struct {
 }
 
 // get asks the vendor and recognises its answer. Nothing of it is verified yet.
+// It goes through the transport alone: there is no client that could follow a
+// redirect or keep a cookie.
 func (v *vendor) get(ctx context.Context, t target) (*tee.Endorsements, *refusal) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
@@ -60,7 +53,7 @@ func (v *vendor) get(ctx context.Context, t target) (*tee.Endorsements, *refusal
 		return nil, v.refuse(t, evidence.CodeEndorsementUnreachable, "%w", err)
 	}
 	request.Header.Set("User-Agent", "quotary")
-	response, err := v.client.Do(request)
+	response, err := v.transport.RoundTrip(request)
 	if err != nil {
 		return nil, v.down(t, err)
 	}
@@ -80,7 +73,7 @@ func (v *vendor) down(t target, cause error) *refusal {
 	if errors.Is(cause, context.DeadlineExceeded) {
 		cause = fmt.Errorf("no whole answer within %v", attemptTimeout)
 	}
-	r := v.refuse(t, evidence.CodeEndorsementUnreachable, "%w; is the base URL right, and is there a proxy to go through?", cause)
+	r := v.refuse(t, evidence.CodeEndorsementUnreachable, "%s; is the base URL right, and is there a proxy to go through?", plain(cause.Error()))
 	r.wide = true
 	return r
 }
@@ -176,7 +169,7 @@ func (v *vendor) recognise(t target, header http.Header, body []byte) (*tee.Endo
 	}
 	var refused *evidence.Error
 	if errors.As(err, &refused) {
-		return nil, &refusal{err: evidence.Errorf(refused.Code, t.name.String(), "%s: the answer: %s", v.name, strings.TrimSpace(refused.Detail))}
+		return nil, &refusal{err: evidence.Errorf(refused.Code, t.name.String(), "%s: the answer: %s", v.name, plain(refused.Detail))}
 	}
 	return found, nil
 }

@@ -274,11 +274,12 @@ func (t *table) evict(e *entry) {
 	t.evicted++
 }
 
-// isShown reports whether verifiers get to see an entry: what has expired, for
-// as long as the grace; lists that revoke something, for ever.
+// isShown reports whether verifiers get to see an entry. Documents, and lists that
+// revoke nothing, are shown for the grace after their end; a certificate goes on
+// saying who signed what, and a list who was revoked.
 func (t *table) isShown(e *entry, now time.Time) bool {
-	revokes := e.CRL != nil && len(e.CRL.RevokedCertificateEntries) > 0
-	return revokes || e.isKey() || !e.isExpired(now.Add(-t.grace))
+	lasts := e.Certificate != nil || e.CRL != nil && len(e.CRL.RevokedCertificateEntries) > 0
+	return lasts || !e.isExpired(now.Add(-t.grace))
 }
 
 // view builds the snapshot of what is shown.

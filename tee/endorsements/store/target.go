@@ -2,6 +2,7 @@ package store
 
 import (
 	"net/url"
+	"unicode"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
@@ -32,15 +33,21 @@ func (s *Store) locate(name tee.EndorsementName) (target, error) {
 		"no configured vendor hands it out; send it with the evidence, or import it")
 }
 
-// brief keeps a name that may be anything short and on one line.
-func brief(name tee.EndorsementName) string {
+// brief names a name that may be anything, for an error.
+func brief(name tee.EndorsementName) string { return plain(name.String()) }
+
+// plain keeps foreign text short and on one line.
+func plain(text string) string {
 	const most = 200
-	var text []rune
-	for _, r := range name.String() {
-		if r < ' ' || r == 0x7f || len(text) == most {
-			return string(text) + "…"
+	var out []rune
+	for _, r := range text {
+		if len(out) == most {
+			return string(out) + "…"
 		}
-		text = append(text, r)
+		if !unicode.IsPrint(r) {
+			r = '�'
+		}
+		out = append(out, r)
 	}
-	return string(text)
+	return string(out)
 }

@@ -13,12 +13,12 @@ import (
 
 // vendor is a service with what protects it from the store.
 type vendor struct {
-	name     string
-	base     *url.URL
-	client   *http.Client
-	endorser tee.Endorser
-	headers  []string
-	baseline []tee.EndorsementName
+	name      string
+	base      *url.URL
+	transport http.RoundTripper
+	endorser  tee.Endorser
+	headers   []string
+	baseline  []tee.EndorsementName
 	// The upkeep lane is for the baseline and for refreshing, a bounded number of
 	// names; the demand lane for what evidence names. Whoever floods the service with
 	// evidence of chips that do not exist empties the second only.
@@ -49,13 +49,12 @@ func newVendor(given Vendor, c Config) (*vendor, error) {
 	every := rate.Every(given.RequestEvery)
 	return &vendor{
 		name: given.Name, base: base, endorser: given.Endorser, headers: given.ChainHeaders,
-		client:   newClient(c.Transport),
-		baseline: given.Endorser.Needs(evidence.Claims{}),
-		upkeep:   lane{limiter: rate.NewLimiter(every, given.Burst)},
-		demand:   lane{limiter: rate.NewLimiter(every, given.Burst)},
-		places:   make(chan struct{}, given.Concurrency),
-		breaker:  breaker{backoff: backoff{first: firstBackoff, longest: maxBackoff, random: c.Random}},
-		served:   newServed(),
+		transport: c.Transport, baseline: given.Endorser.Needs(evidence.Claims{}),
+		upkeep:  lane{limiter: rate.NewLimiter(every, given.Burst)},
+		demand:  lane{limiter: rate.NewLimiter(every, given.Burst)},
+		places:  make(chan struct{}, given.Concurrency),
+		breaker: breaker{backoff: backoff{first: firstBackoff, longest: maxBackoff, random: c.Random}},
+		served:  newServed(),
 	}, nil
 }
 
