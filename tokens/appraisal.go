@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -23,6 +24,7 @@ func claimsOf(result verifier.Result) Claims {
 		Appraisal: Appraisal{
 			ID: result.ID(), At: result.AppraisedAt().Unix(), Freshness: freshnessOf(result),
 			Simulated: &simulated, Relaxed: result.Relaxed(), Workload: result.Workload(),
+			Advisories: advisoriesOf(result),
 		},
 	}
 	if key := result.Key(); !key.IsZero() {
@@ -37,6 +39,22 @@ func claimsOf(result verifier.Result) Claims {
 		c.Status = worst(c.Status, s.Status)
 	}
 	return c
+}
+
+// advisoriesOf names each bulletin that the platform is behind once: those that
+// policy judges, and those of Intel's collateral.
+func advisoriesOf(result verifier.Result) []string {
+	var ids []string
+	for _, a := range result.Advisories() {
+		ids = append(ids, a.ID)
+	}
+	for _, c := range result.Claims() {
+		if c.TDX != nil && c.TDX.TCB != nil {
+			ids = append(ids, c.TDX.TCB.Advisories...)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 func freshnessOf(result verifier.Result) Freshness {
@@ -131,7 +149,7 @@ func vectorOf(claims evidence.Claims, checks evidence.Checks) Vector {
 
 func snpVector(c *evidence.SNPClaims, checks evidence.Checks) Vector {
 	v := Vector{
-		Hardware: snpHardware(checks), RuntimeOpaque: memoryEncrypted,
+		Hardware: snpHardware(c, checks), RuntimeOpaque: memoryEncrypted,
 		Configuration: configuration(checks, evidence.CodePolicySNPDebug),
 	}
 	if c.Policy.MigrateMA || c.Policy.CXL {
@@ -146,10 +164,15 @@ func snpVector(c *evidence.SNPClaims, checks evidence.Checks) Vector {
 }
 
 // snpHardware claims genuine and supported hardware only where policy compared
-// the firmware with a minimum and AMD's revocation list covered the chain: firmware
-// of any age is genuine, but nobody found it supported.
-func snpHardware(checks evidence.Checks) Trust {
-	if passed(checks, evidence.CodePolicySNPTCB) && passed(checks, evidence.CodePolicySNPRevocation) {
+// the firmware with a minimum and a current revocation list of AMD's covered the
+// chain: firmware of any age is genuine, but nobody found it supported. A machine
+// that a security bulletin speaks of is vulnerable, though the policy takes it.
+func snpHardware(c *evidence.SNPClaims, checks evidence.Checks) Trust {
+	advisories, _ := checks.Get(evidence.CodePolicySNPAdvisories)
+	switch {
+	case advisories.Status == evidence.Warn:
+		return hardwareVulnerable
+	case passed(checks, evidence.CodePolicySNPTCB) && passed(checks, evidence.CodePolicySNPRevocation) && c.RevocationChecked:
 		return hardwareGenuine
 	}
 	return noClaim

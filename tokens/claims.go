@@ -71,6 +71,9 @@ type Appraisal struct {
 	// Relaxed names what the policy waives of the strict defaults.
 	Relaxed  []string `json:"relaxed,omitempty" cbor:"4,keyasint,omitempty"`
 	Workload string   `json:"workload,omitempty" cbor:"5,keyasint,omitempty"`
+	// Advisories names the vendors' security bulletins that the platform is behind,
+	// which the policy did not deny.
+	Advisories []string `json:"advisories,omitempty" cbor:"6,keyasint,omitempty"`
 }
 
 // Freshness says what the evidence was bound to.

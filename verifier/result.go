@@ -94,6 +94,10 @@ func (r Result) PolicyDigest() string { return r.r.policyDigest }
 // Relaxed names what the policy relaxed of the strict defaults.
 func (r Result) Relaxed() []string { return slices.Clone(r.r.decision.Relaxed) }
 
+// Advisories lists the security bulletins whose demands the platform does not meet,
+// as the policy's table knows them, whatever the verdict.
+func (r Result) Advisories() []policies.Advisory { return slices.Clone(r.r.decision.Advisories) }
+
 // Checks lists every check that was made: of each item, then of policy.
 func (r Result) Checks() evidence.Checks { return slices.Clone(r.r.checks) }
 

@@ -5,23 +5,25 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/tokens"
 	"github.com/quotary/quotary/verifier"
 )
 
 // AppraisalResponse is the answer to an accepted POST /v1/appraisals.
 type AppraisalResponse struct {
-	AttestationID string            `json:"attestation_id"`
-	Verdict       verifier.Verdict  `json:"verdict"` // always "accepted": all else is a problem
-	Workload      string            `json:"workload"`
-	SPIFFEID      string            `json:"spiffe_id"`
-	Simulated     bool              `json:"simulated"`
-	PolicyDigest  string            `json:"policy_digest"`
-	Relaxed       []string          `json:"relaxed,omitempty"`
-	AppraisedAt   time.Time         `json:"appraised_at"`
-	EAR           *EAR              `json:"ear"`
-	Claims        []evidence.Claims `json:"claims"`
-	Checks        evidence.Checks   `json:"checks"`
+	AttestationID string              `json:"attestation_id"`
+	Verdict       verifier.Verdict    `json:"verdict"` // always "accepted": all else is a problem
+	Workload      string              `json:"workload"`
+	SPIFFEID      string              `json:"spiffe_id"`
+	Simulated     bool                `json:"simulated"`
+	PolicyDigest  string              `json:"policy_digest"`
+	Relaxed       []string            `json:"relaxed,omitempty"`
+	Advisories    []policies.Advisory `json:"advisories,omitempty"`
+	AppraisedAt   time.Time           `json:"appraised_at"`
+	EAR           *EAR                `json:"ear"`
+	Claims        []evidence.Claims   `json:"claims"`
+	Checks        evidence.Checks     `json:"checks"`
 }
 
 // appraisal is a decoded POST /v1/appraisals.
@@ -89,6 +91,7 @@ func (s *Server) appraise(x *exchange) (reply, error) {
 	return reply{body: AppraisalResponse{
 		AttestationID: r.ID(), Verdict: r.Verdict(), Workload: r.Workload(), SPIFFEID: r.Identity().SPIFFEID,
 		Simulated: r.Simulated(), PolicyDigest: r.PolicyDigest(), Relaxed: r.Relaxed(),
+		Advisories:  r.Advisories(),
 		AppraisedAt: r.AppraisedAt().UTC(), EAR: newEAR(g.token), Claims: r.Claims(), Checks: r.Checks(),
 	}}, nil
 }

@@ -7,26 +7,28 @@ import (
 
 	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/tokens"
 	"github.com/quotary/quotary/verifier"
 )
 
 // AttestationResponse is the answer to an accepted POST /v1/attestations.
 type AttestationResponse struct {
-	AttestationID string           `json:"attestation_id"`
-	Verdict       verifier.Verdict `json:"verdict"` // always "accepted": all else is a problem
-	Workload      string           `json:"workload"`
-	SPIFFEID      string           `json:"spiffe_id"`
-	Simulated     bool             `json:"simulated"`
-	PolicyDigest  string           `json:"policy_digest"`
-	Relaxed       []string         `json:"relaxed,omitempty"` // what the policy waives of the strict defaults
-	AppraisedAt   time.Time        `json:"appraised_at"`
-	NotAfter      time.Time        `json:"not_after"` // of the certificate, or of the token if there is none
-	RenewAt       time.Time        `json:"renew_at"`
-	SVID          *SVID            `json:"svid,omitempty"`
-	Bundle        json.RawMessage  `json:"bundle,omitempty"` // the SPIFFE trust bundle, with svid
-	EAR           *EAR             `json:"ear,omitempty"`
-	Checks        evidence.Checks  `json:"checks"`
+	AttestationID string              `json:"attestation_id"`
+	Verdict       verifier.Verdict    `json:"verdict"` // always "accepted": all else is a problem
+	Workload      string              `json:"workload"`
+	SPIFFEID      string              `json:"spiffe_id"`
+	Simulated     bool                `json:"simulated"`
+	PolicyDigest  string              `json:"policy_digest"`
+	Relaxed       []string            `json:"relaxed,omitempty"`    // what the policy waives of the strict defaults
+	Advisories    []policies.Advisory `json:"advisories,omitempty"` // that the platform is behind
+	AppraisedAt   time.Time           `json:"appraised_at"`
+	NotAfter      time.Time           `json:"not_after"` // of the certificate, or of the token if there is none
+	RenewAt       time.Time           `json:"renew_at"`
+	SVID          *SVID               `json:"svid,omitempty"`
+	Bundle        json.RawMessage     `json:"bundle,omitempty"` // the SPIFFE trust bundle, with svid
+	EAR           *EAR                `json:"ear,omitempty"`
+	Checks        evidence.Checks     `json:"checks"`
 }
 
 // SVID is an issued certificate.
@@ -165,6 +167,7 @@ func (s *Server) attestationResponse(g *grant) AttestationResponse {
 		AttestationID: g.result.ID(), Verdict: g.result.Verdict(),
 		Workload: g.result.Workload(), SPIFFEID: g.result.Identity().SPIFFEID,
 		Simulated: g.result.Simulated(), PolicyDigest: g.result.PolicyDigest(), Relaxed: g.result.Relaxed(),
+		Advisories:  g.result.Advisories(),
 		AppraisedAt: g.result.AppraisedAt().UTC(), Checks: g.result.Checks(),
 	}
 	if g.token != nil {
