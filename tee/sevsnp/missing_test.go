@@ -71,11 +71,13 @@ func TestMissingInOrder(t *testing.T) {
 }
 
 func TestMissingVLEK(t *testing.T) {
-	m, err := milan().NewMachine(simulator.MachineOptions{Name: "missing VLEK", CSPID: "CN=cloud.example", WithoutCertificates: true})
+	r := milan().Report("missing VLEK")
+	r.ReportedTCB.Microcode = 201 // of its own: other tests find theirs among the vendor's VLEKs
+	m, err := milan().NewMachine(simulator.MachineOptions{Name: "missing VLEK", Report: r, CSPID: "CN=cloud.example", WithoutCertificates: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	const id = "vlek Milan?blSPL=4&teeSPL=0&snpSPL=24&ucodeSPL=219"
+	const id = "vlek Milan?blSPL=4&teeSPL=0&snpSPL=24&ucodeSPL=201"
 	v := newVerifier(t, milan().Anchor())
 	wantMissing(t, v.Verify(item(t, m), nil, tee.Params{Now: now}), "asvk Milan", id)
 	wantMissing(t, v.Verify(item(t, m), authorities(milan()), tee.Params{Now: now}), "asvk Milan", id)
@@ -108,7 +110,9 @@ func TestStrayCertificatesDoNotStandInTheWay(t *testing.T) {
 		m := newMachine(t, vendor, "updated")
 		older := newMachine(t, vendor, "updated", func(r *simulator.Report) { r.ReportedTCB.Microcode-- })
 		other := newMachine(t, vendor, "another")
-		provider, err := vendor.NewMachine(simulator.MachineOptions{Name: "a provider's", CSPID: "CN=cloud.example"})
+		r := vendor.Report("a provider's")
+		r.ReportedTCB.Microcode = 200
+		provider, err := vendor.NewMachine(simulator.MachineOptions{Name: "a provider's", Report: r, CSPID: "CN=cloud.example"})
 		if err != nil {
 			t.Fatal(err)
 		}
