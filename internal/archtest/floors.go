@@ -10,6 +10,7 @@ var floors = map[string]int{
 
 	"evidence": 0,
 
+	"tee/eventlog":     1, // logs of measured boots, read by the technologies
 	"tee":              1,
 	"policies":         1,
 	"internal/keyfile": 1, // private keys in files, for every room that keeps one
