@@ -2,6 +2,7 @@ package tee
 
 import (
 	"crypto/x509"
+	"math"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -47,6 +48,18 @@ func (d Endorsed) AddTo(e *Endorsements) {
 	case d.Document != nil:
 		e.AddDocument(*d.Document)
 	}
+}
+
+// CRLSequence returns a list's number as [Endorsed.Sequence], as far as 64 bits
+// hold it. It is zero where the list has none.
+func CRLSequence(list *x509.RevocationList) uint64 {
+	switch {
+	case list.Number == nil || list.Number.Sign() < 0:
+		return 0
+	case !list.Number.IsUint64():
+		return math.MaxUint64
+	}
+	return list.Number.Uint64()
 }
 
 // Endorser is what a technology knows of its vendor's endorsements: which ones

@@ -3,8 +3,6 @@ package sevsnp
 import (
 	"bytes"
 	"crypto/x509"
-	"math"
-	"math/big"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -150,20 +148,8 @@ func (a *admission) list(list *x509.RevocationList) {
 		}
 		a.give(root, tee.Endorsed{
 			Provides: []tee.EndorsementName{crlName(vcek, root.product), crlName(vlek, root.product)},
-			CRL:      list, Issued: list.ThisUpdate, Expires: list.NextUpdate, Sequence: sequence(list.Number),
+			CRL:      list, Issued: list.ThisUpdate, Expires: list.NextUpdate, Sequence: tee.CRLSequence(list),
 		})
 		return
 	}
-}
-
-// sequence returns a list's number, as far as 64 bits hold it. It is zero where
-// the list has none.
-func sequence(number *big.Int) uint64 {
-	switch {
-	case number == nil || number.Sign() < 0:
-		return 0
-	case !number.IsUint64():
-		return math.MaxUint64
-	}
-	return number.Uint64()
 }
