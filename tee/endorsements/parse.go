@@ -6,8 +6,8 @@
 //
 // Start at [Load], or at [Parse] for a single document. Recognised are:
 //
-//   - X.509 certificates and CRLs, DER (also several in a row, and with the
-//     padding of a TPM's NV index) or PEM;
+//   - X.509 certificates and CRLs, DER (also several in a row, with the padding
+//     of a TPM's NV index, or as hex text) or PEM;
 //   - Intel's TCB info and enclave identities as the PCS sends them;
 //   - records of answers of Intel's PCS, a PCCS or Azure's THIM service: a JSON
 //     object with such documents, issuer chains and CRLs among its values;
@@ -65,6 +65,8 @@ func recogniseX509(data []byte) (found, error) {
 		return recogniseDER(data)
 	case bytes.Contains(data, pemBegin) && isText(data):
 		return recognisePEM(data)
+	case bytes.HasPrefix(data, []byte("30")): // in hex, as a PCCS sends CRLs
+		return recogniseText(string(data), MaxRecordDepth)
 	}
 	return found{}, errUnrecognised
 }
