@@ -28,6 +28,12 @@ var (
 	}
 )
 
+// documentKinds are both, by what they are kept as.
+var documentKinds = map[tee.DocumentType]documentKind{
+	tee.DocumentTCBInfo:    tcbInfoKind,
+	tee.DocumentQEIdentity: qeIdentityKind,
+}
+
 // document is a collateral document that was verified, apart from time and
 // revocation. Exactly one of info and identity is set.
 type document struct {
@@ -41,6 +47,14 @@ func (d *document) edition() edition {
 		return d.info.edition
 	}
 	return d.identity.edition
+}
+
+// name is the document's by its signed contents.
+func (d *document) name() tee.EndorsementName {
+	if d.info != nil {
+		return tcbInfoName(d.info.fmspc)
+	}
+	return qeIdentityName()
 }
 
 // documentID keys a verified document by its signer's certificate and its own bytes.

@@ -27,6 +27,12 @@ const (
 	// maxCandidates bounds how many CRLs, certificates or documents of one name
 	// are tried. Operators may keep a year of daily generations side by side.
 	maxCandidates = 400
+	// maxForgeries bounds what is tried in vain when endorsements are admitted: an
+	// honest collection holds nothing that bears the names of an anchor's issue and is
+	// not. Each costs a signature check of P-256 for each issuer of its name, and
+	// reading a document; behind the last one nothing more of the collection is
+	// admitted.
+	maxForgeries = 32
 	// maxKeys bounds the remembered attestation keys, and chains: about 5 KiB each.
 	// A platform has one key for as long as its quoting enclave runs.
 	maxKeys = 4096
