@@ -119,6 +119,7 @@ type SNPClaims struct {
 // TDXAttributes are the TD attributes (TDX module ABI, "TD ATTRIBUTES").
 type TDXAttributes struct {
 	Debug         bool `json:"debug"`           // bit 0
+	TUD           bool `json:"tud"`             // any of bits 0 to 7: the TD is under debug in one way or another
 	SEPTVEDisable bool `json:"sept_ve_disable"` // bit 28
 	Migratable    bool `json:"migratable"`      // bit 29
 	PKS           bool `json:"pks"`             // bit 30
@@ -161,15 +162,41 @@ type TDXClaims struct {
 type TDXTCB struct {
 	// Status is the converged status: "UpToDate", "SWHardeningNeeded",
 	// "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded", "OutOfDate",
-	// "OutOfDateConfigurationNeeded", "Revoked", or "NotSupported" where no TCB
-	// level matches.
-	Status               string    `json:"status"`
-	PlatformStatus       string    `json:"platform_status"`
-	ModuleStatus         string    `json:"module_status,omitempty"` // empty where the body has no module version
-	QEStatus             string    `json:"qe_status"`
-	Advisories           []string  `json:"advisories,omitempty"` // sorted
-	TCBDate              time.Time `json:"tcb_date,omitzero"`
-	EvaluationDataNumber uint32    `json:"evaluation_data_number"`
+	// "OutOfDateConfigurationNeeded", "TDRelaunchAdvised" or
+	// "TDRelaunchAdvisedConfigurationNeeded" where the TD was launched by a TDX
+	// module that is out of date and runs on one that is not any more, "Revoked",
+	// or "NotSupported" where no TCB level matches.
+	Status string `json:"status"`
+	// LaunchStatus and CurrentStatus are the converged statuses with the TDX module
+	// of the TD's launch (TEE_TCB_SVN) and of now (TEE_TCB_SVN2), which differ after
+	// an update of the module under running TDs. TD report 1.5 only.
+	LaunchStatus  string `json:"launch_status,omitempty"`
+	CurrentStatus string `json:"current_status,omitempty"`
+	// PlatformStatus, ModuleStatus and QEStatus are the parts at the TD's launch.
+	PlatformStatus string    `json:"platform_status"`
+	ModuleStatus   string    `json:"module_status,omitempty"` // empty where the body has no module version
+	QEStatus       string    `json:"qe_status"`
+	Advisories     []string  `json:"advisories,omitempty"` // sorted
+	TCBDate        time.Time `json:"tcb_date,omitzero"`
+	// Behind lists what parts that are not UpToDate lack of the newest level that is:
+	// by the module of the TD's launch. Empty where there is no such level.
+	Behind []TDXShortfall `json:"behind,omitempty"`
+	// EvaluationDataNumber is the lower of the two documents' numbers.
+	EvaluationDataNumber           uint32 `json:"evaluation_data_number"`
+	TCBInfoEvaluationDataNumber    uint32 `json:"tcb_info_evaluation_data_number"`
+	QEIdentityEvaluationDataNumber uint32 `json:"qe_identity_evaluation_data_number"`
+}
+
+// TDXShortfall is a security version that is too low.
+type TDXShortfall struct {
+	// Component is "SGX component 1" to "SGX component 16", "TDX component 1" to
+	// "TDX component 16", "PCESVN", "TDX module ISVSVN" or "QE ISVSVN".
+	Component string `json:"component"`
+	// Part is Intel's text on what the component versions, such as "BIOS: Early
+	// Microcode Update". Empty where Intel gives none.
+	Part string `json:"part,omitempty"`
+	Have uint32 `json:"have"`
+	Need uint32 `json:"need"`
 }
 
 // TPMClaims are the contents of a TPM quote and what is known of the key that

@@ -59,7 +59,7 @@ func (t *TDXClaims) clone() *TDXClaims {
 		&c.MRTD, &c.MRConfigID, &c.MROwner, &c.MROwnerConfig, &c.RTMR0, &c.RTMR1, &c.RTMR2, &c.RTMR3,
 		&c.ReportData, &c.MRServiceTD, &c.FMSPC, &c.PCEID, &c.PPID)
 	if c.TCB = clonePointer(c.TCB); c.TCB != nil {
-		c.TCB.Advisories = slices.Clone(c.TCB.Advisories)
+		c.TCB.Advisories, c.TCB.Behind = slices.Clone(c.TCB.Advisories), slices.Clone(c.TCB.Behind)
 	}
 	return c
 }

@@ -11,10 +11,10 @@ import (
 func TestAttack_T19_WeakStatusByDefault(t *testing.T) {
 	status := func(s string) func(*evidence.Claims) { return func(c *evidence.Claims) { c.TDX.TCB.Status = s } }
 	var attacks []attack
-	for _, s := range []string{"SWHardeningNeeded", "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded", "OutOfDate", "OutOfDateConfigurationNeeded", "Revoked", "NotSupported", "", "uptodate"} {
+	for _, s := range []string{"SWHardeningNeeded", "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded", "OutOfDate", "OutOfDateConfigurationNeeded", "TDRelaunchAdvised", "TDRelaunchAdvisedConfigurationNeeded", "Revoked", "NotSupported", "", "uptodate"} {
 		attacks = append(attacks, attack{"default " + s, tdxWith(), status(s), evidence.CodePolicyTDXTCBStatus})
 	}
-	lax := tdxWith("tcb_statuses: [UpToDate, SWHardeningNeeded, ConfigurationNeeded, ConfigurationAndSWHardeningNeeded, OutOfDate, OutOfDateConfigurationNeeded]", "advisories: none")
+	lax := tdxWith("tcb_statuses: [UpToDate, SWHardeningNeeded, ConfigurationNeeded, ConfigurationAndSWHardeningNeeded, OutOfDate, OutOfDateConfigurationNeeded, TDRelaunchAdvised, TDRelaunchAdvisedConfigurationNeeded]", "advisories: none")
 	attacks = append(attacks,
 		attack{"revoked", lax, status("Revoked"), evidence.CodePolicyTDXTCBStatus},
 		attack{"not supported", lax, status("NotSupported"), evidence.CodePolicyTDXTCBStatus},
@@ -58,6 +58,7 @@ func TestAttack_T21_EndOfServicing(t *testing.T) {
 func TestAttack_T16_OlderEvaluation(t *testing.T) {
 	runAttacks(t, goodTDX, []attack{
 		{"one less", tdxWith("minimum_evaluation_data_number: 18"), func(c *evidence.Claims) { c.TDX.TCB.EvaluationDataNumber = 17 }, evidence.CodePolicyTDXEvaluation},
+		{"two evaluations", tdxWith(), func(c *evidence.Claims) { c.TDX.TCB.QEIdentityEvaluationDataNumber = 17 }, evidence.CodePolicyTDXEvaluation},
 	})
 }
 
@@ -79,6 +80,7 @@ func TestAttack_T24_Attributes(t *testing.T) {
 			if at.Raw[bit/8] &^= 1 << (bit % 8); set {
 				at.Raw[bit/8] |= 1 << (bit % 8)
 			}
+			at.TUD = at.Raw[0] != 0
 			switch bit {
 			case 0:
 				at.Debug = set
@@ -97,13 +99,14 @@ func TestAttack_T24_Attributes(t *testing.T) {
 		{"T24 debug, all else allowed", everything, raw(0, true), evidence.CodePolicyTDXDebug},
 		{"T25 SEPT_VE_DISABLE", tdxWith(), raw(28, false), evidence.CodePolicyTDXSEPTVE},
 		{"T26 migratable", tdxWith(), raw(29, true), evidence.CodePolicyTDXMigratable},
+		{"T24 profiling, all else allowed", everything, raw(5, true), evidence.CodePolicyTDXDebug},
 		{"T27 perfmon", tdxWith(), raw(63, true), evidence.CodePolicyTDXPerfmon},
 		{"T27 bit 5", tdxWith(), raw(5, true), evidence.CodePolicyTDXAttributes},
 		{"T27 bit 27", tdxWith(), raw(27, true), evidence.CodePolicyTDXAttributes},
 		{"T27 bit 62", tdxWith(), raw(62, true), evidence.CodePolicyTDXAttributes},
 	})
 	c := goodTDX()
-	for bit, set := range map[uint]bool{29: true, 28: false, 63: true, 5: true} {
+	for bit, set := range map[uint]bool{29: true, 28: false, 63: true, 16: true} {
 		raw(bit, set)(&c)
 	}
 	wantVerdict(t, evaluate(load(t, everything), c), policies.Accepted, evidence.Code{})

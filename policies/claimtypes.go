@@ -149,6 +149,8 @@ func (t *claimTypeTable) reader(goType reflect.Type) (*types.Type, reader) {
 		return types.IntType, readNumber
 	case reflect.Struct:
 		return t.add(goType), readStruct
+	case reflect.Slice:
+		return types.NewListType(t.add(goType.Elem())), t.readList
 	case reflect.Pointer:
 		celType, read := t.reader(goType.Elem())
 		return celType, func(v reflect.Value) any {
@@ -201,6 +203,15 @@ func readPCRMap(v reflect.Value) any {
 		return nil
 	}
 	return pcrs
+}
+
+// readList gives a list of structs, empty where there are none.
+func (t *claimTypeTable) readList(v reflect.Value) any {
+	list := make([]ref.Val, v.Len())
+	for i := range list {
+		list[i] = claimValue{v.Index(i).Addr().Interface(), t.byType[v.Index(i).Type()]}
+	}
+	return types.NewRefValList(types.DefaultTypeAdapter, list)
 }
 
 // readStruct gives a pointer to the struct. One whose raw value is missing was

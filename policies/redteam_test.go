@@ -100,6 +100,9 @@ func mutations(v reflect.Value) []reflect.Value {
 		if v.Type() == reflect.TypeFor[[]string]() {
 			return []reflect.Value{value([]string{"INTEL-SA-00001"})}
 		}
+		if v.Type() != reflect.TypeFor[evidence.Hex]() { // a list of structs is for people and rules to read
+			return nil
+		}
 		var out []reflect.Value
 		for bit := range 8 {
 			b := slices.Clone(v.Bytes())
@@ -125,7 +128,7 @@ func isAbsentable(v reflect.Value) bool {
 	case reflect.Pointer, reflect.String, reflect.Map:
 		return true
 	case reflect.Slice: // a list that is empty says that there is none
-		return v.Type() != reflect.TypeFor[[]string]()
+		return v.Type() == reflect.TypeFor[evidence.Hex]()
 	}
 	return false
 }

@@ -24,6 +24,8 @@ func withRules(policy string, rules ...string) string {
 func TestRules(t *testing.T) {
 	hardening := goodTDX()
 	hardening.TDX.TCB.Advisories = nil
+	behind := goodTDX()
+	behind.TDX.TCB.Behind = []evidence.TDXShortfall{{Component: "PCESVN", Have: 5, Need: 6}}
 	for rule, c := range map[string]struct {
 		policy string
 		claims evidence.Claims
@@ -46,16 +48,19 @@ func TestRules(t *testing.T) {
 		`now == timestamp("2026-11-22T08:00:00Z")`:                     {snpWith(), goodSNP(), true},
 		`tdx.tcb.status == "UpToDate" && size(tdx.tcb.advisories) < 1`: {tdxWith(), hardening, true},
 		`tdx.tcb.tcb_date > now - duration("8760h")`:                   {tdxWith(), goodTDX(), true},
-		`tdx.td_attributes.sept_ve_disable`:                            {tdxWith(), goodTDX(), true},
-		`tdx.mrservicetd == ""`:                                        {tdxWith(), goodTDX(), false}, // absent is not empty
-		`tdx.fmspc.startsWith("00806f")`:                               {tdxWith(), goodTDX(), true},
-		`tpm.pcrs[7] == "` + p57 + `"`:                                 {tpmWith(), goodTPM(), true},
-		`tpm.pcrs[8] == ""`:                                            {tpmWith(), goodTPM(), false}, // not quoted
-		`7 in tpm.pcrs && !(8 in tpm.pcrs)`:                            {tpmWith(), goodTPM(), true},
-		`tpm.pcrs.all(i, i < 8)`:                                       {tpmWith(), goodTPM(), true},
-		`tpm.ak_restricted && tpm.clock == 1000`:                       {tpmWith(), goodTPM(), true},
-		`tpm.clock / (tpm.reset_count - 3) == 1`:                       {tpmWith(), goodTPM(), false}, // division by zero
-		`"abc"[0] == ""`:                                               {tpmWith(), goodTPM(), false},
+		`tdx.tcb.behind.all(b, b.component == "PCESVN" && b.need - b.have < 2) && size(tdx.tcb.behind) == 1`: {tdxWith(), behind, true},
+		`tdx.tcb.behind.all(b, b.part != "")`:    {tdxWith(), behind, false}, // absent
+		`tdx.tcb.behind == []`:                   {tdxWith(), goodTDX(), true},
+		`tdx.td_attributes.sept_ve_disable`:      {tdxWith(), goodTDX(), true},
+		`tdx.mrservicetd == ""`:                  {tdxWith(), goodTDX(), false}, // absent is not empty
+		`tdx.fmspc.startsWith("00806f")`:         {tdxWith(), goodTDX(), true},
+		`tpm.pcrs[7] == "` + p57 + `"`:           {tpmWith(), goodTPM(), true},
+		`tpm.pcrs[8] == ""`:                      {tpmWith(), goodTPM(), false}, // not quoted
+		`7 in tpm.pcrs && !(8 in tpm.pcrs)`:      {tpmWith(), goodTPM(), true},
+		`tpm.pcrs.all(i, i < 8)`:                 {tpmWith(), goodTPM(), true},
+		`tpm.ak_restricted && tpm.clock == 1000`: {tpmWith(), goodTPM(), true},
+		`tpm.clock / (tpm.reset_count - 3) == 1`: {tpmWith(), goodTPM(), false}, // division by zero
+		`"abc"[0] == ""`:                         {tpmWith(), goodTPM(), false},
 	} {
 		t.Run(rule, func(t *testing.T) {
 			set, err := policies.Load(policies.File{Data: []byte(withRules(c.policy, rule))})

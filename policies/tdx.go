@@ -59,7 +59,7 @@ const statusUpToDate = "UpToDate"
 var (
 	tdxStatuses = []string{
 		statusUpToDate, "SWHardeningNeeded", "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded",
-		"OutOfDate", "OutOfDateConfigurationNeeded",
+		"OutOfDate", "OutOfDateConfigurationNeeded", "TDRelaunchAdvised", "TDRelaunchAdvisedConfigurationNeeded",
 	}
 	tdxNever = []string{"Revoked", "NotSupported"}
 )

@@ -38,7 +38,8 @@ func (q *tdxRequirement) judgeAttributes(r *report, c *evidence.TDXClaims) {
 	bit := func(ok bool, code evidence.Code, relaxed, want string, set bool, yes, no string) {
 		r.judge(known && (ok || slices.Contains(q.allow, relaxed)), tdx, code, want, func() string { return policyBit(known, set, yes, no) })
 	}
-	bit(!at.Debug, evidence.CodePolicyTDXDebug, allowDebug, "a TD that cannot be debugged", at.Debug, "debug set", "debug not set")
+	debugged := at.Debug || at.TUD
+	bit(!debugged, evidence.CodePolicyTDXDebug, allowDebug, "a TD that cannot be debugged", debugged, "debug set", "debug not set")
 	bit(!at.Migratable, evidence.CodePolicyTDXMigratable, allowMigratable, "a TD that cannot be migrated", at.Migratable, "migratable set", "migratable not set")
 	bit(at.SEPTVEDisable, evidence.CodePolicyTDXSEPTVE, allowNoSEPTVE, "SEPT_VE_DISABLE set", at.SEPTVEDisable, "set", "not set")
 	bit(!at.Perfmon, evidence.CodePolicyTDXPerfmon, allowPerfmon, "no performance monitoring", at.Perfmon, "perfmon set", "perfmon not set")
@@ -83,18 +84,39 @@ func (q *tdxRequirement) judgeTCB(r *report, c *evidence.TDXClaims) {
 		const why = "no genuine collateral decided the TCB"
 		r.wait(tdx, evidence.CodePolicyTDXTCBStatus, q.statuses.want, why)
 		r.wait(tdx, evidence.CodePolicyTDXAdvisories, q.advisoriesWant, why)
-		if q.minimumEvaluation != nil {
-			r.wait(tdx, evidence.CodePolicyTDXEvaluation, q.minimumEvaluation.want, why)
-		}
+		r.wait(tdx, evidence.CodePolicyTDXEvaluation, q.evaluationWant(), why)
 		return
 	}
 	r.judge(q.statusOK(c), tdx, evidence.CodePolicyTDXTCBStatus, q.statuses.want, func() string { return statusText(t) })
 	r.judge(q.advisoriesOK(t.Advisories), tdx, evidence.CodePolicyTDXAdvisories, q.advisoriesWant, func() string { return join(t.Advisories) })
-	if q.minimumEvaluation != nil {
-		r.judge(uint64(t.EvaluationDataNumber) >= q.minimumEvaluation.least, tdx, evidence.CodePolicyTDXEvaluation, q.minimumEvaluation.want,
-			func() string { return strconv.FormatUint(uint64(t.EvaluationDataNumber), 10) })
-	}
+	r.judge(q.evaluationOK(t), tdx, evidence.CodePolicyTDXEvaluation, q.evaluationWant(), func() string { return evaluationText(t) })
 }
+
+// evaluationOK reports whether the collateral is of a required evaluation. Where
+// none is required both documents must be of one: old collateral of one kind, still
+// in force, must not be combined with new collateral of the other.
+func (q *tdxRequirement) evaluationOK(t *evidence.TDXTCB) bool {
+	if q.minimumEvaluation != nil {
+		return uint64(t.EvaluationDataNumber) >= q.minimumEvaluation.least
+	}
+	return t.TCBInfoEvaluationDataNumber == t.QEIdentityEvaluationDataNumber
+}
+
+func (q *tdxRequirement) evaluationWant() string {
+	if q.minimumEvaluation != nil {
+		return q.minimumEvaluation.want
+	}
+	return "TCB info and QE identity of one evaluation"
+}
+
+func evaluationText(t *evidence.TDXTCB) string {
+	if t.TCBInfoEvaluationDataNumber == t.QEIdentityEvaluationDataNumber {
+		return number(t.EvaluationDataNumber)
+	}
+	return "TCB info " + number(t.TCBInfoEvaluationDataNumber) + ", QE identity " + number(t.QEIdentityEvaluationDataNumber)
+}
+
+func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 
 // statusOK reports whether the converged status is allowed. The parts it was
 // converged from must be known, and none of them one that no policy may accept.
