@@ -101,7 +101,7 @@ func TestAttack_T24_Attributes(t *testing.T) {
 		{"T26 migratable", tdxWith(), raw(29, true), evidence.CodePolicyTDXMigratable},
 		{"T24 profiling, all else allowed", everything, raw(5, true), evidence.CodePolicyTDXDebug},
 		{"T27 perfmon", tdxWith(), raw(63, true), evidence.CodePolicyTDXPerfmon},
-		{"T27 bit 5", tdxWith(), raw(5, true), evidence.CodePolicyTDXAttributes},
+		{"T27 bit 16", tdxWith(), raw(16, true), evidence.CodePolicyTDXAttributes},
 		{"T27 bit 27", tdxWith(), raw(27, true), evidence.CodePolicyTDXAttributes},
 		{"T27 bit 62", tdxWith(), raw(62, true), evidence.CodePolicyTDXAttributes},
 	})
