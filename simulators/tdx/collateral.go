@@ -92,9 +92,11 @@ type LevelTCB struct {
 	TDX    [16]Component `json:"tdxtcbcomponents"`
 }
 
-// Component is one security version.
+// Component is one security version, of what.
 type Component struct {
-	SVN int `json:"svn"`
+	SVN      int    `json:"svn"`
+	Category string `json:"category,omitempty"`
+	Type     string `json:"type,omitempty"`
 }
 
 // SVNLevel is a TCB level of a module or an enclave.
@@ -159,7 +161,7 @@ func (v *Vendor) TCBInfo() TCBInfo {
 		date   time.Time
 		status string
 	}{{0, dateCurrent, "UpToDate"}, {1, dateOld, "OutOfDate"}, {2, dateBad, "Revoked"}} {
-		level := Level{TCBDate: l.date, TCBStatus: l.status}
+		level := Level{TCB: componentTexts(), TCBDate: l.date, TCBStatus: l.status}
 		level.TCB.PCESVN = int(machine.PCESVN)
 		for i, svn := range machine.Components {
 			level.TCB.SGX[i].SVN = max(0, int(svn)-l.lower)
@@ -171,6 +173,20 @@ func (v *Vendor) TCBInfo() TCBInfo {
 		info.TCBLevels = append(info.TCBLevels, level)
 	}
 	return info
+}
+
+// componentTexts returns a level with Intel's texts on what its components are of.
+func componentTexts() (l LevelTCB) {
+	set := func(c *Component, category, kind string) { c.Category, c.Type = category, kind }
+	set(&l.SGX[0], "BIOS", "Early Microcode Update")
+	set(&l.SGX[1], "OS/VMM", "SGX Late Microcode Update")
+	set(&l.SGX[2], "OS/VMM", "TXT SINIT")
+	set(&l.SGX[3], "BIOS", "")
+	set(&l.SGX[7], "OS/VMM", "SEAMLDR ACM")
+	set(&l.TDX[0], "OS/VMM", "TDX Module")
+	set(&l.TDX[1], "OS/VMM", "TDX Module")
+	set(&l.TDX[2], "OS/VMM", "TDX Late Microcode Update")
+	return l
 }
 
 // QEIdentity returns the identity of the machines' quoting enclave.

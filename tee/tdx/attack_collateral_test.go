@@ -88,6 +88,8 @@ func TestAttack_T01_StrictJSON(t *testing.T) {
 		{"Deep", `"version":3`, `"version":3,"x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40)},
 		{"UnknownStatus", `"tcbStatus":"OutOfDate"`, `"tcbStatus":"Fine"`},
 		{"NotSupportedAsLevel", `"tcbStatus":"OutOfDate"`, `"tcbStatus":"NotSupported"`},
+		{"RelaunchAsLevel", `"tcbStatus":"OutOfDate"`, `"tcbStatus":"TDRelaunchAdvised"`},
+		{"NumberAsCategory", `"category":"BIOS"`, `"category":1`},
 		{"LocalTime", `T11:00:00Z`, `T11:00:00+00:00`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -176,6 +178,11 @@ func TestAttack_Collateral(t *testing.T) {
 		{"T22_ModuleIdentityAttributes", tcb(func(i *simulated.TCBInfo) {
 			i.TDXModuleIdentities[1].Attributes = "0100000000000000"
 		}), evidence.CodeTDXModuleSigner},
+		{"T18_TwoLevelsOfOneTCB", tcb(func(i *simulated.TCBInfo) { i.TCBLevels[1].TCB = i.TCBLevels[0].TCB }), evidence.CodeTDXTCBInfoFormat},
+		{"T10_TwoLevelsOfOneQE", qe(func(q *simulated.QEIdentity) { q.TCBLevels[1].TCB = q.TCBLevels[0].TCB }), evidence.CodeTDXQEIdentityFormat},
+		{"T22_TwoLevelsOfOneModule", tcb(func(i *simulated.TCBInfo) {
+			i.TDXModuleIdentities[0].TCBLevels[1].TCB = i.TDXModuleIdentities[0].TCBLevels[0].TCB
+		}), evidence.CodeTDXTCBInfoFormat},
 		{"T22_TwoIdentitiesOfOneVersion", tcb(func(i *simulated.TCBInfo) {
 			i.TDXModuleIdentities[0].ID = "TDX_01"
 		}), evidence.CodeTDXTCBInfoFormat},
@@ -273,10 +280,7 @@ func TestAttack_T18_RevokedPlatform(t *testing.T) {
 
 // TestAttack_T19_EveryStatus: each status of a platform becomes the claim.
 func TestAttack_T19_EveryStatus(t *testing.T) {
-	for _, name := range statusNames {
-		if name == "NotSupported" {
-			continue
-		}
+	for _, name := range platformStatuses {
 		s := newScene(t)
 		s.setTCBInfo(func(i *simulated.TCBInfo) {
 			i.TCBLevels[0].TCBStatus, i.TCBLevels[0].AdvisoryIDs = name, []string{"INTEL-SA-99999"}

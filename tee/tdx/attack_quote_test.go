@@ -160,28 +160,87 @@ func TestAttack_T26_MigrationTD(t *testing.T) {
 	}
 }
 
-// TestAttack_T48_UpdatedModule: after an update of the module the launch is
-// judged, both versions are claims, and a lower second version counts.
+// TestAttack_T48_UpdatedModule: after an update of the module under a running TD
+// both versions are claims. One that was launched out of date and is so no more
+// should be launched again; and what runs now never counts as better than it is.
 func TestAttack_T48_UpdatedModule(t *testing.T) {
-	judge := func(launched, now [16]byte) *evidence.TDXClaims {
-		out := newScene(t, func(o *simulated.MachineOptions) {
-			o.Version, o.TD15, o.TEETCBSVN, o.TEETCBSVN2 = 5, true, launched, now
-		}).genuine()
-		requireGenuine(t, out)
-		return out.Claims.TDX
-	}
 	old, current := [16]byte{3, 1, 8}, [16]byte{5, 1, 8}
-	if c := judge(old, current); c.TCB.Status != "OutOfDate" || c.TEETCBSVN[0] != 3 || c.TEETCBSVN2[0] != 5 {
-		t.Errorf("launched with an old module: %+v", c.TCB)
+	for name, c := range map[string]struct {
+		launched, now                   [16]byte
+		launchStatus, nowStatus, status string
+	}{
+		"not updated":                {current, current, "UpToDate", "UpToDate", "UpToDate"},
+		"updated":                    {old, current, "OutOfDate", "UpToDate", "TDRelaunchAdvised"},
+		"updated to another version": {old, [16]byte{5, 3, 8}, "OutOfDate", "UpToDate", "TDRelaunchAdvised"},
+		"updated, but not enough":    {old, [16]byte{4, 1, 8}, "OutOfDate", "OutOfDate", "OutOfDate"},
+		"to a version unknown":       {old, [16]byte{5, 2, 8}, "OutOfDate", "NotSupported", "NotSupported"},
+		"to too low a version":       {old, [16]byte{2, 3, 8}, "OutOfDate", "NotSupported", "NotSupported"},
+		"lower now":                  {current, old, "UpToDate", "OutOfDate", "OutOfDate"},
+		"another version, lower now": {[16]byte{5, 3, 8}, old, "UpToDate", "OutOfDate", "OutOfDate"},
+		"lower than any level now":   {current, [16]byte{2, 1, 8}, "UpToDate", "NotSupported", "NotSupported"},
+		"SEAMLDR's part lower now":   {current, [16]byte{5, 1, 7}, "UpToDate", "OutOfDate", "OutOfDate"},
+		"launched by one unknown":    {[16]byte{5, 2, 8}, current, "NotSupported", "UpToDate", "NotSupported"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := newScene(t, func(o *simulated.MachineOptions) {
+				o.Version, o.TD15, o.TEETCBSVN, o.TEETCBSVN2 = 5, true, c.launched, c.now
+			}).genuine()
+			requireGenuine(t, out)
+			claims := out.Claims.TDX
+			if tcb := claims.TCB; tcb.LaunchStatus != c.launchStatus || tcb.CurrentStatus != c.nowStatus || tcb.Status != c.status {
+				t.Errorf("TCB %+v", tcb)
+			}
+			if !bytes.Equal(claims.TEETCBSVN, c.launched[:]) || !bytes.Equal(claims.TEETCBSVN2, c.now[:]) {
+				t.Errorf("TEE_TCB_SVN %s, %s", claims.TEETCBSVN, claims.TEETCBSVN2)
+			}
+		})
 	}
-	if c := judge(current, old); c.TCB.Status != "OutOfDate" {
-		t.Errorf("second version lower: %+v", c.TCB)
+}
+
+// TestAttack_T48_RelaunchOfRevoked: no update makes up for a launch by a revoked
+// module, nor for a platform or quoting enclave that is out of date itself; and
+// the need for configuration stays.
+func TestAttack_T48_RelaunchOfRevoked(t *testing.T) {
+	for name, c := range map[string]struct {
+		info func(*simulated.TCBInfo)
+		qe   func(*simulated.QEIdentity)
+		want string
+	}{
+		"module revoked":               {info: func(i *simulated.TCBInfo) { i.TDXModuleIdentities[1].TCBLevels[1].TCBStatus = "Revoked" }, want: "Revoked"},
+		"new module revoked":           {info: func(i *simulated.TCBInfo) { i.TDXModuleIdentities[1].TCBLevels[0].TCBStatus = "Revoked" }, want: "Revoked"},
+		"platform out of date":         {info: func(i *simulated.TCBInfo) { i.TCBLevels[0].TCBStatus = "OutOfDate" }, want: "OutOfDate"},
+		"platform revoked":             {info: func(i *simulated.TCBInfo) { i.TCBLevels[0].TCBStatus = "Revoked" }, want: "Revoked"},
+		"platform needs hardening":     {info: func(i *simulated.TCBInfo) { i.TCBLevels[0].TCBStatus = "SWHardeningNeeded" }, want: "TDRelaunchAdvised"},
+		"platform needs configuration": {info: func(i *simulated.TCBInfo) { i.TCBLevels[0].TCBStatus = "ConfigurationAndSWHardeningNeeded" }, want: "TDRelaunchAdvisedConfigurationNeeded"},
+		"enclave out of date":          {qe: func(q *simulated.QEIdentity) { q.TCBLevels[0].TCBStatus = "OutOfDate" }, want: "OutOfDate"},
+		"enclave revoked":              {qe: func(q *simulated.QEIdentity) { q.TCBLevels[0].TCBStatus = "Revoked" }, want: "Revoked"},
+		"no level of the enclave":      {qe: func(q *simulated.QEIdentity) { q.TCBLevels[1].TCB.ISVSVN, q.TCBLevels[0].TCB.ISVSVN = 8, 9 }, want: "NotSupported"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, func(o *simulated.MachineOptions) { o.Version, o.TD15, o.TEETCBSVN[0] = 5, true, 3 })
+			if c.info != nil {
+				s.setTCBInfo(c.info)
+			} else {
+				s.setQEIdentity(c.qe)
+			}
+			out := s.genuine()
+			requireGenuine(t, out)
+			if got := out.Claims.TDX.TCB; got.Status != c.want {
+				t.Errorf("TCB %+v, want %s", got, c.want)
+			}
+		})
 	}
-	if c := judge([16]byte{5, 3, 8}, old); c.TCB.Status != "OutOfDate" {
-		t.Errorf("second version of an older module: %+v", c.TCB)
-	}
-	if c := judge(old, [16]byte{5, 3, 8}); c.TCB.Status != "OutOfDate" {
-		t.Errorf("updated to a newer module: %+v", c.TCB)
+}
+
+// TestAttack_T48_TDReport10: a TD report 1.0 says nothing of updates, so its
+// launch's status stands, also in a quote of version 5.
+func TestAttack_T48_TDReport10(t *testing.T) {
+	for _, version := range []uint16{4, 5} {
+		out := newScene(t, func(o *simulated.MachineOptions) { o.Version, o.TEETCBSVN[0] = version, 3 }).genuine()
+		requireGenuine(t, out)
+		if got := out.Claims.TDX.TCB; got.Status != "OutOfDate" || got.LaunchStatus != "" || got.CurrentStatus != "" {
+			t.Errorf("version %d: TCB %+v", version, got)
+		}
 	}
 }
 

@@ -29,7 +29,8 @@ func attributes(raw []byte) evidence.TDXAttributes {
 	bits := binary.LittleEndian.Uint64(raw)
 	has := func(n int) bool { return bits>>n&1 == 1 }
 	return evidence.TDXAttributes{
-		Debug: has(0), SEPTVEDisable: has(28), Migratable: has(29), PKS: has(30), KL: has(31), Perfmon: has(63),
+		Debug: has(0), TUD: bits&0xff != 0,
+		SEPTVEDisable: has(28), Migratable: has(29), PKS: has(30), KL: has(31), Perfmon: has(63),
 		Raw: raw,
 	}
 }

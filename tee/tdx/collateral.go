@@ -1,6 +1,8 @@
 package tdx
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +16,7 @@ type tcbInfo struct {
 	pceID   []byte
 	module  moduleIdentity // for modules of version 0
 	modules []moduleIdentity
-	levels  []platformLevel
+	levels  []platformLevel // in descending order
 }
 
 // edition says when a document was issued and which evaluation it states.
@@ -26,10 +28,21 @@ type edition struct {
 
 // platformLevel is a TCB level of the platform: all components must be reached.
 type platformLevel struct {
-	sgx    [16]uint8
-	tdx    [16]uint8
-	pceSVN uint16
+	sgx, tdx           [16]uint8
+	sgxParts, tdxParts [16]string // what the components version, for people
+	pceSVN             uint16
 	verdict
+}
+
+// compare orders levels as Intel's verification library does: by SGX components,
+// then PCESVN, then TDX components. A level that demands more than another in
+// every component is above it.
+func (l *platformLevel) compare(other *platformLevel) int {
+	return cmp.Or(
+		slices.Compare(l.sgx[:], other.sgx[:]),
+		cmp.Compare(l.pceSVN, other.pceSVN),
+		slices.Compare(l.tdx[:], other.tdx[:]),
+	)
 }
 
 // verdict is what a TCB level means.
@@ -45,7 +58,7 @@ type moduleIdentity struct {
 	mrSigner   []byte
 	attributes []byte
 	mask       []byte
-	levels     []svnLevel
+	levels     []svnLevel // in descending order
 }
 
 // svnLevel is a TCB level that is reached by one security version.
@@ -64,7 +77,7 @@ type qeIdentity struct {
 	attributesMask []byte
 	mrSigner       []byte
 	prodID         uint16
-	levels         []svnLevel
+	levels         []svnLevel // in descending order
 }
 
 // decodeTCBInfo reads the signed bytes of a TCB info. Keys that are not known
@@ -95,12 +108,24 @@ func decodeTCBInfo(body []byte) (*tcbInfo, error) {
 	}
 	for _, l := range f.objects(o, "tcbLevels", maxLevels, false) {
 		tcb := f.object(l, "tcb")
-		info.levels = append(info.levels, platformLevel{
-			sgx: f.components(tcb, "sgxtcbcomponents"), tdx: f.components(tcb, "tdxtcbcomponents"),
-			pceSVN: uint16(f.uint(tcb, "pcesvn", 0xffff)), verdict: f.verdict(l),
-		})
+		level := platformLevel{pceSVN: uint16(f.uint(tcb, "pcesvn", 0xffff)), verdict: f.verdict(l)}
+		level.sgx, level.sgxParts = f.components(tcb, "sgxtcbcomponents")
+		level.tdx, level.tdxParts = f.components(tcb, "tdxtcbcomponents")
+		info.levels = append(info.levels, level)
 	}
+	descend(f, info.levels, func(a, b platformLevel) int { return a.compare(&b) })
 	return info, f.err
+}
+
+// descend puts levels in descending order. Two for the same versions would have
+// two meanings.
+func descend[L any](f *fields, levels []L, compare func(a, b L) int) {
+	slices.SortStableFunc(levels, func(a, b L) int { return compare(b, a) })
+	for i := range len(levels) - 1 {
+		if compare(levels[i], levels[i+1]) == 0 {
+			f.fail("two TCB levels for the same versions")
+		}
+	}
 }
 
 // identity returns the module identity of a version, or nil.
@@ -170,19 +195,21 @@ func (f *fields) svnLevels(o object, most uint64) []svnLevel {
 			verdict: f.verdict(l),
 		})
 	}
+	descend(f, out, func(a, b svnLevel) int { return cmp.Compare(a.svn, b.svn) })
 	return out
 }
 
-func (f *fields) components(o object, key string) (out [16]uint8) {
-	list := f.objects(o, key, len(out), false)
-	if len(list) != len(out) {
-		f.fail("%q has %d components instead of %d", key, len(list), len(out))
-		return out
+func (f *fields) components(o object, key string) (svns [16]uint8, parts [16]string) {
+	list := f.objects(o, key, len(svns), false)
+	if len(list) != len(svns) {
+		f.fail("%q has %d components instead of %d", key, len(list), len(svns))
+		return svns, parts
 	}
 	for i, c := range list {
-		out[i] = uint8(f.uint(c, "svn", 0xff))
+		svns[i] = uint8(f.uint(c, "svn", 0xff))
+		parts[i] = strings.Trim(f.optional(c, "category")+": "+f.optional(c, "type"), ": ")
 	}
-	return out
+	return svns, parts
 }
 
 func (f *fields) verdict(o object) verdict {

@@ -37,6 +37,14 @@ func (f *fields) text(o object, key string) string {
 	return s
 }
 
+// optional returns a text, which is empty where there is none.
+func (f *fields) optional(o object, key string) string {
+	if _, ok := o[key]; !ok {
+		return ""
+	}
+	return f.text(o, key)
+}
+
 // is demands one text.
 func (f *fields) is(o object, key, want string) {
 	if got := f.text(o, key); got != want {

@@ -60,8 +60,16 @@ func (b body) mrOwner() []byte        { return b[232:280] }
 func (b body) mrOwnerConfig() []byte  { return b[280:328] }
 func (b body) rtmr(i int) []byte      { return b[328+48*i : 376+48*i] }
 func (b body) reportData() []byte     { return b[520:584] }
-func (b body) teeTCBSVN2() []byte     { return b[584:600] } // 1.5 only
 func (b body) mrServiceTD() []byte    { return b[600:648] } // 1.5 only
+
+// teeTCBSVN2 is the TDX module's TEE_TCB_SVN of now, where teeTCBSVN is that of the
+// TD's launch; nil in a TD report 1.0.
+func (b body) teeTCBSVN2() []byte {
+	if !b.is15() {
+		return nil
+	}
+	return b[584:600]
+}
 
 // parseQuote reads a quote. It accepts exactly what it documents: everything
 // else is an [*evidence.Error] with the code of the first thing that is wrong.

@@ -138,14 +138,13 @@ func (r *run) tcb(q *quote, c *chain) {
 	identity := r.document(qeIdentityKind, qeIdentityKey, signers, ours)
 	r.signing(info, identity)
 
-	svn := effectiveSVN(q.body)
 	isOurs := info != nil && ours(info)
 	if info == nil {
 		notPerformed(r.checks, "there is no genuine TCB info", evidence.CodeTDXTCBInfoPlatform, evidence.CodeTDXModuleSigner)
 	} else {
 		r.checks.Judge(isOurs, evidence.CodeTDXTCBInfoPlatform,
 			platformText(c.platform.fmspc, c.platform.pceID), platformText(info.info.fmspc, info.info.pceID))
-		r.module(info.info.signerOf(svn), q.body)
+		r.module(info.info, q.body)
 	}
 	if identity == nil {
 		r.checks.NotPerformed(evidence.CodeTDXQuotingEnclave, "Intel's TD quoting enclave", "there is no genuine QE identity")
@@ -156,10 +155,9 @@ func (r *run) tcb(q *quote, c *chain) {
 		r.checks.NotPerformed(evidence.CodeTDXTCBEvaluation, "", "collateral for it is not there")
 		return
 	}
-	number := min(info.info.number, identity.identity.number)
-	claims := evaluate(info.info, identity.identity, c.platform, svn, q.qe.svn()).claims(number)
-	r.outcome.Claims.TDX.TCB = claims
-	r.checks.Pass(evidence.CodeTDXTCBEvaluation, claims.Status)
+	found := tcb{info.info, identity.identity, c.platform, q.body.teeTCBSVN(), q.body.teeTCBSVN2(), q.qe.svn()}
+	r.outcome.Claims.TDX.TCB = found.claims()
+	r.checks.Pass(evidence.CodeTDXTCBEvaluation, r.outcome.Claims.TDX.TCB.Status)
 }
 
 // signing holds the documents' signing certificates to the root's CRL.
@@ -174,9 +172,15 @@ func (r *run) signing(documents ...*document) {
 	r.notRevoked(evidence.CodeTDXSigningRevocation, r.rootCRLs, used...)
 }
 
-// module holds the TDX module to its identity.
-func (r *run) module(want *moduleIdentity, b body) {
-	ok := bytes.Equal(b.mrSignerSEAM(), want.mrSigner) && masked(b.seamAttributes(), want.mask, want.attributes)
+// module holds the TDX module to the identity of its version, and where it was
+// updated to that of both: the report does not say whose signer it gives.
+func (r *run) module(info *tcbInfo, b body) {
+	want := info.signerOf(b.teeTCBSVN())
+	ok := want.matches(b)
+	if now := b.teeTCBSVN2(); ok && now != nil {
+		want = info.signerOf(now)
+		ok = want.matches(b)
+	}
 	r.checks.Judge(ok, evidence.CodeTDXModuleSigner,
 		"MRSIGNERSEAM "+hexText(want.mrSigner)+", attributes "+hexText(want.attributes),
 		"MRSIGNERSEAM "+hexText(b.mrSignerSEAM())+", attributes "+hexText(b.seamAttributes()))

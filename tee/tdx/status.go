@@ -9,12 +9,14 @@ const (
 	hardening     status = 1 << iota // software mitigations are needed
 	configuration                    // the platform's configuration needs a change
 	outOfDate                        // an update is needed
+	relaunch                         // the update is made, but the TD was launched before it
 	notSupported                     // no TCB level matches
 	revoked                          // not to be trusted any more
 	upToDate      status = 0
 )
 
-// statusNames are Intel's names (PCS API v4, "tcbStatus"), and NotSupported.
+// statusNames are Intel's names: of levels (PCS API v4, "tcbStatus"), and of what
+// an evaluation gives besides.
 var statusNames = map[status]string{
 	upToDate:                  "UpToDate",
 	hardening:                 "SWHardeningNeeded",
@@ -22,6 +24,8 @@ var statusNames = map[status]string{
 	configuration | hardening: "ConfigurationAndSWHardeningNeeded",
 	outOfDate:                 "OutOfDate",
 	outOfDate | configuration: "OutOfDateConfigurationNeeded",
+	relaunch:                  "TDRelaunchAdvised",
+	relaunch | configuration:  "TDRelaunchAdvisedConfigurationNeeded",
 	revoked:                   "Revoked",
 	notSupported:              "NotSupported",
 }
@@ -29,7 +33,7 @@ var statusNames = map[status]string{
 // parseStatus reads a status that a TCB level may have.
 func parseStatus(name string) (status, bool) {
 	for s, n := range statusNames {
-		if n == name && s != notSupported {
+		if n == name && s&(notSupported|relaunch) == 0 {
 			return s, true
 		}
 	}
@@ -53,6 +57,18 @@ func converge(parts ...status) status {
 		return all &^ hardening
 	}
 	return all
+}
+
+// afterUpdate joins the converged statuses by the TDX module of the TD's launch
+// and by the one of now. As Intel's verification library has it, a TD that was
+// launched out of date and is so no more should be launched again. Else the worse
+// counts: an update never makes up for a launch, nor a launch for what runs now.
+func afterUpdate(launch, now status) status {
+	const lost = outOfDate | notSupported | revoked
+	if launch&lost == outOfDate && now&lost == 0 {
+		return relaunch | (launch|now)&configuration
+	}
+	return converge(launch, now)
 }
 
 func (s status) String() string { return statusNames[s] }

@@ -1,6 +1,7 @@
 package tdx
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -10,129 +11,120 @@ import (
 // unsupported is the verdict where no level matches.
 var unsupported = verdict{status: notSupported}
 
-// evaluation is a TCB evaluation by Intel's algorithm (Intel TDX DCAP Quoting
-// Library API, "TCB status"; PCS API v4, "TCB Info: algorithm").
+// tcb is what the levels of collateral are compared with.
+type tcb struct {
+	info     *tcbInfo
+	identity *qeIdentity
+	platform *platform
+	launch   []byte // TEE_TCB_SVN
+	now      []byte // TEE_TCB_SVN2; nil in a TD report 1.0
+	qeSVN    uint16
+}
+
+// evaluation is a TCB evaluation with one TDX module by Intel's algorithm (Intel
+// TDX DCAP Quoting Library API, "TCB status"; PCS API v4, "TCB Info: algorithm").
 type evaluation struct {
 	platform verdict
 	module   *verdict // nil where the module has no version of its own
 	qe       verdict
 }
 
-// evaluate finds the TCB levels of a platform, its TDX module (by
-// TEE_TCB_SVN) and its quoting enclave.
-func evaluate(info *tcbInfo, id *qeIdentity, p *platform, svn []byte, qeSVN uint16) evaluation {
-	e := evaluation{platform: info.platformVerdict(p, svn), qe: svnVerdict(id.levels, qeSVN)}
+// evaluate finds the TCB levels of the platform, of its TDX module (by a
+// TEE_TCB_SVN) and of its quoting enclave.
+func (t *tcb) evaluate(svn []byte) evaluation {
+	e := evaluation{platform: t.info.platformVerdict(t.platform, svn), qe: svnVerdict(t.identity.levels, t.qeSVN)}
 	if version := svn[1]; version > 0 {
 		e.module = &verdict{status: notSupported}
-		if identity := info.identity(version); identity != nil {
+		if identity := t.info.identity(version); identity != nil {
 			*e.module = svnVerdict(identity.levels, uint16(svn[0]))
 		}
 	}
 	return e
 }
 
-// effectiveSVN returns the TEE_TCB_SVN to judge by. A TD report 1.5 has two: the
-// one of the launch and the one of now, after a TD-preserving update of the
-// module. Intel's algorithm judges the launch, and such an update never lowers a
-// version; should the second one be lower after all, the lower one counts.
-func effectiveSVN(b body) []byte {
-	svn := b.teeTCBSVN()
-	if !b.is15() || b.teeTCBSVN2()[1] > svn[1] {
-		return svn
-	}
-	second := b.teeTCBSVN2()
-	if second[1] < svn[1] {
-		return second
-	}
-	lower := slices.Clone(svn)
-	for i := range lower {
-		lower[i] = min(lower[i], second[i])
-	}
-	return lower
-}
-
 // platformVerdict returns the verdict of the highest level that the platform
-// reaches in every component. Intel lists levels in descending order, so this is
-// the first that is reached; should a later one lie above it in every component,
-// that one counts.
+// reaches in every component: the levels are in descending order.
 func (t *tcbInfo) platformVerdict(p *platform, svn []byte) verdict {
-	best := -1
 	for i := range t.levels {
-		if !t.levels[i].reached(p, svn) {
-			continue
-		}
-		if best < 0 || t.levels[i].above(&t.levels[best]) {
-			best = i
+		if t.levels[i].reached(p, svn) {
+			return t.levels[i].verdict
 		}
 	}
-	if best < 0 {
-		return unsupported
-	}
-	return t.levels[best].verdict
+	return unsupported
 }
 
 // reached compares component by component. A module with a version of its own
 // is judged by its identity, so its two components are left out.
 func (l *platformLevel) reached(p *platform, svn []byte) bool {
-	first := 0
-	if svn[1] > 0 {
-		first = 2
-	}
 	for i := range l.sgx {
-		if p.components[i] < l.sgx[i] || (i >= first && svn[i] < l.tdx[i]) {
+		if p.components[i] < l.sgx[i] || (i >= firstTDX(svn) && svn[i] < l.tdx[i]) {
 			return false
 		}
 	}
 	return p.pceSVN >= l.pceSVN
 }
 
-// above reports whether l demands at least what other does in every component,
-// and is not the same.
-func (l *platformLevel) above(other *platformLevel) bool {
-	for i := range l.sgx {
-		if l.sgx[i] < other.sgx[i] || l.tdx[i] < other.tdx[i] {
-			return false
-		}
+// firstTDX is the first TDX component that a level is compared in.
+func firstTDX(svn []byte) int {
+	if svn[1] > 0 {
+		return 2
 	}
-	same := l.sgx == other.sgx && l.tdx == other.tdx && l.pceSVN == other.pceSVN
-	return l.pceSVN >= other.pceSVN && !same
+	return 0
 }
 
-// svnVerdict returns the verdict of the highest level that svn reaches,
-// whatever the order in which the levels are listed.
+// svnVerdict returns the verdict of the highest level that svn reaches: the
+// levels are in descending order.
 func svnVerdict(levels []svnLevel, svn uint16) verdict {
-	best := -1
 	for i := range levels {
-		if levels[i].svn <= svn && (best < 0 || levels[i].svn > levels[best].svn) {
-			best = i
+		if levels[i].svn <= svn {
+			return levels[i].verdict
 		}
 	}
-	if best < 0 {
-		return unsupported
-	}
-	return levels[best].verdict
+	return unsupported
 }
 
-// claims converges the parts. The advisories are those of all levels found,
-// the date is the earliest of them, and absent if a level is.
-func (e evaluation) claims(number uint32) *evidence.TDXTCB {
-	parts := []verdict{e.platform, e.qe}
+// status converges the parts.
+func (e *evaluation) status() status {
+	all := converge(e.platform.status, e.qe.status)
 	if e.module != nil {
-		parts = append(parts, *e.module)
+		all = converge(all, e.module.status)
 	}
+	return all
+}
+
+// verdicts lists the parts.
+func (e *evaluation) verdicts() []verdict {
+	if e.module == nil {
+		return []verdict{e.platform, e.qe}
+	}
+	return []verdict{e.platform, e.qe, *e.module}
+}
+
+// claims evaluates with the module of the launch and, in a TD report 1.5, with
+// the one of now. The advisories are those of all levels found, the date is the
+// earliest of them, and absent if a level is.
+func (t *tcb) claims() *evidence.TDXTCB {
+	launch := t.evaluate(t.launch)
+	status, parts := launch.status(), launch.verdicts()
 	out := &evidence.TDXTCB{
-		PlatformStatus: e.platform.status.String(), QEStatus: e.qe.status.String(), EvaluationDataNumber: number,
+		PlatformStatus: launch.platform.status.String(), QEStatus: launch.qe.status.String(),
+		TCBInfoEvaluationDataNumber:    t.info.number,
+		QEIdentityEvaluationDataNumber: t.identity.number,
+		EvaluationDataNumber:           min(t.info.number, t.identity.number),
+		Behind:                         t.behind(&launch),
 	}
-	if e.module != nil {
-		out.ModuleStatus = e.module.status.String()
+	if launch.module != nil {
+		out.ModuleStatus = launch.module.status.String()
 	}
-	var all status
+	if t.now != nil {
+		now := t.evaluate(t.now)
+		out.LaunchStatus, out.CurrentStatus = status.String(), now.status().String()
+		status, parts = afterUpdate(status, now.status()), append(parts, now.verdicts()...)
+	}
+	out.Status, out.TCBDate = status.String(), earliest(parts)
 	for _, part := range parts {
-		all = converge(all, part.status)
 		out.Advisories = append(out.Advisories, part.advisories...)
 	}
-	out.Status = all.String()
-	out.TCBDate = earliest(parts)
 	slices.Sort(out.Advisories)
 	out.Advisories = slices.Compact(out.Advisories)
 	return out
@@ -153,6 +145,11 @@ func (t *tcbInfo) signerOf(svn []byte) *moduleIdentity {
 		}
 	}
 	return &t.module
+}
+
+// matches reports whether a module has this signer and these attributes.
+func (m *moduleIdentity) matches(b body) bool {
+	return bytes.Equal(b.mrSignerSEAM(), m.mrSigner) && masked(b.seamAttributes(), m.mask, m.attributes)
 }
 
 // masked reports whether value, with only the bits of mask kept, is want.
