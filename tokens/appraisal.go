@@ -204,7 +204,7 @@ func tdxHardware(tcb *evidence.TDXTCB) Trust {
 	case "UpToDate":
 		return hardwareGenuine
 	case "SWHardeningNeeded", "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded",
-		"OutOfDate", "OutOfDateConfigurationNeeded":
+		"OutOfDate", "OutOfDateConfigurationNeeded", "TDRelaunchAdvised", "TDRelaunchAdvisedConfigurationNeeded":
 		return hardwareVulnerable
 	case "Revoked":
 		return hardwareRefused

@@ -300,7 +300,8 @@ func TestSNPHardware(t *testing.T) {
 func TestTDXHardware(t *testing.T) {
 	for status, want := range map[string]Trust{
 		"UpToDate": 2, "SWHardeningNeeded": 32, "ConfigurationNeeded": 32, "ConfigurationAndSWHardeningNeeded": 32,
-		"OutOfDate": 32, "OutOfDateConfigurationNeeded": 32, "Revoked": 96, "NotSupported": 97, "": 97, "uptodate": 97,
+		"OutOfDate": 32, "OutOfDateConfigurationNeeded": 32,
+		"TDRelaunchAdvised": 32, "TDRelaunchAdvisedConfigurationNeeded": 32, "Revoked": 96, "NotSupported": 97, "": 97, "uptodate": 97,
 	} {
 		if got := tdxHardware(&evidence.TDXTCB{Status: status}); got != want {
 			t.Errorf("%q gives %d, want %d", status, got, want)

@@ -46,7 +46,23 @@ func summariseTDX(c *evidence.TDXClaims) []row {
 	if len(c.TCB.Advisories) > 0 {
 		advisories = strings.Join(c.TCB.Advisories, ", ")
 	}
-	return append(rows, row{"TCB status", fmt.Sprintf("%s (evaluation %d; %s)", c.TCB.Status, c.TCB.EvaluationDataNumber, advisories)})
+	rows = append(rows, row{"TCB status", fmt.Sprintf("%s (evaluation %d; %s)", c.TCB.Status, c.TCB.EvaluationDataNumber, advisories)})
+	if len(c.TCB.Behind) > 0 {
+		rows = append(rows, row{"behind", behindText(c.TCB.Behind)})
+	}
+	return rows
+}
+
+// behindText says what a TCB lacks of one that is up to date.
+func behindText(behind []evidence.TDXShortfall) string {
+	all := make([]string, len(behind))
+	for i, b := range behind {
+		all[i] = fmt.Sprintf("%s is %d, needs %d", b.Component, b.Have, b.Need)
+		if b.Part != "" {
+			all[i] += " (" + b.Part + ")"
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 func summariseTPM(c *evidence.TPMClaims) []row {
