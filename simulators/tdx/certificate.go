@@ -94,9 +94,13 @@ func (v *Vendor) Issue(template *x509.Certificate, issuer Issuer, key *ecdsa.Pub
 
 // CRL issues a CRL that revokes these serial numbers, dated by the clock.
 func (v *Vendor) CRL(issuer Issuer, serials ...*big.Int) *x509.RevocationList {
+	return v.numberedCRL(1, issuer, serials)
+}
+
+func (v *Vendor) numberedCRL(number int64, issuer Issuer, serials []*big.Int) *x509.RevocationList {
 	issued := v.issued()
 	template := &x509.RevocationList{
-		Number: big.NewInt(1), ThisUpdate: issued, NextUpdate: issued.Add(validity),
+		Number: big.NewInt(number), ThisUpdate: issued, NextUpdate: issued.Add(validity),
 		SignatureAlgorithm: x509.ECDSAWithSHA256,
 	}
 	for _, serial := range serials {
