@@ -2,24 +2,16 @@ package sevsnp_test
 
 import (
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
 	"testing"
+
+	"github.com/quotary/quotary/internal/archtest"
 )
 
 // attackRows lists every known attack on the verification of SEV-SNP reports,
 // by its number, with what it is and the tests that show it to fail: by name in
 // this package, with the package before a dot elsewhere.
-var attackRows = map[string]struct {
-	attack string
-	tests  string
-}{
+var attackRows = map[string]archtest.AttackRow{
 	"S01": {"self-made root among the certificates", "TestAttack_S01_SelfMadeRoot TestAttack_S01_SelfMadeAMD TestAttack_S01_SentIssuersRaiseNoDoubt"},
 	"S02": {"chain of another product line", "TestAttack_S02_ChainOfAnotherProductLine TestAttack_S02_ProductNameOfAnotherLine TestAttack_S02_TurinAndTheOthers TestAttack_S02_StructureVersionOfAnotherLine"},
 	"S03": {"version 2, which names no product", "TestAttack_S03_ProductOfVersion2IsTheCertificates TestAttack_S03_Version2OfTurin policies.TestAttack_S03_ProductOfCertificateAlone"},
@@ -76,61 +68,15 @@ var attackRows = map[string]struct {
 // TestAttackRows_SEVSNP holds the table to the tests: each row has one, each that
 // it names is there and carries the row's number, and none is left out.
 func TestAttackRows_SEVSNP(t *testing.T) {
-	listed := map[string]bool{}
-	for n := 1; n <= 51; n++ {
-		id := fmt.Sprintf("S%02d", n)
-		row, ok := attackRows[id]
-		if !ok || row.attack == "" || row.tests == "" {
-			t.Errorf("%s has no test", id)
-		}
-		for _, test := range strings.Fields(row.tests) {
-			dir, name, elsewhere := strings.Cut(test, ".")
-			if !elsewhere {
-				dir, name = "tee/sevsnp", test
-			}
-			if !slices.Contains(testsIn(t, dir), name) {
-				t.Errorf("%s: there is no test %s in %s", id, name, dir)
-			}
-			if !strings.Contains(name, "_"+id+"_") {
-				t.Errorf("%s: %s does not carry the row's number", id, name)
-			}
-			listed[id+" "+name] = true
-		}
-	}
-	if len(attackRows) != 51 {
-		t.Errorf("%d rows", len(attackRows))
-	}
-	number := regexp.MustCompile(`_S\d\d`)
-	for _, name := range testsIn(t, "tee/sevsnp") {
-		for _, id := range number.FindAllString(name, -1) {
-			if !listed[id[1:]+" "+name] {
-				t.Errorf("%s is not listed with row %s", name, id[1:])
-			}
-		}
-	}
-}
-
-// testsIn returns the names of the test functions of a package.
-func testsIn(t *testing.T, dir string) (names []string) {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(dir), "*_test.go"))
+	tree, err := archtest.Load(os.DirFS("../.."))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range files {
-		source, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, decl := range file.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
-				names = append(names, f.Name.Name)
-			}
-		}
+	var ids []string
+	for n := 1; n <= 51; n++ {
+		ids = append(ids, fmt.Sprintf("S%02d", n))
 	}
-	return names
+	for _, violation := range archtest.Attacks(tree, "tee/sevsnp", ids, attackRows) {
+		t.Error(violation)
+	}
 }
