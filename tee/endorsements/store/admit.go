@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"time"
@@ -32,6 +33,9 @@ func (s *Store) admitAnswer(t target, found *tee.Endorsements) error {
 		return evidence.Errorf(evidence.CodeEndorsementNotAuthentic, t.name.String(), "%w", err)
 	}
 	at := slices.IndexFunc(admitted, func(e *entry) bool { return slices.Contains(e.Provides, t.name) })
+	if at < 0 && s.confirmSame(t.name, found) {
+		return nil
+	}
 	if at < 0 {
 		return evidence.Errorf(evidence.CodeEndorsementNotAuthentic, t.name.String(),
 			"%s answered with nothing authentic of this name: wrong signature, another name, or dated after %s, which is now by this machine's clock; nothing was stored",
@@ -89,6 +93,34 @@ func (s *Store) accept(_ int, o outcome) {
 		o.entry.fetched, o.entry.jitter = s.now(), s.config.Random()
 		o.entry.checked = time.Now().Add(-s.config.RefreshEvery)
 	}
+}
+
+// confirmSame confirms what is held if it is what the vendor has, byte for byte:
+// after the clock was set back, it would not be admitted anew.
+func (s *Store) confirmSame(name tee.EndorsementName, found *tee.Endorsements) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := s.table.byName[name]
+	if held == nil || !slices.Contains(digests(found), held.digest) {
+		return false
+	}
+	s.confirm(0, outcome{entry: held})
+	return true
+}
+
+// digests lists what a heap holds.
+func digests(e *tee.Endorsements) []digest {
+	var all []digest
+	for _, cert := range e.Certificates() {
+		all = append(all, sha256.Sum256(cert.Raw))
+	}
+	for _, list := range e.RevocationLists() {
+		all = append(all, sha256.Sum256(list.Raw))
+	}
+	for _, d := range e.AllDocuments() {
+		all = append(all, sha256.Sum256(d.Raw))
+	}
+	return all
 }
 
 // announce tells of what came into force.

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -118,21 +119,20 @@ func (s *Store) due(v *vendor) []tee.EndorsementName {
 
 // absent lists the names that a vendor should give and that are not held.
 func (s *Store) absent(v *vendor) []tee.EndorsementName {
+	names := s.Baseline()
 	s.mu.Lock()
-	names := slices.Clone(v.baseline)
-	more := make([]tee.EndorsementName, 0, len(s.wanted))
-	for name := range s.wanted {
-		more = append(more, name)
-	}
+	wanted := slices.Collect(maps.Keys(s.wanted))
 	s.mu.Unlock()
-	slices.SortFunc(more, func(a, b tee.EndorsementName) int { return cmp.Compare(a.String(), b.String()) })
-	var absent []tee.EndorsementName
-	for _, name := range append(names, more...) {
-		if t, err := s.locate(name); err == nil && t.vendor == v && !s.holds(name) {
-			absent = append(absent, name)
+	slices.SortFunc(wanted, func(a, b tee.EndorsementName) int { return cmp.Compare(a.String(), b.String()) })
+	for _, name := range wanted {
+		if !s.isBaseline(name) {
+			names = append(names, name)
 		}
 	}
-	return absent
+	return slices.DeleteFunc(names, func(name tee.EndorsementName) bool {
+		t, err := s.locate(name)
+		return err != nil || t.vendor != v || s.holds(name)
+	})
 }
 
 func (s *Store) holds(name tee.EndorsementName) bool {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"crypto/sha256"
 	"maps"
 	"slices"
 	"time"
@@ -55,7 +54,7 @@ func (s *Store) reload() ([]outcome, error) {
 	if err != nil {
 		return nil, errDirectory(d, err)
 	}
-	r := reading{Store: s, directory: d, heap: &tee.Endorsements{}, known: s.recallState(d), places: map[string][]digest{}}
+	r := reading{Store: s, directory: d, heap: &tee.Endorsements{}, known: s.recallState(d), places: map[string]parsed{}}
 	for _, f := range files {
 		r.parse(f)
 	}
@@ -69,7 +68,7 @@ type reading struct {
 	known     map[tee.EndorsementName]nameState
 	heap      *tee.Endorsements
 	files     []parsed
-	places    map[string][]digest // what each of them holds, by its name
+	places    map[string]parsed // the same, by name
 }
 
 // parsed is a file that was recognised.
@@ -85,22 +84,24 @@ func (r *reading) parse(f file) {
 		r.directory.setAside(f, err.Error())
 		return
 	}
-	p := parsed{file: f}
-	for _, cert := range one.Certificates() {
-		r.heap.AddCertificate(cert)
-		p.contents = append(p.contents, sha256.Sum256(cert.Raw))
-	}
-	for _, list := range one.RevocationLists() {
-		r.heap.AddCRL(list)
-		p.contents = append(p.contents, sha256.Sum256(list.Raw))
-	}
-	for _, document := range one.AllDocuments() {
-		r.heap.AddDocument(document)
-		p.contents = append(p.contents, sha256.Sum256(document.Raw))
-	}
+	p := parsed{file: f, contents: digests(one)}
+	merge(r.heap, one)
 	p.content = nil
 	r.files = append(r.files, p)
-	r.places[p.name] = p.contents
+	r.places[p.name] = p
+}
+
+// merge adds everything in one heap to another.
+func merge(to, from *tee.Endorsements) {
+	for _, cert := range from.Certificates() {
+		to.AddCertificate(cert)
+	}
+	for _, list := range from.RevocationLists() {
+		to.AddCRL(list)
+	}
+	for _, d := range from.AllDocuments() {
+		to.AddDocument(d)
+	}
 }
 
 // admit takes in what is authentic of all files, and decides what is to become of each.
@@ -193,20 +194,17 @@ func (r *reading) restore(e *entry, o outcome) {
 	if !o.changed {
 		return
 	}
-	if r.isInPlace(e) {
-		delete(r.table.changes.added, e.digest)
-	}
+	name, _ := endorsements.File(e.Endorsed)
 	now, age := r.now(), r.config.RefreshEvery
-	if n, ok := r.known[e.Provides[0]]; ok && e.against(n.floor()) == 0 && !n.Checked.After(now) {
+	if own := r.places[name]; slices.Contains(own.contents, e.digest) {
+		delete(r.table.changes.added, e.digest) // it is where it should be
+		if !own.modified.After(now) {
+			e.fetched = own.modified
+		}
+	}
+	if n, ok := r.known[e.Provides[0]]; ok && n.isOf(e) && !n.Checked.After(now) {
 		e.fetched, e.seen = n.Fetched, n.Checked
 		age = min(age, now.Sub(n.Checked))
 	}
 	e.checked, e.jitter = time.Now().Add(-age), r.config.Random()
-}
-
-// isInPlace reports whether an entry came from the very file that the store
-// would put it into.
-func (r *reading) isInPlace(e *entry) bool {
-	name, _ := endorsements.File(e.Endorsed)
-	return slices.Contains(r.places[name], e.digest)
 }

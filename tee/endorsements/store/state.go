@@ -45,6 +45,9 @@ func (n nameState) name() tee.EndorsementName { return tee.EndorsementName{Type:
 
 func (n nameState) floor() floor { return floor{n.Sequence, n.Issued} }
 
+// isOf reports whether the dates are those of an entry, and not of another issue.
+func (n nameState) isOf(e *entry) bool { return !e.isCounted() || e.against(n.floor()) == 0 }
+
 // parseState reads a state file. Whoever can write it can at worst have the store
 // refuse what is older than the file says.
 func parseState(data []byte) (state, error) {
