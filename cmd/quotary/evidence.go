@@ -1,11 +1,8 @@
 package main
 
 import (
-	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"strings"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -31,26 +28,7 @@ func evidenceCommands() []command {
 }
 
 func evidenceCommand(s streams, args []string) (exit, error) {
-	const hint = "try: quotary evidence --help"
-	if len(args) == 0 {
-		return exitFailed, usage("evidence needs a subcommand", hint)
-	}
-	if args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
-		return exitFailed, errHelp
-	}
-	var names []string
-	for _, c := range evidenceCommands() {
-		if c.name == args[0] {
-			code, err := c.run(s, args[1:])
-			if errors.Is(err, errHelp) {
-				s.out.WriteString(c.help)
-				return exitAccepted, nil
-			}
-			return code, err
-		}
-		names = append(names, c.name)
-	}
-	return exitFailed, usage(fmt.Sprintf("%q is not a subcommand of evidence", args[0]), "subcommands are "+strings.Join(names, ", ")+"; "+hint)
+	return subcommand(s, "evidence", evidenceCommands(), args)
 }
 
 // bundleOutput says how a bundle is written, and where.
@@ -85,7 +63,7 @@ func (o *bundleOutput) write(s streams, bundle evidence.Bundle) error {
 	return writeNew(o.file, encoded)
 }
 
-// writeNew writes a file that must not exist: evidence overwrites nothing.
+// writeNew writes a file that must not exist: nothing is overwritten.
 func writeNew(path string, data []byte) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {

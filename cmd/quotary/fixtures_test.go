@@ -14,7 +14,6 @@ import (
 	tdxtest "github.com/google/go-tdx-guest/testing/testdata"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/simulators/sevsnp"
 	"github.com/quotary/quotary/simulators/tdx"
 	"github.com/quotary/quotary/simulators/tpm"
 	"github.com/quotary/quotary/tee"
@@ -40,6 +39,7 @@ var simulatedReportData = func() (data [64]byte) {
 //	sim/quote.msg, .sig, .pcrs        a simulated TPM's quote over 0a0b
 //	sim/ak.pub, sim/ak.pem            its attestation key, whose certificate is sim/ak.crt
 //	sim/endorsements, sim/roots       what the simulated vendors publish
+//	sim/turin.bin, sim/vlek.json, …   see fixtures_snp_test.go
 //	sim/policy.yaml, sim/strict.yaml  a policy for sim/tdx.bin; the second without consent to simulations
 func writeFixtures(dir string) error {
 	files, err := fixtures()
@@ -78,25 +78,6 @@ var fixtures = sync.OnceValues(func() (map[string][]byte, error) {
 	}
 	return files, addEndorsements(files, published)
 })
-
-func simulateSNP(files map[string][]byte, published *tee.Endorsements) error {
-	vendor, err := sevsnp.NewVendor(sevsnp.VendorOptions{Seed: "cli", NotBefore: simulatedNow.Add(-time.Hour)})
-	if err != nil {
-		return err
-	}
-	machine, err := vendor.NewMachine(sevsnp.MachineOptions{Name: "machine"})
-	if err != nil {
-		return err
-	}
-	report, err := machine.Item(simulatedReportData)
-	if err != nil {
-		return err
-	}
-	vendor.Endorsements(published)
-	files["sim/snp.bin"] = report.Report
-	files["sim/roots/amd.der"] = vendor.Anchor().DER
-	return nil
-}
 
 func simulateTDX(files map[string][]byte, published *tee.Endorsements) error {
 	vendor := tdx.NewVendor(tdx.Options{Seed: "cli", Clock: func() time.Time { return simulatedNow }})

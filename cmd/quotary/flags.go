@@ -114,3 +114,12 @@ func outputFlag(fs *flag.FlagSet, words ...string) *choice {
 	fs.Var(c, "o", "output format")
 	return c
 }
+
+// parseWithout parses a command line that has no operands.
+func parseWithout(fs *flag.FlagSet, args []string) error {
+	operands, err := parse(fs, args)
+	if err == nil && len(operands) > 0 {
+		err = usage(fmt.Sprintf("%s takes no operand, got %q", fs.Name(), operands[0]), "try: quotary "+fs.Name()+" --help")
+	}
+	return err
+}

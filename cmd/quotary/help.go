@@ -7,7 +7,9 @@ const helpHelp = `usage: quotary help [COMMAND]
 Print an overview, or the help text of a command.
 `
 
-const helpHead = `quotary judges the evidence a machine gives about itself, offline.
+const helpHead = `quotary judges the evidence a machine gives about itself. It goes online only for
+endorsements, and only when told to: quotary verify --fetch, and quotary
+endorsements prefetch.
 
 usage: quotary COMMAND [FLAG]… [OPERAND]…
 
@@ -18,16 +20,18 @@ exit codes:
   0  accepted by policy (or done, for commands that judge nothing)
   1  usage or internal error: nothing was judged
   2  rejected
-  3  undecided: an endorsement is missing
+  3  undecided: an endorsement is missing (of a store: missing or expired)
   4  genuine, but no policy was given
 
 examples:
   quotary verify --endorsements ./amd report.bin
   quotary verify --endorsements ./intel --policy ./policy -o json quote.bin
   quotary verify --ak ak.pem quote.msg        (with quote.sig and quote.pcrs beside it)
+  quotary verify --fetch report.bin
   quotary inspect quote.bin
   quotary evidence pack --snp-report report.bin --out evidence.json
   sudo quotary evidence collect --report-data "$(openssl rand -hex 64)" --out evidence.json
+  quotary endorsements prefetch --store ./collateral --evidence evidence.json
 
 Each command has its own: quotary COMMAND --help
 `
@@ -47,7 +51,7 @@ func help(s streams, args []string) (exit, error) {
 	}
 	s.out.WriteString(helpHead + "commands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(s.out, "  %-10s %s\n", c.name, c.summary)
+		fmt.Fprintf(s.out, "  %-12s %s\n", c.name, c.summary)
 	}
 	s.out.WriteString(helpTail)
 	return exitAccepted, nil

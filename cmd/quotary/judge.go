@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements"
+	"github.com/quotary/quotary/tee/endorsements/store"
 	"github.com/quotary/quotary/tee/sevsnp"
 	"github.com/quotary/quotary/tee/tdx"
 	"github.com/quotary/quotary/tee/tpm"
@@ -21,10 +25,11 @@ type judge struct {
 	policies   *policies.Set // nil: only genuineness is judged
 	kind       evidence.Kind // empty: any
 	reportData []byte        // nil: freshness is not judged
+	fetcher    *fetcher      // nil: nothing is fetched
 }
 
 func newJudge(s streams, o *verifyOptions) (*judge, error) {
-	technologies, err := technologies(o)
+	technologies, amd, err := technologies(o)
 	if err != nil {
 		return nil, err
 	}
@@ -36,39 +41,48 @@ func newJudge(s streams, o *verifyOptions) (*judge, error) {
 	if j.policies, err = loadPolicies(o.policy); err != nil {
 		return nil, err
 	}
+	if o.fetch {
+		opened, err := openStore(o.storeConfig(amd))
+		if err != nil {
+			return nil, err
+		}
+		j.fetcher = newFetcher(s, opened)
+		j.fetcher.take(found)
+	}
 	j.verifier, err = verifier.New(verifier.Config{
 		Technologies:    technologies,
 		Policies:        func() *policies.Set { return j.policies },
-		Endorsements:    func() *tee.Endorsements { return found },
+		Endorsements:    func() *tee.Endorsements { return found.Over(j.fetcher.endorsements()) },
 		AcceptSimulated: len(o.trust) > 0, // naming a test root is the operator's consent
 		Now:             func() time.Time { return o.at.Time },
 	})
 	return j, err
 }
 
-// technologies returns a verifier for each kind, trusting what the flags say.
-func technologies(o *verifyOptions) ([]tee.Verifier, error) {
+// technologies returns a verifier for each kind, trusting what the flags say, and
+// the one that knows AMD's endorsements.
+func technologies(o *verifyOptions) ([]tee.Verifier, tee.Endorser, error) {
 	roots, err := loadAnchors(o.trust)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys, err := loadKeys(o.ak)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	snp, err := sevsnp.New(roots.SEVSNP...)
 	if err != nil {
-		return nil, withHint(err, trustHint)
+		return nil, nil, withHint(err, trustHint)
 	}
 	td, err := tdx.New(roots.TDX...)
 	if err != nil {
-		return nil, withHint(err, trustHint)
+		return nil, nil, withHint(err, trustHint)
 	}
 	machine, err := tpm.New(tpm.Options{Roots: roots.TPM, Keys: keys})
 	if err != nil {
-		return nil, withHint(err, trustHint)
+		return nil, nil, withHint(err, trustHint)
 	}
-	return []tee.Verifier{snp, td, machine}, nil
+	return []tee.Verifier{snp, td, machine}, snp, nil
 }
 
 func loadKeys(paths list) ([]tpm.TrustedKey, error) {
@@ -103,9 +117,12 @@ func loadEndorsements(s streams, paths list) (*tee.Endorsements, error) {
 		return nil, withHint(err, "--endorsements takes certificates, CRLs and Intel's collateral: files, directories or archives")
 	}
 	const most = 5 // enough to see what is wrong; more would hide the verdict
-	for i, source := range report.Unrecognised {
+	unrecognised := slices.DeleteFunc(report.Unrecognised, func(source endorsements.Source) bool {
+		return store.IsBookkeeping(filepath.Base(source.Name)) // of a store's directory
+	})
+	for i, source := range unrecognised {
 		if i == most {
-			s.note("endorsements: and %d more files were not used", len(report.Unrecognised)-most)
+			s.note("endorsements: and %d more files were not used", len(unrecognised)-most)
 			break
 		}
 		s.note("endorsements: %s was not used: %s", printable(source.Name), printable(source.Note))
@@ -133,7 +150,7 @@ func loadPolicies(paths list) (*policies.Set, error) {
 
 // examine reads and judges what an operand names. What cannot even be read as
 // evidence is rejected; an error means that nothing was judged.
-func (j *judge) examine(s streams, operand string, t tpmFlags) (report, error) {
+func (j *judge) examine(ctx context.Context, s streams, operand string, t tpmFlags) (report, error) {
 	bundle, err := readEvidence(s, operand, t)
 	var refused *evidence.Error
 	switch {
@@ -142,22 +159,28 @@ func (j *judge) examine(s streams, operand string, t tpmFlags) (report, error) {
 	case err != nil:
 		return report{}, err
 	}
-	return j.judge(bundle)
-}
-
-// judge judges a bundle. The error is internal.
-func (j *judge) judge(bundle evidence.Bundle) (report, error) {
 	if refused := j.wrongKind(bundle); refused != nil {
 		return refuse(refused), nil
 	}
+	if j.fetcher != nil {
+		return j.judgeFetching(ctx, bundle)
+	}
+	r, _, err := j.judge(bundle)
+	return r, err
+}
+
+// judge judges a bundle, and names the endorsements with which more could be
+// said. The error is internal.
+func (j *judge) judge(bundle evidence.Bundle) (report, []tee.EndorsementName, error) {
 	if j.policies == nil {
-		return examined(j.verifier.Examine(bundle, j.reportData)), nil
+		e := j.verifier.Examine(bundle, j.reportData)
+		return examined(e), wantedBy(e), nil
 	}
 	result, err := j.verifier.Appraise(verifier.Request{Bundle: bundle, Freshness: verifier.BackgroundCheck{ReportData: j.reportData}})
 	if err != nil {
-		return report{}, err
+		return report{}, nil, err
 	}
-	return appraised(result), nil
+	return appraised(result), result.Wanted(), nil
 }
 
 // wrongKind refuses a bundle with any other kind than the one that was asked for.

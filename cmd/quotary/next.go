@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/verifier"
 )
 
@@ -25,6 +27,8 @@ func (r report) fetch() []string {
 	var steps []string
 	for _, m := range r.Missing {
 		switch {
+		case m.Error != nil:
+			steps = append(steps, fmt.Sprintf("the %s was not fetched (%s): %s", m.Type, m.Error.Code, m.Error.Detail))
 		case m.URL != "":
 			steps = append(steps, fmt.Sprintf("fetch the %s: %s", m.Type, m.URL))
 		case m.Type == "tcb-signing-chain":
@@ -38,7 +42,17 @@ func (r report) fetch() []string {
 	if steps == nil {
 		return []string{"see the checks that were not done"}
 	}
-	return append(steps, "then give the directory they are in with --endorsements")
+	steps = append(steps, "then give the directory they are in with --endorsements")
+	if slices.ContainsFunc(r.Missing, reportMissing.canBeFetched) {
+		steps = append(steps, "or have them fetched: quotary verify --fetch, or quotary endorsements prefetch --store DIR --evidence EVIDENCE")
+	}
+	return steps
+}
+
+// canBeFetched reports whether this program could fetch it and was not told to.
+func (m reportMissing) canBeFetched() bool {
+	_, ok := locateAMD(tee.EndorsementName{Type: m.Type, ID: m.ID})
+	return ok && m.Error == nil
 }
 
 // remedies are the failures that a user of this program, not the machine, may

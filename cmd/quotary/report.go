@@ -47,6 +47,8 @@ type reportMissing struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
 	URL  string `json:"url,omitempty"`
+	// Error says why it was not fetched, where that was asked for.
+	Error *reportError `json:"error,omitempty"`
 }
 
 // reportPolicy is what the policy said.
@@ -103,7 +105,7 @@ func (r *report) add(item verifier.Item) {
 	r.Items = append(r.Items, out)
 	r.Simulated = r.Simulated || claims.Simulated
 	for _, m := range item.Outcome.Missing {
-		r.Missing = append(r.Missing, reportMissing{m.Type, m.ID, urlOf(m, claims)})
+		r.Missing = append(r.Missing, reportMissing{Type: m.Type, ID: m.ID, URL: urlOf(m, claims)})
 	}
 	if until := item.Outcome.ValidUntil; !until.IsZero() && (r.ValidUntil.IsZero() || until.Before(r.ValidUntil)) {
 		r.ValidUntil = until
@@ -116,7 +118,7 @@ func appraised(result verifier.Result) report {
 	r.Simulated, r.ValidUntil = result.Simulated(), result.ValidUntil()
 	r.Missing = nil
 	for _, m := range result.Missing() {
-		r.Missing = append(r.Missing, reportMissing{m.Type, m.ID, urlAmong(m, result.Claims())})
+		r.Missing = append(r.Missing, reportMissing{Type: m.Type, ID: m.ID, URL: urlOf(m, result.Claims()...)})
 	}
 	r.Policy = &reportPolicy{Digest: result.PolicyDigest(), Workload: result.Workload(), Relaxed: result.Relaxed()}
 	if result.Accepted() {

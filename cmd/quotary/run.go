@@ -38,6 +38,7 @@ func commands() []command {
 	return []command{
 		{"verify", "judge evidence", verifyHelp, verify},
 		{"inspect", "show what evidence says of itself, without judging it", inspectHelp, inspect},
+		{"endorsements", "look after a store of what vendors say", endorsementsHelp, endorsementsCommand},
 		{"evidence", "make evidence of raw parts, or of this machine", evidenceHelp, evidenceCommand},
 		{"version", "print the version of this program", versionHelp, version},
 		{"help", "print this text, or the help text of a command", helpHelp, help},
@@ -98,12 +99,37 @@ func dispatch(s streams, args []string) (exit, error) {
 	return code, err
 }
 
-func names() string {
+func names() string { return namesOf(commands()) }
+
+func namesOf(commands []command) string {
 	var all []string
-	for _, c := range commands() {
+	for _, c := range commands {
 		all = append(all, c.name)
 	}
 	return strings.Join(all, ", ")
+}
+
+// subcommand executes one of a command's own commands.
+func subcommand(s streams, of string, commands []command, args []string) (exit, error) {
+	hint := "try: quotary " + of + " --help"
+	if len(args) == 0 {
+		return exitFailed, usage(of+" needs a subcommand", hint)
+	}
+	if args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
+		return exitFailed, errHelp
+	}
+	for _, c := range commands {
+		if c.name != args[0] {
+			continue
+		}
+		code, err := c.run(s, args[1:])
+		if errors.Is(err, errHelp) {
+			s.out.WriteString(c.help)
+			return exitAccepted, nil
+		}
+		return code, err
+	}
+	return exitFailed, usage(fmt.Sprintf("%q is not a subcommand of %s", args[0], of), "subcommands are "+namesOf(commands)+"; "+hint)
 }
 
 // hinted is an error with advice on what to do next.

@@ -86,7 +86,7 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var stdout bytes.Buffer
-		r, err := j.examine(streams{in: bytes.NewReader(data), out: &stdout}, "-", tpmFlags{})
+		r, err := j.examine(t.Context(), streams{in: bytes.NewReader(data), out: &stdout}, "-", tpmFlags{})
 		if err != nil {
 			t.Fatal(err)
 		}

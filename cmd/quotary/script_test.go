@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -28,7 +29,9 @@ func TestMain(m *testing.M) {
 //	add FILE HEX NEW           NEW is FILE with bytes added
 //	shape NEW                  NEW lists the members of the JSON on stdout, with their types
 //
-// and, in real/ and sim/, the evidence of fixtures_test.go. The condition
+// in real/ and sim/, the evidence of fixtures_test.go; in $KDS the simulated service
+// of kds_test.go, in $DEAD a base URL where nobody listens, and in $AT the time of
+// the simulated evidence. The condition
 // [snpguest] holds where the tests run on a machine that may give reports. With
 // QUOTARY_UPDATE_SCRIPTS set, golden files are rewritten instead of compared.
 func TestScripts(t *testing.T) {
@@ -38,6 +41,13 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("QUOTARY_UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DATA", strings.Repeat("0123456789abcdef", 8)) // 64 bytes of report data
+			kds, err := serveKDS()
+			if err != nil {
+				return err
+			}
+			env.Setenv("KDS", kds.url)
+			env.Setenv("DEAD", kds.dead)
+			env.Setenv("AT", simulatedNow.Format(time.RFC3339))
 			return writeFixtures(env.WorkDir)
 		},
 		Condition: func(name string) (bool, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"time"
@@ -12,7 +13,8 @@ import (
 const verifyHelp = `usage: quotary verify [FLAG]… EVIDENCE
 
 Judge evidence: its format, signatures, chain to a vendor's root, revocation and
-validity; and, with --policy, whether it is good enough. Nothing is fetched.
+validity; and, with --policy, whether it is good enough. Without --fetch nothing is
+fetched.
 
 EVIDENCE is one of
   a file        CMW (JSON or CBOR), a bare SEV-SNP report or TDX quote
@@ -29,6 +31,11 @@ flags:
                          simulated for SEV-SNP and TDX, configured for TPMs; repeatable
   --ak FILE              a trusted TPM attestation key, PEM or TPM2B_PUBLIC; repeatable
   --policy PATH          policy documents, a file or directory; repeatable
+  --fetch                fetch what is missing from AMD's service, and judge again
+  --store DIR            with --fetch: a store that is asked first, and keeps what
+                         was fetched or given; see quotary endorsements --help
+  --amd-kds URL          with --fetch: the service, or a mirror or caching proxy of
+                         it; default: https://kdsintf.amd.com
   --at TIME              judge as of this time (RFC 3339) instead of now
   --report-data HEX      what the evidence must carry: all 64 bytes of REPORT_DATA,
                          or a TPM quote's qualifying data
@@ -39,6 +46,8 @@ missing), 4 genuine but no policy given, 1 usage or internal error
 
 examples:
   quotary verify --endorsements ./amd report.bin
+  quotary verify --fetch --store ./collateral report.bin
+  quotary verify --endorsements ./collateral report.bin   (offline, from a store)
   quotary verify --at 2025-07-04T10:00:00Z --endorsements collateral.zip quote.bin
   quotary verify --ak ak.pem --policy ./policy quote.msg
   cat evidence.json | quotary verify --endorsements ./intel -o json -
@@ -51,6 +60,9 @@ type verifyOptions struct {
 	trust        list
 	ak           list
 	policy       list
+	fetch        bool
+	store        string
+	amdKDS       string
 	at           instant
 	reportData   hexBytes
 	output       *choice
@@ -66,6 +78,9 @@ func parseVerify(args []string) (*verifyOptions, error) {
 	fs.Var(&o.trust, "trust", "")
 	fs.Var(&o.ak, "ak", "")
 	fs.Var(&o.policy, "policy", "")
+	fs.BoolVar(&o.fetch, "fetch", false, "")
+	fs.StringVar(&o.store, "store", "", "")
+	fs.StringVar(&o.amdKDS, "amd-kds", "", "")
 	fs.Var(&o.at, "at", "")
 	fs.Var(&o.reportData, "report-data", "")
 	o.output = outputFlag(fs, "text", "json")
@@ -73,6 +88,9 @@ func parseVerify(args []string) (*verifyOptions, error) {
 	var err error
 	if o.operand, err = oneOperand(fs, args, "EVIDENCE"); err != nil {
 		return nil, err
+	}
+	if !o.fetch && (o.store != "" || o.amdKDS != "") {
+		return nil, usage("--store and --amd-kds go with --fetch", "to judge offline from a store's directory, give it with --endorsements")
 	}
 	if o.kind != "" {
 		kind, err := evidence.ParseKind(o.kind)
@@ -112,7 +130,15 @@ func verify(s streams, args []string) (exit, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	r, err := j.examine(s, o.operand, o.tpm)
+	ctx, stop := context.Background(), func() {}
+	if o.fetch {
+		ctx, stop = interruptible(verifyFetchTimeout)
+	}
+	defer stop()
+	r, err := j.examine(ctx, s, o.operand, o.tpm)
+	if err := j.close(); err != nil {
+		s.report(err) // what was fetched is not kept; the verdict stands
+	}
 	if err != nil {
 		return exitFailed, err
 	}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/vendors"
+	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/endorsements/store"
+	"github.com/quotary/quotary/verifier"
+)
+
+// storeConfig is that of the store that verify fetches into: in memory, if none
+// is named.
+func (o *verifyOptions) storeConfig(amd tee.Endorser) store.Config {
+	return store.Config{
+		Dir: o.store, Vendors: []store.Vendor{vendors.AMD(o.amdKDS, amd)},
+		Now: func() time.Time { return o.at.Time },
+	}
+}
+
+// endorsements returns what the store holds; none if nothing is fetched.
+func (f *fetcher) endorsements() *tee.Endorsements {
+	if f == nil {
+		return nil
+	}
+	return f.store.Endorsements()
+}
+
+// judgeFetching judges a bundle, fetches what would say more, and judges again, as
+// long as that brings something.
+func (j *judge) judgeFetching(ctx context.Context, bundle evidence.Bundle) (report, error) {
+	for _, item := range bundle {
+		j.fetcher.take(carriedBy(item))
+	}
+	r, wanted, err := j.judge(bundle)
+	for range maxFetchRounds {
+		if err != nil || !j.fetcher.fetchAny(ctx, wanted) {
+			break
+		}
+		r, wanted, err = j.judge(bundle)
+	}
+	j.fetcher.complain(wanted)
+	for i, m := range r.Missing {
+		r.Missing[i].Error = errorOf(j.fetcher.failed[tee.EndorsementName{Type: m.Type, ID: m.ID}].err)
+	}
+	return r, err
+}
+
+// fetchAny asks for the names that were not asked for in vain, and reports
+// whether any of them is there now.
+func (f *fetcher) fetchAny(ctx context.Context, names []tee.EndorsementName) bool {
+	brought := false
+	for _, name := range names {
+		if _, failed := f.failed[name]; !failed && f.fetch(ctx, name) == nil {
+			brought = true
+		}
+	}
+	return brought
+}
+
+// wantedBy names the endorsements with which an examination could say more: what
+// is missing, and what left checks undone. There are none if something speaks
+// against the evidence that no endorsement could change.
+func wantedBy(e verifier.Examination) []tee.EndorsementName {
+	var wanted []tee.EndorsementName
+	for _, item := range e.Items {
+		binding, _ := item.Outcome.Checks.Get(evidence.CodeBinding)
+		if !item.Outcome.Genuine() && (len(item.Outcome.Missing) == 0 || binding.Status == evidence.Fail) {
+			return nil
+		}
+		wanted = append(wanted, item.Outcome.Missing...)
+		wanted = append(wanted, item.Outcome.Lacking...)
+	}
+	return slices.Clip(wanted)
+}
+
+// close keeps what was fetched.
+func (j *judge) close() error {
+	if j.fetcher == nil {
+		return nil
+	}
+	return closeStore(j.fetcher.store)
+}

@@ -1,0 +1,20 @@
+package main
+
+import "time"
+
+const (
+	// prefetchTimeout bounds prefetch as a whole, unless told otherwise: AMD's
+	// service answers the baseline in seconds, and has to be asked slowly for more
+	// than some ten machines.
+	prefetchTimeout = 5 * time.Minute
+	// maxPrefetchTimeout is a night, for the machines of a whole site.
+	maxPrefetchTimeout = 12 * time.Hour
+	// verifyFetchTimeout bounds what verify --fetch waits for: somebody sits there,
+	// and a machine needs three documents or so.
+	verifyFetchTimeout = time.Minute
+	// maxFetchRounds bounds how often evidence is judged anew: once with the key's
+	// certificate, once with the list that only then is asked for, and one to spare.
+	maxFetchRounds = 3
+	// maxPrefetched bounds the evidence of one prefetch.
+	maxPrefetched = 4096
+)
