@@ -294,37 +294,6 @@ func TestAttack_T19_EveryStatus(t *testing.T) {
 	}
 }
 
-// TestMissing: absent collateral leaves the verdict open and is named.
-func TestMissing(t *testing.T) {
-	for name, c := range map[string]struct {
-		drop func(*scene)
-		want tee.EndorsementName
-	}{
-		"TCB info":      {func(s *scene) { s.collateral.Documents = s.collateral.Documents[1:] }, tee.EndorsementName{Type: "tcb-info", ID: "53494d544458"}},
-		"QE identity":   {func(s *scene) { s.collateral.Documents = s.collateral.Documents[:1] }, tee.EndorsementName{Type: "qe-identity", ID: "TD_QE"}},
-		"root CRL":      {func(s *scene) { s.collateral.CRLs = s.collateral.CRLs[1:] }, tee.EndorsementName{Type: "root-crl", ID: cnRoot}},
-		"PCK CRL":       {func(s *scene) { s.collateral.CRLs = s.collateral.CRLs[:1] }, tee.EndorsementName{Type: "pck-crl", ID: "platform"}},
-		"signing chain": {func(s *scene) { s.collateral.Certificates = s.collateral.Certificates[:3] }, tee.EndorsementName{Type: "tcb-signing-chain", ID: cnSigning}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newScene(t)
-			requireGenuine(t, s.genuine()) // what is remembered replaces nothing
-			c.drop(s)
-			out := s.genuine()
-			if !out.Undecided() || out.Genuine() || !slices.Equal(out.Missing, []tee.EndorsementName{c.want}) {
-				t.Errorf("undecided %v, missing %v, failed %v", out.Undecided(), out.Missing, out.Checks.Failed())
-			}
-		})
-	}
-	t.Run("everything", func(t *testing.T) {
-		s := newScene(t)
-		s.collateral = simulated.Collateral{}
-		if out := s.genuine(); !out.Undecided() || len(out.Missing) != 5 || out.Claims.TDX.TCB != nil {
-			t.Errorf("missing %v", out.Missing)
-		}
-	})
-}
-
 // TestManyGenerations: a year of daily collateral side by side is judged by the
 // day that counts.
 func TestManyGenerations(t *testing.T) {

@@ -48,12 +48,11 @@ type crlKey struct{ issuer, crl string }
 
 // crl finds the genuine CRLs of issuer, and records the newest, preferring one
 // that is valid at now: it says until when absence from the lists counts. If
-// there is none, it records why under code and, where the CRL is simply not
-// there, what is missing.
+// there is none, it records why under code, and that it is missing.
 func (r *run) crl(issuer *x509.Certificate, code evidence.Code, missing tee.EndorsementName) revocationLists {
 	candidates := latest(r.endorsements.CRLs(issuer.RawSubject))
 	if len(candidates) == 0 {
-		r.miss(missing)
+		r.wanted.miss(missing)
 		r.checks.NotPerformed(code, "a CRL of "+issuer.Subject.CommonName, "there is none")
 		return nil
 	}
@@ -75,10 +74,13 @@ func (r *run) crl(issuer *x509.Certificate, code evidence.Code, missing tee.Endo
 	}
 	if best == nil {
 		r.checks.Fail(code, "a CRL of "+issuer.Subject.CommonName, reason)
+		r.wanted.mend(code, missing)
 		return nil
 	}
 	r.checks.Pass(code, "issued "+stamp(best.window.from)+passedOver(reason))
-	r.collateral = append(r.collateral, best.window)
+	used := best.window
+	used.source = missing
+	r.collateral = append(r.collateral, used)
 	return lists
 }
 
@@ -116,7 +118,7 @@ func (v *Verifier) revocations(issuer *x509.Certificate, crl *x509.RevocationLis
 		return nil, "it has no next update"
 	}
 	found := &revocations{
-		number: crl.Number, window: window{name, crl.ThisUpdate, crl.NextUpdate},
+		number: crl.Number, window: window{name: name, from: crl.ThisUpdate, to: crl.NextUpdate},
 		serials: make(map[string]struct{}, len(crl.RevokedCertificateEntries)),
 	}
 	for _, entry := range crl.RevokedCertificateEntries {

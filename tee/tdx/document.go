@@ -104,10 +104,9 @@ func (r *run) signers(a *anchor) []*x509.Certificate {
 	}
 	switch {
 	case len(candidates) == 0:
-		r.miss(tee.EndorsementName{Type: "tcb-signing-chain", ID: cnSigning})
-		r.checks.NotPerformed(evidence.CodeTDXSigningChain, "a TCB signing certificate", "there is none")
-	default:
-		r.checks.Judge(len(genuine) > 0, evidence.CodeTDXSigningChain, "a TCB signing certificate under "+a.claim.Name, countText(len(genuine), len(candidates)))
+		r.checks.NotPerformed(evidence.CodeTDXSigningChain, "a TCB signing certificate", "there is none; it comes in the header of the documents' answers")
+	case !r.checks.Judge(len(genuine) > 0, evidence.CodeTDXSigningChain, "a TCB signing certificate under "+a.claim.Name, countText(len(genuine), len(candidates))):
+		r.wanted.mend(evidence.CodeTDXSigningChain) // by the documents, which are missing then
 	}
 	return genuine
 }
@@ -129,12 +128,14 @@ func (v *Verifier) isSigner(cert *x509.Certificate, a *anchor) bool {
 }
 
 // document finds the newest genuine document of a kind, preferring one that is
-// in force. accept says whether a genuine document is about this platform.
-func (r *run) document(kind documentKind, key string, signers []*x509.Certificate, accept func(*document) bool) *document {
-	candidates := r.endorsements.Documents(kind.typ, key)
-	want := "a " + string(kind.typ) + " for " + key
+// in force. accept says whether a genuine document is about this platform. A
+// document whose signer's certificate is not there is missing with it: it comes
+// with it.
+func (r *run) document(kind documentKind, name tee.EndorsementName, signers []*x509.Certificate, accept func(*document) bool) *document {
+	candidates := r.endorsements.Documents(kind.typ, name.ID)
+	want := "a " + string(kind.typ) + " for " + name.ID
 	if len(candidates) == 0 {
-		r.miss(tee.EndorsementName{Type: string(kind.typ), ID: key})
+		r.wanted.miss(name)
 		notPerformed(r.checks, "there is no "+want[2:], kind.format, kind.genuine)
 		return nil
 	}
@@ -143,6 +144,7 @@ func (r *run) document(kind documentKind, key string, signers []*x509.Certificat
 		return nil
 	}
 	if len(signers) == 0 {
+		r.wanted.miss(signerName(), name)
 		notPerformed(r.checks, "there is no certificate to verify it with", kind.format, kind.genuine)
 		return nil
 	}
@@ -158,12 +160,14 @@ func (r *run) document(kind documentKind, key string, signers []*x509.Certificat
 	}
 	if best == nil {
 		r.refuse(kind, want, worst)
+		r.wanted.mend(kind.format, name)
+		r.wanted.mend(kind.genuine, name)
 		return nil
 	}
 	e := best.edition()
 	r.checks.Pass(kind.format, "evaluation data number "+numberText(e.number))
 	r.checks.Pass(kind.genuine, signatureText+passedOver(worst.reason))
-	r.collateral = append(r.collateral, window{string(kind.typ), e.issued, e.nextUpdate})
+	r.collateral = append(r.collateral, window{string(kind.typ), e.issued, e.nextUpdate, name})
 	return best
 }
 

@@ -23,6 +23,7 @@ type run struct {
 	rootCRLs     revocationLists
 	certificates []window // of the certificates used
 	collateral   []window // of the CRLs and documents used
+	wanted       wanted
 }
 
 // checksOfQuote is how many checks a quote gets.
@@ -50,6 +51,7 @@ func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params)
 	r.revocation(key.chain)
 	r.tcb(q, key.chain)
 	r.validity()
+	r.settle()
 	return out
 }
 
@@ -107,24 +109,26 @@ func (r *run) unendorsed() {
 
 // revocation looks the chain's certificates up in the CRLs of their issuers.
 func (r *run) revocation(c *chain) {
-	r.rootCRLs = r.crl(c.anchor.cert, evidence.CodeTDXRootCRL, tee.EndorsementName{Type: "root-crl", ID: cnRoot})
-	pckCRLs := r.crl(c.ca, evidence.CodeTDXPCKCRL, tee.EndorsementName{Type: "pck-crl", ID: c.caName()})
+	r.rootCRLs = r.crl(c.anchor.cert, evidence.CodeTDXRootCRL, rootCRLName())
+	pckCRLs := r.crl(c.ca, evidence.CodeTDXPCKCRL, pckCRLName(c.caName()))
 	r.notRevoked(evidence.CodeTDXCARevocation, r.rootCRLs, c.ca)
 	r.notRevoked(evidence.CodeTDXPCKRevocation, pckCRLs, c.leaf)
 }
 
-func (r *run) notRevoked(code evidence.Code, lists revocationLists, certs ...*x509.Certificate) {
+// notRevoked returns false if one of the certificates is listed.
+func (r *run) notRevoked(code evidence.Code, lists revocationLists, certs ...*x509.Certificate) bool {
 	if len(lists) == 0 || len(certs) == 0 {
 		r.checks.NotPerformed(code, "not revoked", "there is no CRL, or no certificate")
-		return
+		return true
 	}
 	for _, cert := range certs {
 		if lists.revoked(cert) {
 			r.checks.Fail(code, "not revoked", "serial number "+cert.SerialNumber.Text(16)+" is revoked")
-			return
+			return false
 		}
 	}
 	r.checks.Pass(code, "not revoked")
+	return true
 }
 
 // tcb finds TCB info and QE identity, holds quoting enclave and module to them,
@@ -134,9 +138,10 @@ func (r *run) tcb(q *quote, c *chain) {
 	ours := func(d *document) bool {
 		return d.info == nil || (bytes.Equal(d.info.fmspc, c.platform.fmspc) && bytes.Equal(d.info.pceID, c.platform.pceID))
 	}
-	info := r.document(tcbInfoKind, hexText(c.platform.fmspc), signers, ours)
-	identity := r.document(qeIdentityKind, qeIdentityKey, signers, ours)
-	r.signing(info, identity)
+	infoName, identityName := tcbInfoName(c.platform.fmspc), qeIdentityName()
+	info := r.document(tcbInfoKind, infoName, signers, ours)
+	identity := r.document(qeIdentityKind, identityName, signers, ours)
+	r.signing([]*document{info, identity}, infoName, identityName)
 
 	isOurs := info != nil && ours(info)
 	if info == nil {
@@ -144,12 +149,17 @@ func (r *run) tcb(q *quote, c *chain) {
 	} else {
 		r.checks.Judge(isOurs, evidence.CodeTDXTCBInfoPlatform,
 			platformText(c.platform.fmspc, c.platform.pceID), platformText(info.info.fmspc, info.info.pceID))
-		r.module(info.info, q.body)
+		if !isOurs {
+			r.wanted.mend(evidence.CodeTDXTCBInfoPlatform, infoName)
+		}
+		if !r.module(info.info, q.body) && !r.inForce(info) {
+			r.wanted.mend(evidence.CodeTDXModuleSigner, infoName)
+		}
 	}
 	if identity == nil {
 		r.checks.NotPerformed(evidence.CodeTDXQuotingEnclave, "Intel's TD quoting enclave", "there is no genuine QE identity")
-	} else {
-		r.quotingEnclave(identity.identity, q.qe)
+	} else if !r.quotingEnclave(identity.identity, q.qe) && !r.inForce(identity) {
+		r.wanted.mend(evidence.CodeTDXQuotingEnclave, identityName)
 	}
 	if !isOurs || identity == nil {
 		r.checks.NotPerformed(evidence.CodeTDXTCBEvaluation, "", "collateral for it is not there")
@@ -160,38 +170,51 @@ func (r *run) tcb(q *quote, c *chain) {
 	r.checks.Pass(evidence.CodeTDXTCBEvaluation, r.outcome.Claims.TDX.TCB.Status)
 }
 
-// signing holds the documents' signing certificates to the root's CRL.
-func (r *run) signing(documents ...*document) {
+// signing holds the documents' signing certificates to the root's CRL. Where one
+// is revoked, or out of date, the document's next issue has another.
+func (r *run) signing(documents []*document, names ...tee.EndorsementName) {
 	var used []*x509.Certificate
-	for _, d := range documents {
-		if d != nil && !slices.ContainsFunc(used, d.signer.Equal) {
+	for i, d := range documents {
+		if d == nil {
+			continue
+		}
+		w := certificateWindow("TCB signing certificate", d.signer)
+		w.source = names[i]
+		r.certificates = append(r.certificates, w)
+		if !slices.ContainsFunc(used, d.signer.Equal) {
 			used = append(used, d.signer)
-			r.certificates = append(r.certificates, certificateWindow("TCB signing certificate", d.signer))
 		}
 	}
-	r.notRevoked(evidence.CodeTDXSigningRevocation, r.rootCRLs, used...)
+	if r.notRevoked(evidence.CodeTDXSigningRevocation, r.rootCRLs, used...) {
+		return
+	}
+	for i, d := range documents {
+		if d != nil && r.rootCRLs.revoked(d.signer) {
+			r.wanted.mend(evidence.CodeTDXSigningRevocation, names[i])
+		}
+	}
 }
 
 // module holds the TDX module to the identity of its version, and where it was
 // updated to that of both: the report does not say whose signer it gives.
-func (r *run) module(info *tcbInfo, b body) {
+func (r *run) module(info *tcbInfo, b body) bool {
 	want := info.signerOf(b.teeTCBSVN())
 	ok := want.matches(b)
 	if now := b.teeTCBSVN2(); ok && now != nil {
 		want = info.signerOf(now)
 		ok = want.matches(b)
 	}
-	r.checks.Judge(ok, evidence.CodeTDXModuleSigner,
+	return r.checks.Judge(ok, evidence.CodeTDXModuleSigner,
 		"MRSIGNERSEAM "+hexText(want.mrSigner)+", attributes "+hexText(want.attributes),
 		"MRSIGNERSEAM "+hexText(b.mrSignerSEAM())+", attributes "+hexText(b.seamAttributes()))
 }
 
 // quotingEnclave holds the quoting enclave to its identity.
-func (r *run) quotingEnclave(want *qeIdentity, qe qeReport) {
+func (r *run) quotingEnclave(want *qeIdentity, qe qeReport) bool {
 	ok := bytes.Equal(qe.mrSigner(), want.mrSigner) && qe.prodID() == want.prodID &&
 		masked(qe.attributes(), want.attributesMask, want.attributes) &&
 		masked(qe.miscSelect(), want.miscMask, want.miscSelect)
-	r.checks.Judge(ok, evidence.CodeTDXQuotingEnclave,
+	return r.checks.Judge(ok, evidence.CodeTDXQuotingEnclave,
 		enclaveText(want.mrSigner, want.prodID, want.attributes, want.miscSelect),
 		enclaveText(qe.mrSigner(), qe.prodID(), qe.attributes(), qe.miscSelect()))
 }
@@ -199,12 +222,19 @@ func (r *run) quotingEnclave(want *qeIdentity, qe qeReport) {
 // validity holds everything used to the time of verification.
 func (r *run) validity() {
 	var invalid, expired, early string
+	curable := true
 	for _, w := range r.certificates {
 		r.outcome.ValidUntil = earlier(r.outcome.ValidUntil, w.to)
 		if !w.contains(r.now) {
 			invalid = w.state(r.now)
+			curable = curable && w.renewable()
 		}
 	}
+	if curable {
+		r.renew(evidence.CodeTDXCertificateTime, r.certificates)
+	}
+	r.renew(evidence.CodeTDXCollateralExpired, r.collateral)
+	r.renew(evidence.CodeTDXCollateralNotYet, r.collateral)
 	for _, w := range r.collateral {
 		r.outcome.ValidUntil = earlier(r.outcome.ValidUntil, w.to)
 		switch {
@@ -224,5 +254,11 @@ func (r *run) validity() {
 	r.checks.Judge(early == "", evidence.CodeTDXCollateralNotYet, want, orElse(early, "all issued before"))
 }
 
-// miss records a missing endorsement.
-func (r *run) miss(m tee.EndorsementName) { r.outcome.Missing = append(r.outcome.Missing, m) }
+// renew wants another issue of what is not valid now.
+func (r *run) renew(code evidence.Code, windows []window) {
+	for _, w := range windows {
+		if !w.contains(r.now) && w.renewable() {
+			r.wanted.mend(code, w.source)
+		}
+	}
+}
