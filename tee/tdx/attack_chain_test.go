@@ -5,6 +5,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -153,6 +154,30 @@ func TestAttack_T41_CRLOfOtherCA(t *testing.T) {
 	s.collateral.CRLs = []*x509.RevocationList{s.collateral.CRLs[0], s.collateral.CRLs[2]}
 	if out := s.genuine(); !out.Undecided() {
 		t.Error("the Processor CA's CRL was taken for the Platform CA's")
+	}
+}
+
+// TestAttack_T41_ProcessorCA: a machine of the Processor CA is judged by that CA's
+// CRL, and by no other.
+func TestAttack_T41_ProcessorCA(t *testing.T) {
+	processor := func(o *simulated.MachineOptions) { o.Processor = true }
+	s := newScene(t, processor)
+	requireGenuine(t, s.genuine())
+	serial := s.machine.Certificate().SerialNumber
+	s.collateral.CRLs[1] = s.vendor.CRL(s.vendor.Platform, serial)
+	requireGenuine(t, s.genuine()) // the same number of another issuer
+	s.collateral.CRLs[2] = s.vendor.CRL(s.vendor.Processor, serial)
+	refusedWith(t, s.genuine(), evidence.CodeTDXPCKRevocation)
+
+	s = newScene(t, processor)
+	s.collateral.CRLs[0] = s.vendor.CRL(s.vendor.Root, s.vendor.Processor.Certificate.SerialNumber)
+	refusedWith(t, s.genuine(), evidence.CodeTDXCARevocation)
+
+	s = newScene(t, processor)
+	s.collateral.CRLs = s.collateral.CRLs[:2]
+	want := []tee.EndorsementName{{Type: "pck-crl", ID: "processor"}}
+	if out := s.genuine(); !out.Undecided() || !slices.Equal(out.Missing, want) {
+		t.Errorf("missing %v, failed %v", out.Missing, out.Checks.Failed())
 	}
 }
 

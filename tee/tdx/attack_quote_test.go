@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/big"
+	"strings"
 	"testing"
 
 	"crypto/elliptic"
@@ -121,9 +122,9 @@ func TestAttack_Quote(t *testing.T) {
 	}
 }
 
-// TestAttack_T24_to_T28_Claims: what a policy judges is genuine evidence, and its
+// TestAttack_T24_T25_T26_T27_T28_Claims: what a policy judges is genuine evidence, and its
 // claims must say it.
-func TestAttack_T24_to_T28_Claims(t *testing.T) {
+func TestAttack_T24_T25_T26_T27_T28_Claims(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		at   int
@@ -157,6 +158,19 @@ func TestAttack_T26_MigrationTD(t *testing.T) {
 	requireGenuine(t, out)
 	if out.Claims.TDX.MRServiceTD[0] != 7 {
 		t.Error("MRSERVICETD is not in the claims")
+	}
+}
+
+// TestAttack_T22_SignerAfterUpdate: a module that was updated is held to the
+// identities of both versions.
+func TestAttack_T22_SignerAfterUpdate(t *testing.T) {
+	for _, of := range []int{0, 1} { // TDX_03 and TDX_01
+		s := newScene(t, func(o *simulated.MachineOptions) {
+			o.Version, o.TD15, o.TEETCBSVN2 = 5, true, [16]byte{5, 3, 8}
+		})
+		requireGenuine(t, s.genuine())
+		s.setTCBInfo(func(i *simulated.TCBInfo) { i.TDXModuleIdentities[of].MRSigner = strings.Repeat("1", 96) })
+		refusedWith(t, s.genuine(), evidence.CodeTDXModuleSigner)
 	}
 }
 

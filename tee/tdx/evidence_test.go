@@ -57,6 +57,38 @@ func TestRealEvidenceTogether(t *testing.T) {
 	}
 }
 
+// TestAttack_T15_RealEvidenceAYearLater judges every quote with its collateral a
+// year after it was good, which is refused for just that: the CRLs and documents
+// have expired, and certificates only where their own dates say so.
+func TestAttack_T15_RealEvidenceAYearLater(t *testing.T) {
+	cases := 0
+	for _, item := range evidencetest.Items(t, "tdx", "azure-hcl") {
+		raw := realQuote(t, item)
+		for _, c := range item.Cases {
+			if raw == nil {
+				continue
+			}
+			cases++
+			t.Run(item.Name+"/"+c.At.Format("2006-01-02"), func(t *testing.T) {
+				e, v := loadFiles(t, item.EndorsementFiles(t, c)), newVerifier(t)
+				checkCase(t, v.Verify(&evidence.TDX{Quote: raw}, e, tee.Params{Now: c.At}), c)
+				then, want := c.At.AddDate(1, 0, 0), []evidence.Code{evidence.CodeTDXCollateralExpired}
+				if slices.ContainsFunc(e.Certificates(), func(cert *x509.Certificate) bool { return then.After(cert.NotAfter) }) {
+					want = append([]evidence.Code{evidence.CodeTDXCertificateTime}, want...)
+				}
+				refusedWith(t, v.Verify(&evidence.TDX{Quote: raw}, e, tee.Params{Now: then}), want...)
+				earlier := v.Verify(&evidence.TDX{Quote: raw}, e, tee.Params{Now: c.At.AddDate(-1, 0, 0)})
+				if check, _ := earlier.Checks.Get(evidence.CodeTDXCollateralNotYet); earlier.Genuine() || check.Status != evidence.Fail {
+					t.Errorf("a year before: %v", check)
+				}
+			})
+		}
+	}
+	if cases < 15 {
+		t.Errorf("only %d cases were judged", cases)
+	}
+}
+
 // realQuote returns an item's TDX quote, or nil. One public sample has a line
 // of text behind its quote: as it stands it is refused (TestTrailingText), so
 // that its signatures are judged without it.
