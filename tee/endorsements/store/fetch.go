@@ -85,15 +85,15 @@ func (s *Store) launch(names []tee.EndorsementName) []pending {
 // launchOne starts a flight that rests on earlier ones, or joins the one that
 // runs. Refreshing asks although there is one.
 func (s *Store) launchOne(name tee.EndorsementName, earlier []*flight, refresh bool) pending {
+	t, unobtainable := s.locate(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !refresh && s.isAtHand(name) {
 		return pending{}
 	}
-	t, err := s.locate(name)
-	if err != nil {
-		return pending{err: err}
+	if unobtainable != nil {
+		return pending{err: unobtainable}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if f := s.flights[name]; f != nil {
 		return pending{flight: f}
 	}
@@ -109,10 +109,8 @@ func (s *Store) launchOne(name tee.EndorsementName, earlier []*flight, refresh b
 }
 
 // isAtHand reports whether a name has an endorsement that has not expired, and
-// marks it as needed.
+// marks it as needed. The caller holds s.mu.
 func (s *Store) isAtHand(name tee.EndorsementName) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	e := s.table.byName[name]
 	if e == nil || e.isExpired(s.now()) {
 		return false

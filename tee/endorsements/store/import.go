@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/sha256"
+	"slices"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
@@ -11,6 +12,7 @@ import (
 type ImportReport struct {
 	Added []tee.EndorsementName // in force now
 	Held  int                   // were there already, or are as new as what is
+	Kept  []tee.EndorsementName // older lists that are handed out for what they revoked
 	// Refused are authentic, but older than what was seen before, or without room.
 	Refused []Refused
 	// Unknown counts what no vendor's endorser admits: not authentic, no
@@ -42,6 +44,7 @@ func (s *Store) Import(found *tee.Endorsements) (ImportReport, error) {
 		if err != nil {
 			return report, evidence.Errorf(evidence.CodeEndorsementNotAuthentic, "", "%w", err)
 		}
+		slices.SortStableFunc(entries, func(a, b *entry) int { return b.compare(a) }) // the newest first
 		for _, e := range entries {
 			admitted[e.digest] = struct{}{}
 		}
@@ -57,6 +60,8 @@ func (s *Store) Import(found *tee.Endorsements) (ImportReport, error) {
 func (r *ImportReport) add(entries []*entry, outcomes []outcome) {
 	for i, o := range outcomes {
 		switch name := entries[i].Provides[0]; {
+		case o.kept:
+			r.Kept = append(r.Kept, name)
 		case o.err != nil:
 			r.Refused = append(r.Refused, Refused{name, o.err})
 		case o.changed:

@@ -94,7 +94,7 @@ func (s state) merge(other state) state {
 		}
 		byName[n.name()] = n
 	}
-	merged := state{Version: stateVersion}
+	merged := state{Version: stateVersion, Names: make([]nameState, 0, len(byName))}
 	for _, n := range byName {
 		merged.Names = append(merged.Names, n)
 	}
