@@ -14,6 +14,13 @@ const (
 	maxAlgorithms = 16
 	// maxDigest is the size in bytes of the largest digest, SHA-512.
 	maxDigest = 64
+	// maxVariableName bounds a UEFI variable's name in characters: the longest of
+	// those that firmware measures have about 40.
+	maxVariableName = 512
+	// maxBootOptions bounds the entries of a boot order: firmware keeps some dozens.
+	maxBootOptions = 1024
+	// maxQuoted bounds what of a log's text gets into a message, in bytes.
+	maxQuoted = 64
 	// maxPCR is the highest PCR of the PC client's TPM profile.
 	maxPCR = 23
 	// maxRTMR is the highest runtime measurement register of a TD.

@@ -2,8 +2,6 @@ package eventlog
 
 import (
 	"bytes"
-	"maps"
-	"slices"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -11,15 +9,17 @@ import (
 // Values are registers by their index, each of the size of its bank's digest.
 type Values = map[int]evidence.Hex
 
-// The registers of a TPM that behave differently (TPM 2.0 PC Client Platform TPM Profile, table 5).
-const (
-	pcrDebug, pcrApplication = 16, 23 // any software sets them back at any time
-	pcrDynamic, pcrDynamicTo = 17, 22 // all ones until a dynamic launch, which sets them to zero
-)
+// Replay is what a log leads to in one bank.
+type Replay struct {
+	Log  *Log
+	Bank Algorithm
+	// Values are what the registers that the log extends hold after its events.
+	Values Values
+}
 
-// Replay returns what each register that the log extends holds after its events,
+// Replay computes what each register that the log extends holds after its events,
 // in one bank, from the value that the register has when the machine starts.
-func (l *Log) Replay(bank Algorithm) (Values, error) {
+func (l *Log) Replay(bank Algorithm) (*Replay, error) {
 	size := l.size(bank)
 	if size < 0 || size != algorithms[bank].size {
 		return nil, evidence.Errorf(evidence.CodeEventLogBank, "", "the log has no digests of %s", bank)
@@ -53,7 +53,7 @@ func (l *Log) Replay(bank Algorithm) (Values, error) {
 			values[n] = value
 		}
 	}
-	return values, nil
+	return &Replay{Log: l, Bank: bank, Values: values}, nil
 }
 
 var localitySignature = []byte("StartupLocality\x00")
@@ -89,71 +89,4 @@ func (l *Log) startupLocality() (byte, error) {
 		}
 	}
 	return byte(max(stated, 0)), nil
-}
-
-// Comparison says of each quoted register whether the log accounts for it. Each
-// list is in ascending order; a quoted register is in exactly one.
-type Comparison struct {
-	// Reproduced registers hold what the log's events lead to. Only their events
-	// happened, in their order, and no others.
-	Reproduced []int
-	// Untouched registers hold their starting value, and the log has no events for them.
-	Untouched []int
-	// Unlogged registers were extended, but the log has no events for them. Nothing
-	// is known of what they hold.
-	Unlogged []int
-	// Mismatched registers hold something else than the log's events lead to.
-	Mismatched []int
-	// Resettable registers may hold whatever software likes, logged or not.
-	Resettable []int
-	// Unquoted registers have events but no quoted value. Nothing holds these events
-	// to the truth.
-	Unquoted []int
-}
-
-// Compare holds the registers that the log leads to against the quoted ones.
-func (l *Log) Compare(replayed, quoted Values) Comparison {
-	var c Comparison
-	for _, n := range slices.Sorted(maps.Keys(quoted)) {
-		value, logged := replayed[n]
-		list := &c.Mismatched
-		switch {
-		case l.Registers == PCRs && (n == pcrDebug || n == pcrApplication):
-			list = &c.Resettable
-		case logged && bytes.Equal(value, quoted[n]):
-			list = &c.Reproduced
-		case !logged && l.starting(n, quoted[n]):
-			list = &c.Untouched
-		case !logged:
-			list = &c.Unlogged
-		}
-		*list = append(*list, n)
-	}
-	for _, n := range slices.Sorted(maps.Keys(replayed)) {
-		if _, ok := quoted[n]; !ok {
-			c.Unquoted = append(c.Unquoted, n)
-		}
-	}
-	return c
-}
-
-// starting reports whether value is what the register holds before anything
-// extends it.
-func (l *Log) starting(n int, value []byte) bool {
-	if l.Registers == PCRs && n >= pcrDynamic && n <= pcrDynamicTo && isAll(value, 0xff) {
-		return true
-	}
-	if last := len(value) - 1; l.Registers == PCRs && n == 0 && last >= 0 && isLocality(value[last]) {
-		value = value[:last]
-	}
-	return isAll(value, 0)
-}
-
-func isAll(value []byte, want byte) bool {
-	for _, b := range value {
-		if b != want {
-			return false
-		}
-	}
-	return len(value) > 0
 }
