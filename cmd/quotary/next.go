@@ -31,8 +31,7 @@ func (r report) fetch() []string {
 			steps = append(steps, fmt.Sprintf("the %s was not fetched (%s): %s", m.Type, m.Error.Code, m.Error.Detail))
 		case m.URL != "":
 			steps = append(steps, fmt.Sprintf("fetch the %s: %s", m.Type, m.URL))
-		case m.Type == "tcb-signing-chain":
-			steps = append(steps, "keep the chain in the answers' header TCB-Info-Issuer-Chain (or SGX-Enclave-Identity-Issuer-Chain) as a file, too")
+		case m.Type == "tcb-signing-chain": // comes with the documents
 		case m.Type == "vlek":
 			steps = append(steps, fmt.Sprintf("get the VLEK certificate (%s) from the cloud provider; guests find it beside the report", m.ID))
 		default:
@@ -41,6 +40,9 @@ func (r report) fetch() []string {
 	}
 	if steps == nil {
 		return []string{"see the checks that were not done"}
+	}
+	if slices.ContainsFunc(r.Missing, reportMissing.comesWithChain) {
+		steps = append(steps, "keep the chain in the answers' header TCB-Info-Issuer-Chain (or SGX-Enclave-Identity-Issuer-Chain) as a file, too")
 	}
 	steps = append(steps, "then give the directory they are in with --endorsements")
 	if slices.ContainsFunc(r.Missing, reportMissing.canBeFetched) {
@@ -53,6 +55,12 @@ func (r report) fetch() []string {
 func (m reportMissing) canBeFetched() bool {
 	_, ok := locateAMD(tee.EndorsementName{Type: m.Type, ID: m.ID})
 	return ok && m.Error == nil
+}
+
+// comesWithChain reports whether the vendor's answer has the certificates of who
+// signed it in its header.
+func (m reportMissing) comesWithChain() bool {
+	return m.URL != "" && (m.Type == "tcb-info" || m.Type == "qe-identity")
 }
 
 // remedies are the failures that a user of this program, not the machine, may
