@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -178,6 +179,7 @@ func (h *harness) fail(err error, operations ...string) {
 
 // heard returns the events since the last call.
 func (h *harness) heard() []store.Event {
+	synctest.Wait() // who fetched may be back before it is told
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	events := h.events
