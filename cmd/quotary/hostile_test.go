@@ -5,6 +5,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +78,20 @@ func TestAttack_Y19_HostileNames(t *testing.T) {
 	parts := machine.Parts([64]byte{})
 	parts.Chain = tdx.EncodeChain(machine.Certificate(), vendor.Platform.Certificate, root)
 	quote := string(parts.Assemble())
+	named, store := filepath.Join(t.TempDir(), "root.der"), t.TempDir()
+	template.IsCA, template.MaxPathLen, template.MaxPathLenZero = false, 0, false // a root would be left alone
+	leaf := vendor.Issue(template, vendor.Platform, &vendor.Root.Key.PublicKey)
+	if err := os.WriteFile(named, leaf.Raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(store, "a\x1b[31m\nACCEPTED"), leaf.Raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, args := range [][]string{
+		{"endorsements", "import", "--store", t.TempDir(), named}, {"endorsements", "import", "--store", t.TempDir(), "-o", "json", named},
+		{"endorsements", "status", "--store", store}, {"endorsements", "status", "--store", store, "-o", "json"},
+		{"endorsements", "status", "--store", "\x1b[31m"}, {"endorsements", "\x1b[31m"}, {"endorsements", "import", "--store", store, "\x1b[31m"},
+		{"endorsements", "prefetch", "--store", store, "--evidence", "\x1b[31m"}, {"endorsements", "prefetch", "--store", store, "--amd-kds", "\x1b[31m"},
 		{"verify", "-"}, {"verify", "-o", "json", "-"}, {"inspect", "-"}, {"inspect", "-o", "json", "-"},
 		{"verify", "--kind", "tpm\x1b", "-"}, {"verify", "--ak", "\x1b[31m", "-"}, {"verify", "--endorsements", "\x1b[31m", "-"},
 		{"verify", "--policy", "\x1b[31m", "-"}, {"verify", "\x1b[31m"}, {"verify", "--\x1b[31m"}, {"\x1b[31m"}, {"help", "\x1b[31m"},

@@ -53,8 +53,7 @@ func (r report) fetch() []string {
 
 // canBeFetched reports whether this program could fetch it and was not told to.
 func (m reportMissing) canBeFetched() bool {
-	_, ok := locateAMD(tee.EndorsementName{Type: m.Type, ID: m.ID})
-	return ok && m.Error == nil
+	return m.Error == nil && canFetch(tee.EndorsementName{Type: m.Type, ID: m.ID})
 }
 
 // comesWithChain reports whether the vendor's answer has the certificates of who

@@ -105,7 +105,7 @@ func (r *report) add(item verifier.Item) {
 	r.Items = append(r.Items, out)
 	r.Simulated = r.Simulated || claims.Simulated
 	for _, m := range item.Outcome.Missing {
-		r.Missing = append(r.Missing, reportMissing{Type: m.Type, ID: m.ID, URL: urlOf(m, claims)})
+		r.Missing = append(r.Missing, reportMissing{Type: m.Type, ID: m.ID, URL: urlOf(m)})
 	}
 	if until := item.Outcome.ValidUntil; !until.IsZero() && (r.ValidUntil.IsZero() || until.Before(r.ValidUntil)) {
 		r.ValidUntil = until
@@ -118,7 +118,7 @@ func appraised(result verifier.Result) report {
 	r.Simulated, r.ValidUntil = result.Simulated(), result.ValidUntil()
 	r.Missing = nil
 	for _, m := range result.Missing() {
-		r.Missing = append(r.Missing, reportMissing{Type: m.Type, ID: m.ID, URL: urlOf(m, result.Claims()...)})
+		r.Missing = append(r.Missing, reportMissing{Type: m.Type, ID: m.ID, URL: urlOf(m)})
 	}
 	r.Policy = &reportPolicy{Digest: result.PolicyDigest(), Workload: result.Workload(), Relaxed: result.Relaxed()}
 	if result.Accepted() {

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"net/url"
-
-	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/vendors"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/sevsnp"
+	"github.com/quotary/quotary/tee/tdx"
 )
 
 // Where Intel publishes endorsements. This program only names the places.
@@ -15,48 +13,24 @@ const (
 	intelRoots = "https://certificates.trustedservices.intel.com"
 )
 
-// urlOf says where a missing endorsement can be had, or returns "". claims are
-// unverified: they serve to find the endorsement, which is then judged itself.
-func urlOf(m tee.EndorsementName, claims ...evidence.Claims) string {
-	if path, ok := locateAMD(m); ok {
-		return vendors.AMDKDS + path
-	}
-	for _, c := range claims {
-		if c.TDX == nil {
-			continue
-		}
-		if place := intelURL(m, c.TDX); place != "" {
-			return place
+// urlOf says where a missing endorsement can be had, or returns "".
+func urlOf(m tee.EndorsementName) string {
+	amd, intel := new(sevsnp.Verifier), new(tdx.Verifier) // places do not depend on the roots that are trusted
+	for _, service := range []struct {
+		base string
+		tee.Endorser
+	}{
+		{vendors.AMDKDS, amd}, {intelPCS, intel.PCS(tdx.Standard)}, {intelRoots, intel.RootService()},
+	} {
+		if path, ok := service.Locate(m); ok {
+			return service.base + path
 		}
 	}
 	return ""
 }
 
-// locateAMD returns the path at which AMD's service has an endorsement. It is false
-// for what this program cannot fetch.
-func locateAMD(m tee.EndorsementName) (path string, ok bool) {
-	return new(sevsnp.Verifier).Locate(m) // places do not depend on the roots that are trusted
-}
-
-// intelURL follows Intel's provisioning certification service, API version 4.
-func intelURL(m tee.EndorsementName, c *evidence.TDXClaims) string {
-	switch m.Type {
-	case "tcb-info":
-		fmspc := "{fmspc}"
-		if len(c.FMSPC) > 0 {
-			fmspc = c.FMSPC.String()
-		}
-		return intelPCS + "/tdx/certification/v4/tcb?fmspc=" + fmspc
-	case "qe-identity":
-		return intelPCS + "/tdx/certification/v4/qe/identity"
-	case "pck-crl":
-		ca := "{platform|processor}"
-		if m.ID == "platform" || m.ID == "processor" {
-			ca = url.QueryEscape(m.ID)
-		}
-		return intelPCS + "/sgx/certification/v4/pckcrl?ca=" + ca + "&encoding=der"
-	case "root-crl":
-		return intelRoots + "/IntelSGXRootCA.der"
-	}
-	return ""
+// canFetch reports whether a store of this program's could fetch it.
+func canFetch(m tee.EndorsementName) bool {
+	_, ok := new(sevsnp.Verifier).Locate(m)
+	return ok
 }
