@@ -3,47 +3,81 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 )
 
 // nameWidth keeps a line within 80 columns: the identifier of a chip alone has
 // 128 digits. The JSON output has them all.
 const nameWidth = 30
 
+// lineWidth is what a line of text may take.
+const lineWidth = 80
+
 // writeText writes the status for people: how things stand, a line for each name
 // with its error beneath, and what to do.
 func (r *storeReport) writeText(out *bytes.Buffer) {
 	fmt.Fprintf(out, "%s: %s\n", printable(r.Store), r.summary())
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.DiscardEmptyColumns)
-	vendor := ""
-	for _, e := range r.Endorsements {
-		if e.Vendor != vendor {
-			table.Flush()
-			vendor = e.Vendor
-			fmt.Fprintf(out, "\n%s:\n", printable(vendor))
-			fmt.Fprintln(table, "  NAME\tSTATE\tAGE\tEXPIRES\tCHECKED\tREFRESH")
+	rest := r.Endorsements
+	for len(rest) > 0 {
+		end := slices.IndexFunc(rest, func(e storeEntry) bool { return e.Vendor != rest[0].Vendor })
+		if end < 0 {
+			end = len(rest)
 		}
-		r.writeEntry(table, e)
+		fmt.Fprintf(out, "\n%s:\n", printable(rest[0].Vendor))
+		r.writeTable(out, rest[:end])
+		rest = rest[end:]
 	}
-	table.Flush()
 	if len(r.Unusable) > 0 {
 		fmt.Fprintln(out, "\nnot used:")
 		for _, file := range r.Unusable {
-			fmt.Fprintf(out, "  %s: %s\n", printable(file.Name), printable(shorten(file.Note)))
+			writeWrapped(out, "  ", printable(file.Name+": "+file.Note))
 		}
 	}
 	r.writeNext(out)
 }
 
-func (r *storeReport) writeEntry(table *tabwriter.Writer, e storeEntry) {
-	fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", printable(cutTo(nameWidth, e.Type+" "+e.ID)), e.State,
-		since(r.At, e.Issued), date(e.Expires), since(r.At, e.Checked), until(r.At, e.Refresh))
-	if e.Error != nil {
-		table.Flush()
-		fmt.Fprintf(table, "    %s: %s: %s\n", e.Failed.Format(time.RFC3339), e.Error.Code, printable(shorten(e.Error.Detail)))
-		table.Flush()
+// writeTable writes a line for each name, in columns, and errors between the lines.
+func (r *storeReport) writeTable(out *bytes.Buffer, entries []storeEntry) {
+	var lines bytes.Buffer
+	table := tabwriter.NewWriter(&lines, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "  NAME\tSTATE\tAGE\tEXPIRES\tCHECKED\tREFRESH")
+	for _, e := range entries {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", printable(cutTo(nameWidth, e.Type+" "+e.ID)), e.State,
+			since(r.At, e.Issued), date(e.Expires), since(r.At, e.Checked), until(r.At, e.Refresh))
 	}
+	table.Flush()
+	head, _ := lines.ReadString('\n')
+	out.WriteString(head)
+	for _, e := range entries {
+		line, _ := lines.ReadString('\n')
+		out.WriteString(line)
+		if e.Error != nil {
+			writeWrapped(out, "    ", fmt.Sprintf("%s ago: %s: %s", since(r.At, e.Failed), e.Error.Code, printable(e.Error.Detail)))
+		}
+	}
+}
+
+// writeWrapped writes a text in lines of words.
+func writeWrapped(out *bytes.Buffer, indent, text string) {
+	width := 0
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i > 0 && width+1+n <= lineWidth:
+			out.WriteString(" " + word)
+			width += 1 + n
+			continue
+		case i > 0:
+			out.WriteString("\n")
+		}
+		out.WriteString(indent + word)
+		width = len(indent) + n
+	}
+	out.WriteString("\n")
 }
 
 // writeNext says what to do.
