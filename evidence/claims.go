@@ -156,6 +156,10 @@ type TDXClaims struct {
 
 	// TCB is absent where no genuine collateral decided it.
 	TCB *TDXTCB `json:"tcb,omitempty"`
+
+	// Boot is what the event log says, as far as the RTMRs vouch for it. Absent where
+	// the evidence has no log.
+	Boot *BootClaims `json:"boot,omitempty"`
 }
 
 // TDXTCB is the TCB evaluation: Intel's statuses, converged and part by part.

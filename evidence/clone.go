@@ -61,6 +61,7 @@ func (t *TDXClaims) clone() *TDXClaims {
 	if c.TCB = clonePointer(c.TCB); c.TCB != nil {
 		c.TCB.Advisories, c.TCB.Behind = slices.Clone(c.TCB.Advisories), slices.Clone(c.TCB.Behind)
 	}
+	c.Boot = c.Boot.clone()
 	return c
 }
 

@@ -14,7 +14,8 @@ type (
 		Certificates [][]byte `cbor:"certificates,omitempty"`
 	}
 	tdxPayload struct {
-		Quote []byte `cbor:"quote"`
+		Quote    []byte `cbor:"quote"`
+		EventLog []byte `cbor:"event_log,omitempty"`
 	}
 	tpmPayload struct {
 		Attest         []byte   `cbor:"attest"`
@@ -103,7 +104,10 @@ func checkItem(field string, item Item) error {
 		}
 		return checkCertificates(field+".certificates", i.Certificates)
 	case *TDX:
-		return checkPart(field+".quote", i.Quote, MaxReport)
+		if err := checkPart(field+".quote", i.Quote, MaxReport); err != nil || len(i.EventLog) == 0 {
+			return err
+		}
+		return checkPart(field+".event_log", i.EventLog, MaxEventLog)
 	case *TPM:
 		return checkTPM(field, i)
 	}

@@ -58,6 +58,10 @@ type SNP struct {
 type TDX struct {
 	// Quote is the DCAP quote, version 4 or 5, possibly followed by zero padding.
 	Quote []byte
+	// EventLog is the log area of the guest's CCEL table (UEFI 2.10, 38.4.2), with or
+	// without the padding behind its events, or empty. It explains the RTMRs of the
+	// quote, which hold it to the truth.
+	EventLog []byte
 }
 
 // TPM is a TPM 2.0 quote with what is needed to judge it.

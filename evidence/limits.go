@@ -13,6 +13,9 @@ const (
 	// MaxReport bounds an SNP report or TDX quote with its padding: guests pad
 	// quotes to 8,000 or 16,384 bytes.
 	MaxReport = 64 << 10
+	// MaxEventLog bounds an event log: real ones take 2 to 50 KiB without their
+	// padding, and with a quote this much still fits a bundle in base64.
+	MaxEventLog = 128 << 10
 	// MaxTPMStructure bounds TPMS_ATTEST, TPMT_SIGNATURE and TPMT_PUBLIC: RSA-4096
 	// structures stay under 1,100 bytes.
 	MaxTPMStructure = 4 << 10

@@ -19,6 +19,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(mustCBOR(f, bundle))
 	f.Add(mustJSON(f, bundle[1:2]))
 	f.Add(mustCBOR(f, bundle[2:]))
+	withLog := Bundle{&TDX{Quote: []byte{4, 0, 2, 0, 0x81, 0, 0, 0}, EventLog: []byte{1, 0, 0, 0, 3}}}
+	f.Add(mustJSON(f, withLog))
+	f.Add(mustCBOR(f, withLog))
 	f.Add(sevtest.AttestationBytes)
 	f.Add(tdxtest.RawQuote)
 	f.Add([]byte(`["application/vnd.quotary.tdx.quote","BAACAIEAAAA",4]`))

@@ -89,6 +89,39 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestGoldenEventLog pins the bytes of a quote with its event log. A payload
+// without one is that of TestGolden.
+func TestGoldenEventLog(t *testing.T) {
+	bundle := Bundle{&TDX{Quote: []byte{6}, EventLog: []byte{7, 8}}}
+	want := "a2" + "63746478" + "82" + "781b" + hex.EncodeToString([]byte(MediaTypeTDX)) + "56" +
+		"a2" + "6571756f7465" + "4106" + "696576656e745f6c6f67" + "420708" +
+		"685f5f636d77635f74" + "782c" + hex.EncodeToString([]byte(CollectionType))
+	if got := hex.EncodeToString(mustCBOR(t, bundle)); got != want {
+		t.Errorf("CBOR is\n%s, want\n%s", got, want)
+	}
+	for _, encoded := range [][]byte{mustCBOR(t, bundle), mustJSON(t, bundle)} {
+		got, err := Parse(encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameBundle(t, got, bundle)
+	}
+}
+
+// TestLargestEventLog holds the bounds to each other: a log of the largest size
+// beside a quote of a real one's size fits a bundle in either encoding.
+func TestLargestEventLog(t *testing.T) {
+	quote := append([]byte{4, 0, 2, 0, 0x81, 0, 0, 0}, make([]byte, 16<<10)...)
+	bundle := Bundle{&TDX{Quote: quote, EventLog: make([]byte, MaxEventLog)}}
+	for _, encoded := range [][]byte{mustCBOR(t, bundle), mustJSON(t, bundle)} {
+		got, err := Parse(encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameBundle(t, got, bundle)
+	}
+}
+
 func TestParseBare(t *testing.T) {
 	snp := append([]byte{3, 0, 0, 0}, make([]byte, snpReportSize)...)
 	tdx := append([]byte{5, 0, 2, 0, 0x81, 0, 0, 0}, make([]byte, 8000)...)
@@ -282,7 +315,14 @@ func TestParseRefusesPayload(t *testing.T) {
 	big := func(n int) string { return fmt.Sprintf("59%04x%s", n, strings.Repeat("00", n)) }
 	report := "667265706f7274" // "report"
 	certs := "6c636572746966696361746573"
+	withLog := func(log string) string { return "a2" + quote + "4106" + "696576656e745f6c6f67" + log }
 	testRefusals(t, []refusal{
+		{"empty event log", wrap(MediaTypeTDX, withLog("40")), CodeEvidenceMalformed, "evidence/x"},
+		{"null event log", wrap(MediaTypeTDX, withLog("f6")), CodeEvidenceMalformed, "evidence/x"},
+		{"event log as text", wrap(MediaTypeTDX, withLog("6107")), CodeEvidenceMalformed, "evidence/x"},
+		{"event log before the quote", wrap(MediaTypeTDX, "a2"+"696576656e745f6c6f67"+"4107"+quote+"4106"), CodeEvidenceMalformed, "evidence/x"},
+		{"large event log", wrap(MediaTypeTDX, withLog(fmt.Sprintf("5a%08x%s", MaxEventLog+1, strings.Repeat("00", MaxEventLog+1)))), CodeEvidenceTooLarge, "evidence/x.event_log"},
+		{"event log without a quote", wrap(MediaTypeTDX, "a1"+"696576656e745f6c6f67"+"4107"), CodeEvidenceMalformed, "evidence/x"},
 		{"no map", wrap(MediaTypeTDX, "4106"), CodeEvidenceMalformed, "evidence/x"},
 		{"null", wrap(MediaTypeTDX, "f6"), CodeEvidenceMalformed, "evidence/x"},
 		{"array", wrap(MediaTypeTDX, "814106"), CodeEvidenceMalformed, "evidence/x"},
@@ -350,6 +390,8 @@ func TestMarshalRefuses(t *testing.T) {
 		"two of one kind": {&TDX{Quote: []byte{1}}, &TDX{Quote: []byte{2}}},
 		"empty quote":     {&TDX{}},
 		"oversized":       {&SNP{Report: make([]byte, MaxReport+1)}},
+		"oversized log":   {&TDX{Quote: []byte{1}, EventLog: make([]byte, MaxEventLog+1)}},
+		"log alone":       {&TDX{EventLog: []byte{1}}},
 		"no PCRs":         {&TPM{Attest: []byte{1}, Signature: []byte{1}}},
 	} {
 		if data, err := bundle.MarshalJSON(); err == nil || CodeOf(err).IsZero() {

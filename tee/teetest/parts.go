@@ -36,6 +36,7 @@ func partsOf(item evidence.Item) []part {
 		}
 	case *evidence.TDX:
 		add("quote", &i.Quote, false, false)
+		add("event_log", &i.EventLog, true, false)
 	case *evidence.TPM:
 		add("attest", &i.Attest, false, false)
 		add("signature", &i.Signature, false, false)
@@ -71,7 +72,7 @@ func cloneItem(item evidence.Item) evidence.Item {
 	case *evidence.SNP:
 		return &evidence.SNP{Report: bytes.Clone(i.Report), Certificates: cloneAll(i.Certificates)}
 	case *evidence.TDX:
-		return &evidence.TDX{Quote: bytes.Clone(i.Quote)}
+		return &evidence.TDX{Quote: bytes.Clone(i.Quote), EventLog: bytes.Clone(i.EventLog)}
 	case *evidence.TPM:
 		clone := *i
 		clone.Attest, clone.Signature, clone.AKPublic = bytes.Clone(i.Attest), bytes.Clone(i.Signature), bytes.Clone(i.AKPublic)
