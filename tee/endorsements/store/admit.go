@@ -46,6 +46,7 @@ func (s *Store) admitAnswer(t target, found *tee.Endorsements) error {
 	if err := outcomes[at].err; err != nil {
 		return err
 	}
+	s.looked(t.name)
 	if held := outcomes[at].entry; held.isExpired(s.now()) {
 		return evidence.Errorf(evidence.CodeEndorsementStale, t.name.String(),
 			"the newest that %s has expired on %s; if this machine's clock is right, wait for the vendor (or bring the mirror up to date)", t.vendor.name, stamp(held.Expires))
@@ -86,6 +87,18 @@ func (s *Store) confirm(_ int, o outcome) {
 	}
 }
 
+// looked notes that the vendor was asked for a name just now, whatever stands in
+// its slots: where there are two, the answer can confirm one of them only.
+func (s *Store) looked(name tee.EndorsementName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, at := range slots(name) {
+		if e := s.table.inForce[at]; e != nil {
+			e.checked = time.Now()
+		}
+	}
+}
+
 // accept notes that an entry came from somebody who cannot say that it is the
 // newest: the vendor is asked soon. The caller holds s.mu.
 func (s *Store) accept(_ int, o outcome) {
@@ -100,12 +113,14 @@ func (s *Store) accept(_ int, o outcome) {
 func (s *Store) confirmSame(name tee.EndorsementName, found *tee.Endorsements) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	held := s.table.byName[name]
-	if held == nil || !slices.Contains(digests(found), held.digest) {
-		return false
+	contents := digests(found)
+	for _, at := range slots(name) {
+		if held := s.table.inForce[at]; held != nil && slices.Contains(contents, held.digest) {
+			s.confirm(0, outcome{entry: held})
+			return true
+		}
 	}
-	s.confirm(0, outcome{entry: held})
-	return true
+	return false
 }
 
 // digests lists what a heap holds.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"container/list"
 	"crypto/sha256"
@@ -67,6 +68,9 @@ func (e *entry) raw() []byte {
 	return e.Document.Raw
 }
 
+// slot is where an entry is in force under a name.
+func (e *entry) slot(name tee.EndorsementName) slot { return slot{name, e.Simulated} }
+
 func (e *entry) size() int64 { return int64(len(e.raw())) }
 
 // isKey reports whether this is the certificate of one machine's key: there may
@@ -106,14 +110,24 @@ func (f floor) raise(other floor) floor {
 	return f
 }
 
-// revokesMoreThan reports whether a list names a serial that none of the others does.
-func (e *entry) revokesMoreThan(others ...*entry) bool {
-	if e.CRL == nil {
-		return false
+// addsTo reports whether an older issue says what none of the others does.
+func (e *entry) addsTo(others []*entry) bool {
+	switch {
+	case e.CRL != nil:
+		return e.revokesMoreThan(others)
+	case e.Certificate != nil && e.Certificate.IsCA:
+		return !slices.ContainsFunc(others, func(other *entry) bool {
+			return other.Certificate != nil && bytes.Equal(other.Certificate.RawSubjectPublicKeyInfo, e.Certificate.RawSubjectPublicKeyInfo)
+		})
 	}
+	return false
+}
+
+// revokesMoreThan reports whether a list names a serial that none of the others does.
+func (e *entry) revokesMoreThan(others []*entry) bool {
 	listed := map[string]struct{}{}
 	for _, other := range others {
-		if other.CRL == nil || string(other.CRL.RawIssuer) != string(e.CRL.RawIssuer) {
+		if other.CRL == nil || !bytes.Equal(other.CRL.RawIssuer, e.CRL.RawIssuer) {
 			continue
 		}
 		for _, r := range other.CRL.RevokedCertificateEntries {

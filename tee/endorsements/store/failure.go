@@ -58,7 +58,7 @@ func (s *Store) forgive(name tee.EndorsementName) {
 // or part of the baseline. The caller holds s.mu.
 func (s *Store) isOwn(name tee.EndorsementName) bool {
 	_, wanted := s.wanted[name]
-	return wanted || s.table.byName[name] != nil || s.isBaseline(name)
+	return wanted || s.holds(name) || s.isBaseline(name)
 }
 
 // silence is how long a name is not asked for again after a failure.
@@ -70,7 +70,7 @@ func (s *Store) silence(v *vendor, count int, err error, r *refusal) time.Durati
 	case r == nil: // not authentic, rolled back, no room
 		return again.after(count)
 	case r.absent:
-		return notFoundFor
+		return min(notFoundFor<<min(count-1, 8), maxNotFound)
 	case r.wide, r.paused:
 		return max(v.breaker.pause(time.Now()), minRetry)
 	}

@@ -119,7 +119,7 @@ func TestFaultsOfTheVendor(t *testing.T) {
 
 				next := s.list(6, epoch.Add(29*day), epoch.Add(60*day), 1000)
 				s.all(func(*http.Request) *http.Response { return response(200, next.Raw) })
-				time.Sleep(max(again, 10*time.Minute))
+				time.Sleep(max(again, 10*time.Minute)) // 404 is believed longer the more often it comes
 				h.fetched(crl)
 				h.serves(next.Raw)
 				if c := h.Counters().Vendors[0]; !c.Available {

@@ -109,14 +109,24 @@ func (s *Store) launchOne(name tee.EndorsementName, earlier []*flight, refresh b
 }
 
 // isAtHand reports whether a name has an endorsement that has not expired, and
-// marks it as needed. The caller holds s.mu.
+// marks it as needed. Which root the evidence rests on is not known here: one under
+// a real root or a simulated one will do. The caller holds s.mu.
 func (s *Store) isAtHand(name tee.EndorsementName) bool {
-	e := s.table.byName[name]
-	if e == nil || e.isExpired(s.now()) {
-		return false
+	found := false
+	for _, at := range slots(name) {
+		if e := s.table.inForce[at]; e != nil && !e.isExpired(s.now()) {
+			s.table.needed(e)
+			found = true
+		}
 	}
-	s.table.needed(e)
-	return true
+	return found
+}
+
+// holds reports whether a name has an endorsement, expired or not. The caller
+// holds s.mu.
+func (s *Store) holds(name tee.EndorsementName) bool {
+	all := slots(name)
+	return slices.ContainsFunc(all[:], func(at slot) bool { return s.table.inForce[at] != nil })
 }
 
 // refuses says why nobody is asked for a name now. The caller holds s.mu.

@@ -50,6 +50,9 @@ func (s *Store) fly(f *flight, l *lane) {
 	} else {
 		s.forgive(f.name)
 	}
+	if err == nil || refused != nil && refused.absent {
+		delete(s.wanted, f.name)
+	}
 	delete(s.flights, f.name)
 	l.waiting--
 	s.mu.Unlock()
@@ -70,7 +73,7 @@ func (s *Store) bring(ctx context.Context, f *flight) (*refusal, error) {
 		return refused, refused.err
 	}
 	f.follow(ctx)
-	err := s.admitAnswer(f.target, found)
+	err := s.admitAfterRotation(ctx, f, found)
 	if err != nil {
 		f.vendor.count(func(served *served) { served.refused[evidence.CodeOf(err)]++ })
 	}

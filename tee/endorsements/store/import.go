@@ -12,7 +12,7 @@ import (
 type ImportReport struct {
 	Added []tee.EndorsementName // in force now
 	Held  int                   // were there already, or are as new as what is
-	Kept  []tee.EndorsementName // older lists that are handed out for what they revoked
+	Kept  []tee.EndorsementName // older issues that are kept for what they revoked or signed
 	// Refused are authentic, but older than what was seen before, or without room.
 	Refused []Refused
 	// Unknown counts what no vendor's endorser admits: not authentic, no

@@ -69,8 +69,9 @@ const (
 	breakerFailures = 3
 	// notFoundFor is how long a name is not asked for again that the vendor does not
 	// know: long enough to make guessing slow, short enough for a machine whose
-	// certificate appears after its first boot.
+	// certificate appears after its first boot. It doubles up to maxNotFound.
 	notFoundFor = 10 * time.Minute
+	maxNotFound = time.Hour
 	// staleFor is how long the store does not ask again for what has expired at the
 	// vendor itself (or seems to, by a wrong clock).
 	staleFor = 10 * time.Minute
@@ -98,6 +99,9 @@ const (
 	lifeShare = 4
 	// certificateAhead is how long before its end a certificate is fetched anew.
 	certificateAhead = 30 * 24 * time.Hour
+	// issuersEvery is how often a certificate whose issuer is not known has the store
+	// look whether the vendor renewed it: that happens once in years.
+	issuersEvery = 10 * time.Minute
 	// refreshJitter is the random part of an interval: many stores that were started
 	// together drift apart.
 	refreshJitter = 0.2

@@ -11,7 +11,7 @@ import (
 	"github.com/quotary/quotary/tee"
 )
 
-// Want has the refresh loop fetch names at leisure, and keep them: machines known
+// Want has the refresh loop fetch names once, at leisure: those of machines known
 // from earlier issuances, before they come. Names that no vendor hands out, and
 // those beyond a bound of 65,536, are left out.
 func (s *Store) Want(names ...tee.EndorsementName) {
@@ -32,10 +32,10 @@ func (s *Store) Want(names ...tee.EndorsementName) {
 }
 
 // Run fetches the baseline and what is wanted, and renews ahead of its end what
-// is held, until ctx ends. Each vendor has a goroutine of its own, which asks for
+// is held, until ctx ends or the store is closed. Each vendor has a goroutine of its own, which asks for
 // one name after the other.
 func (s *Store) Run(ctx context.Context) {
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && s.background.Err() == nil {
 		s.maintain()
 		var vendors sync.WaitGroup
 		for _, v := range s.vendors {
@@ -71,6 +71,7 @@ func (s *Store) maintain() {
 			delete(s.failures, name)
 		}
 	}
+	maps.DeleteFunc(s.wanted, func(name tee.EndorsementName, _ struct{}) bool { return s.holds(name) })
 	s.publishLocked()
 	s.mu.Unlock()
 	s.persist(true)
@@ -129,16 +130,12 @@ func (s *Store) absent(v *vendor) []tee.EndorsementName {
 			names = append(names, name)
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return slices.DeleteFunc(names, func(name tee.EndorsementName) bool {
 		t, err := s.locate(name)
 		return err != nil || t.vendor != v || s.holds(name)
 	})
-}
-
-func (s *Store) holds(name tee.EndorsementName) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.table.byName[name] != nil
 }
 
 func (s *Store) failed(name tee.EndorsementName) (failure, bool) {

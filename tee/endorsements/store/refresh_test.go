@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -31,9 +32,17 @@ func TestRunFetchesBaselineAndWanted(t *testing.T) {
 		time.Sleep(time.Second) // no tick is waited for
 		stop()
 		h.serves(s.issuer("A", epoch.AddDate(-1, 0, 0)).Raw, s.list5().Raw, key.Raw)
-		got := states(h.Store)
-		if len(got) != 4 || got[keyName("A/02")] != "missing" || got[keyName("A/01")] != "current" {
+		if got := states(h.Store); len(got) != 3 || got[keyName("A/01")] != "current" {
 			t.Error(got)
+		}
+		if n := s.requests(); n != 4 {
+			t.Errorf("%d requests", n)
+		}
+		stop = h.run() // what the vendor does not know is not wanted any more
+		time.Sleep(3 * time.Hour)
+		stop()
+		if n := s.requests(); n != 0 {
+			t.Errorf("%d requests", n)
 		}
 	})
 }
@@ -255,5 +264,20 @@ func TestClockJumpsBack(t *testing.T) {
 		h.serves(s.issuer("A", epoch.AddDate(-1, 0, 0)).Raw, s.list5().Raw)
 		c.jump(40 * day)
 		h.fetched(keyName("A/01"))
+	})
+}
+
+// Closing the store ends the loop as well.
+func TestCloseEndsRun(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service) {
+		h := open(t, s)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.Run(context.Background())
+		}()
+		time.Sleep(time.Minute)
+		h.Close()
+		<-done
 	})
 }

@@ -65,7 +65,7 @@ func (s *Store) reload() ([]outcome, error) {
 type reading struct {
 	*Store
 	directory *directory
-	known     map[tee.EndorsementName]nameState
+	known     map[slot]nameState
 	heap      *tee.Endorsements
 	files     []parsed
 	places    map[string]parsed // the same, by name
@@ -166,19 +166,19 @@ func (r *reading) judge(p parsed, fates map[digest]fate) {
 // recallState raises the floors to what the state file says, and takes over the
 // failures that it tells of. A file that cannot be read has no say: what is held is
 // a floor by itself.
-func (s *Store) recallState(d *directory) map[tee.EndorsementName]nameState {
+func (s *Store) recallState(d *directory) map[slot]nameState {
 	stored, err := d.readState()
 	if err != nil {
 		d.unusable[stateName] = unusable{why: err.Error()}
 		return nil
 	}
-	known := make(map[tee.EndorsementName]nameState, len(stored.Names))
+	known := make(map[slot]nameState, len(stored.Names))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range stored.Names {
-		known[n.name()] = n
+		known[n.slot()] = n
 		if n.floor() != (floor{}) {
-			s.table.floors[n.name()] = s.table.floors[n.name()].raise(n.floor())
+			s.table.floors[n.slot()] = s.table.floors[n.slot()].raise(n.floor())
 		}
 		if _, ok := s.failures[n.name()]; !ok && n.failure() != nil {
 			s.failures[n.name()] = failure{err: n.failure(), since: n.Failed}
@@ -202,7 +202,7 @@ func (r *reading) restore(e *entry, o outcome) {
 			e.fetched = own.modified
 		}
 	}
-	if n, ok := r.known[e.Provides[0]]; ok && n.isOf(e) && !n.Checked.After(now) {
+	if n, ok := r.known[e.slot(e.Provides[0])]; ok && n.isOf(e) && !n.Checked.After(now) {
 		e.fetched, e.seen = n.Fetched, n.Checked
 		age = min(age, now.Sub(n.Checked))
 	}

@@ -30,18 +30,21 @@ type state struct {
 }
 
 type nameState struct {
-	Type     string    `json:"type"`
-	ID       string    `json:"id"`
-	Sequence uint64    `json:"sequence,omitempty"`
-	Issued   time.Time `json:"issued,omitzero"`
-	Fetched  time.Time `json:"fetched,omitzero"`
-	Checked  time.Time `json:"checked,omitzero"`
-	Failed   time.Time `json:"failed,omitzero"`
-	Code     string    `json:"code,omitempty"`  // of the error
-	Error    string    `json:"error,omitempty"` // its sentence
+	Type      string    `json:"type"`
+	ID        string    `json:"id"`
+	Simulated bool      `json:"simulated,omitempty"`
+	Sequence  uint64    `json:"sequence,omitempty"`
+	Issued    time.Time `json:"issued,omitzero"`
+	Fetched   time.Time `json:"fetched,omitzero"`
+	Checked   time.Time `json:"checked,omitzero"`
+	Failed    time.Time `json:"failed,omitzero"`
+	Code      string    `json:"code,omitempty"`  // of the error
+	Error     string    `json:"error,omitempty"` // its sentence
 }
 
 func (n nameState) name() tee.EndorsementName { return tee.EndorsementName{Type: n.Type, ID: n.ID} }
+
+func (n nameState) slot() slot { return slot{n.name(), n.Simulated} }
 
 func (n nameState) floor() floor { return floor{n.Sequence, n.Issued} }
 
@@ -86,19 +89,21 @@ func (s state) encode() ([]byte, error) {
 
 // merge joins what two processes know: the higher floor, the later date.
 func (s state) merge(other state) state {
-	byName := map[tee.EndorsementName]nameState{}
+	bySlot := map[slot]nameState{}
 	for _, n := range append(slices.Clip(s.Names), other.Names...) {
-		known, ok := byName[n.name()]
+		known, ok := bySlot[n.slot()]
 		if ok {
 			n = n.merge(known)
 		}
-		byName[n.name()] = n
+		bySlot[n.slot()] = n
 	}
-	merged := state{Version: stateVersion, Names: make([]nameState, 0, len(byName))}
-	for _, n := range byName {
+	merged := state{Version: stateVersion, Names: make([]nameState, 0, len(bySlot))}
+	for _, n := range bySlot {
 		merged.Names = append(merged.Names, n)
 	}
-	slices.SortFunc(merged.Names, func(a, b nameState) int { return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(merged.Names, func(a, b nameState) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID), cmp.Compare(a.rank(), b.rank()))
+	})
 	return merged
 }
 
@@ -131,35 +136,43 @@ func (n nameState) failure() error {
 	return evidence.Errorf(code, n.name().String(), "%s", n.Error)
 }
 
+// rank orders the slots of one name.
+func (n nameState) rank() int {
+	if n.Simulated {
+		return 1
+	}
+	return 0
+}
+
 // state gathers what the file should say. The caller holds s.mu.
 func (s *Store) state() state {
-	byName := map[tee.EndorsementName]nameState{}
-	at := func(name tee.EndorsementName) nameState {
-		n := byName[name]
-		n.Type, n.ID = name.Type, name.ID
+	bySlot := map[slot]nameState{}
+	at := func(at slot) nameState {
+		n := bySlot[at]
+		n.Type, n.ID, n.Simulated = at.name.Type, at.name.ID, at.simulated
 		return n
 	}
-	for name, f := range s.table.floors {
-		n := at(name)
+	for where, f := range s.table.floors {
+		n := at(where)
 		n.Sequence, n.Issued = f.sequence, f.issued
-		byName[name] = n
+		bySlot[where] = n
 	}
 	for _, e := range s.table.few {
 		for _, name := range e.names {
-			n := at(name)
+			n := at(e.slot(name))
 			n.Fetched, n.Checked = e.fetched, e.seen
-			byName[name] = n
+			bySlot[n.slot()] = n
 		}
 	}
 	for name, f := range s.failures {
-		n := at(name)
+		n := at(slot{name, false})
 		if e := (*evidence.Error)(nil); errors.As(f.err, &e) {
 			n.Failed, n.Code, n.Error = f.since, e.Code.String(), short(e.Detail)
 		}
-		byName[name] = n
+		bySlot[n.slot()] = n
 	}
 	var all state
-	for _, n := range byName {
+	for _, n := range bySlot {
 		all.Names = append(all.Names, n)
 	}
 	return all

@@ -13,7 +13,9 @@ import (
 type Status struct {
 	Name   tee.EndorsementName `json:"name"`
 	Vendor string              `json:"vendor"`
-	State  State               `json:"state"`
+	// Simulated says that it rests on a simulated or test root.
+	Simulated bool  `json:"simulated,omitempty"`
+	State     State `json:"state"`
 
 	Size     int64     `json:"size,omitempty"` // bytes
 	Issued   time.Time `json:"issued,omitzero"`
@@ -36,7 +38,7 @@ type State string
 const (
 	StateCurrent    State = "current"
 	StateExpired    State = "expired"    // held, and handed out for the grace
-	StateSuperseded State = "superseded" // an older list that is kept for what it revoked
+	StateSuperseded State = "superseded" // an older list that is kept for what it revoked, or an issuer for what it signed
 	StateMissing    State = "missing"    // part of the baseline, or wanted, and not held
 )
 
@@ -68,7 +70,7 @@ func (s *Store) Status() []Status {
 // describe returns the status of each name of an entry. The caller holds s.mu.
 func (s *Store) describe(e *entry) []Status {
 	status := Status{
-		Vendor: e.vendor.name, State: StateCurrent, Size: e.size(), Issued: e.Issued, Expires: e.Expires, Sequence: e.Sequence,
+		Vendor: e.vendor.name, Simulated: e.Simulated, State: StateCurrent, Size: e.size(), Issued: e.Issued, Expires: e.Expires, Sequence: e.Sequence,
 		Fetched: e.fetched, Checked: e.seen,
 	}
 	if e.isExpired(s.now()) {

@@ -9,19 +9,29 @@ import (
 	"github.com/quotary/quotary/tee"
 )
 
+// slot is where an entry is in force: a name, under real roots or under simulated
+// ones. The two never displace each other, and no floor of one holds for the other.
+type slot struct {
+	name      tee.EndorsementName
+	simulated bool
+}
+
+// slots are those that a name can stand for, the real one first.
+func slots(name tee.EndorsementName) [2]slot { return [2]slot{{name, false}, {name, true}} }
+
 // table holds the entries. It is guarded by Store.mu.
 type table struct {
 	grace      time.Duration
 	maxEntries int
 	maxBytes   int64
 
-	byName   map[tee.EndorsementName]*entry
+	inForce  map[slot]*entry
 	byDigest map[digest]*entry
-	floors   map[tee.EndorsementName]floor
+	floors   map[slot]floor
 	bytes    int64
 
 	few        map[digest]*entry // all but the certificates of machines' keys
-	superseded map[tee.EndorsementName][]*entry
+	superseded map[slot][]*entry
 	keys       *list.List // of *entry, those used last first
 	tiers      tiers      // the same, for lookups
 	evicted    uint64
@@ -59,8 +69,8 @@ func (c *changes) join(earlier changes) {
 func newTable(c Config) table {
 	return table{
 		grace: c.Grace, maxEntries: c.MaxEntries, maxBytes: c.MaxBytes,
-		byName: map[tee.EndorsementName]*entry{}, byDigest: map[digest]*entry{}, floors: map[tee.EndorsementName]floor{},
-		few: map[digest]*entry{}, superseded: map[tee.EndorsementName][]*entry{},
+		inForce: map[slot]*entry{}, byDigest: map[digest]*entry{}, floors: map[slot]floor{},
+		few: map[digest]*entry{}, superseded: map[slot][]*entry{},
 		keys: list.New(), changes: newChanges(),
 	}
 }
@@ -89,7 +99,7 @@ func (t *table) put(e *entry) outcome {
 	t.insert(e)
 	e.names = taken
 	for _, name := range taken {
-		t.replace(name, e)
+		t.replace(e.slot(name), e)
 	}
 	return outcome{entry: e, changed: true}
 }
@@ -98,7 +108,7 @@ func (t *table) put(e *entry) outcome {
 // that stands in its way for another name.
 func (t *table) takes(e *entry) (taken []tee.EndorsementName, newest *entry) {
 	for _, name := range e.Provides {
-		held, lowest := t.byName[name], t.floors[name]
+		held, lowest := t.inForce[e.slot(name)], t.floors[e.slot(name)]
 		if held != nil && e.compare(held) <= 0 {
 			newest = held
 			continue
@@ -115,11 +125,11 @@ func (t *table) takes(e *entry) (taken []tee.EndorsementName, newest *entry) {
 // beyond that stays in force.
 func (t *table) refuse(e *entry, newest *entry) outcome {
 	name := e.Provides[0]
-	kept := t.keepSuperseded(name, e)
+	kept := t.keepSuperseded(e.slot(name), e)
 	if newest != nil && e.compare(newest) == 0 {
 		return outcome{entry: newest, kept: kept}
 	}
-	known := t.floors[name]
+	known := t.floors[e.slot(name)]
 	if newest != nil {
 		known = known.raise(floor{newest.Sequence, newest.Issued})
 	}
@@ -130,66 +140,28 @@ func (t *table) refuse(e *entry, newest *entry) outcome {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// replace puts an entry in force for a name.
-func (t *table) replace(name tee.EndorsementName, e *entry) {
-	old := t.byName[name]
-	t.byName[name] = e
+// replace puts an entry in force.
+func (t *table) replace(at slot, e *entry) {
+	old := t.inForce[at]
+	t.inForce[at] = e
 	if e.isCounted() {
-		t.raise(name, floor{e.Sequence, e.Issued})
+		t.raise(at, floor{e.Sequence, e.Issued})
 	}
 	if old != nil {
-		old.names = slices.DeleteFunc(old.names, func(n tee.EndorsementName) bool { return n == name })
+		old.names = slices.DeleteFunc(old.names, func(n tee.EndorsementName) bool { return n == at.name })
 		if len(old.names) == 0 {
 			t.remove(old)
-			t.keepSuperseded(name, old)
+			t.keepSuperseded(at, old)
 		}
 	}
-	t.pruneSuperseded(name)
+	t.pruneSuperseded(at)
 }
 
-// raise sees to it that a name never falls below an issue.
-func (t *table) raise(name tee.EndorsementName, f floor) {
-	if higher := t.floors[name].raise(f); higher != t.floors[name] {
-		t.floors[name] = higher
+// raise sees to it that a slot never falls below an issue.
+func (t *table) raise(at slot, f floor) {
+	if higher := t.floors[at].raise(f); higher != t.floors[at] {
+		t.floors[at] = higher
 		t.changes.state = true
-	}
-}
-
-// keepSuperseded keeps a list that is not in force if it revokes what no list of
-// the name does that is kept. It reports whether it did.
-func (t *table) keepSuperseded(name tee.EndorsementName, e *entry) bool {
-	others := t.superseded[name]
-	if current := t.byName[name]; current != nil {
-		others = append(slices.Clip(others), current)
-	}
-	if t.byDigest[e.digest] != nil || !e.revokesMoreThan(others...) || !t.makeRoom(e, nil) {
-		return false
-	}
-	t.insert(e)
-	t.superseded[name] = append(t.superseded[name], e)
-	t.pruneSuperseded(name)
-	return t.byDigest[e.digest] == e
-}
-
-// pruneSuperseded drops the lists that revoke nothing beyond the others, and the
-// oldest beyond the bound.
-func (t *table) pruneSuperseded(name tee.EndorsementName) {
-	lists := t.superseded[name]
-	slices.SortFunc(lists, func(a, b *entry) int { return b.compare(a) })
-	var kept []*entry
-	for _, e := range lists {
-		others := kept
-		if current := t.byName[name]; current != nil {
-			others = append(slices.Clip(kept), current)
-		}
-		if len(kept) < maxSuperseded && e.revokesMoreThan(others...) {
-			kept = append(kept, e)
-		} else {
-			t.remove(e)
-		}
-	}
-	if t.superseded[name] = kept; len(kept) == 0 {
-		delete(t.superseded, name)
 	}
 }
 
@@ -226,52 +198,6 @@ func (t *table) needed(e *entry) {
 	if e.use != nil {
 		t.keys.MoveToFront(e.use)
 	}
-}
-
-// vacated are the entries that a new one leaves without a name.
-func (t *table) vacated(e *entry, taken []tee.EndorsementName) (out []*entry) {
-	for _, name := range taken {
-		if old := t.byName[name]; old != nil && len(old.names) == 1 {
-			out = append(out, old)
-		}
-	}
-	return out
-}
-
-// makeRoom evicts key certificates until an entry fits, the one unused for
-// longest first. It evicts none if that would not do.
-func (t *table) makeRoom(e *entry, vacated []*entry) bool {
-	entries, bytes := len(t.byDigest)+1, t.bytes+e.size()
-	for _, old := range vacated {
-		entries--
-		bytes -= old.size()
-	}
-	var victims []*entry
-	for at := t.keys.Back(); entries > t.maxEntries || bytes > t.maxBytes; at = at.Prev() {
-		if at == nil {
-			return false
-		}
-		victim := at.Value.(*entry)
-		if slices.Contains(vacated, victim) {
-			continue
-		}
-		victims = append(victims, victim)
-		entries--
-		bytes -= victim.size()
-	}
-	for _, victim := range victims {
-		t.evict(victim)
-	}
-	return true
-}
-
-func (t *table) evict(e *entry) {
-	for _, name := range e.names {
-		delete(t.byName, name)
-	}
-	e.names = nil
-	t.remove(e)
-	t.evicted++
 }
 
 // isShown reports whether verifiers get to see an entry. Documents, and lists that

@@ -42,7 +42,7 @@ func TestTiersHoldWhatTheTableHolds(t *testing.T) {
 			if o := table.put(keyEntry(n)); o.err != nil {
 				t.Fatal(o.err)
 			}
-			if o := table.byName[keyEntry(n).Provides[0]]; o == nil {
+			if o := table.inForce[slot{name: keyEntry(n).Provides[0]}]; o == nil {
 				t.Fatalf("%d is not there", n)
 			}
 			view := table.view(time.Unix(0, 0))
@@ -65,7 +65,7 @@ func TestTiersHoldWhatTheTableHolds(t *testing.T) {
 // Whatever is put in, whatever order: the newest is in force, no floor falls, the
 // count of bytes is right, and no serial that was ever listed is lost while lists are few.
 func TestTableProperties(t *testing.T) {
-	name := tee.EndorsementName{Type: "crl", ID: "a"}
+	at := slot{name: tee.EndorsementName{Type: "crl", ID: "a"}}
 	rapid.Check(t, func(t *rapid.T) {
 		table := newTable(Config{MaxEntries: 100, MaxBytes: 1 << 20})
 		var newest *entry
@@ -74,7 +74,7 @@ func TestTableProperties(t *testing.T) {
 			for _, serial := range rapid.SliceOfN(rapid.Int64Range(1, 6), 0, 4).Draw(t, "serials") {
 				list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, revoked(serial))
 			}
-			e := &entry{Endorsed: tee.Endorsed{Provides: []tee.EndorsementName{name}, CRL: list,
+			e := &entry{Endorsed: tee.Endorsed{Provides: []tee.EndorsementName{at.name}, CRL: list,
 				Sequence: uint64(rapid.IntRange(1, 9).Draw(t, "number")), Issued: time.Unix(int64(rapid.IntRange(1, 5).Draw(t, "issued")), 0)}}
 			e.digest = digest{byte(n)}
 			o := table.put(e)
@@ -83,14 +83,14 @@ func TestTableProperties(t *testing.T) {
 			} else if o.changed || (evidence.CodeOf(o.err) == evidence.CodeEndorsementRolledBack) != (e.compare(newest) < 0) {
 				t.Fatalf("%+v", o)
 			}
-			if table.byName[name] != newest || table.floors[name] != (floor{newest.Sequence, newest.Issued}) {
+			if table.inForce[at] != newest || table.floors[at] != (floor{newest.Sequence, newest.Issued}) {
 				t.Fatal("the newest is not in force")
 			}
 			bytes := int64(0)
 			for _, held := range table.byDigest {
 				bytes += held.size()
 			}
-			if bytes != table.bytes || len(table.byDigest) != 1+len(table.superseded[name]) || len(table.superseded[name]) > maxSuperseded {
+			if bytes != table.bytes || len(table.byDigest) != 1+len(table.superseded[at]) || len(table.superseded[at]) > maxSuperseded {
 				t.Fatalf("%d bytes, counted %d; %d lists", bytes, table.bytes, len(table.byDigest))
 			}
 		}
