@@ -63,6 +63,9 @@ func (t *claimTypeTable) add(goType reflect.Type) *types.Type {
 	t.byType[goType], t.byName[name] = c, c
 	for i := range goType.NumField() {
 		field := goType.Field(i)
+		if field.Type == bootType {
+			continue // rules do not see claims of the boot
+		}
 		name := jsonName(field)
 		celType, read := t.reader(field.Type)
 		c.names = append(c.names, name)
@@ -125,6 +128,7 @@ var (
 	timeType = reflect.TypeFor[time.Time]()
 	pcrsType = reflect.TypeFor[map[int]evidence.Hex]()
 	listType = reflect.TypeFor[[]string]()
+	bootType = reflect.TypeFor[*evidence.BootClaims]()
 )
 
 // reader returns how rules see a field of this type. A type that it does not
