@@ -31,6 +31,12 @@ var (
 	CodeTDXSigningRevocation = define("tdx.tcb-signing-revocation", "The certificates that signed the collateral are not revoked.")
 )
 
+// Codes of Intel TDX quotes: the event log beside them.
+var (
+	CodeTDXEventLog       = define("tdx.event-log", "The event log beside the quote is a well-formed confidential computing event log.")
+	CodeTDXEventLogReplay = define("tdx.event-log-replay", "Each RTMR that the event log has events for holds, in the quote, what these lead to.")
+)
+
 // Codes of Intel TDX quotes: collateral and the platform's TCB.
 var (
 	CodeTDXSigningChain        = define("tdx.tcb-signing-chain", "The TCB signing certificate is there and signed by the trust anchor.")

@@ -42,6 +42,8 @@ type Log struct {
 	Algorithms []Algorithm
 	// Events are all events but the header of a crypto-agile log.
 	Events []Event
+	// Size is that of header and events in bytes, without the padding behind them.
+	Size int
 
 	sizes []int // of the digests, by the index of their algorithm
 }
@@ -104,5 +106,6 @@ func Parse(raw []byte, registers Registers) (*Log, error) {
 	if err := p.events(); err != nil {
 		return nil, err
 	}
+	p.log.Size = p.offset()
 	return p.log, nil
 }

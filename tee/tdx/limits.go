@@ -7,6 +7,9 @@ import "github.com/quotary/quotary/evidence"
 const (
 	// maxQuote bounds a quote with its padding; the wire format has the same bound.
 	maxQuote = evidence.MaxReport
+	// maxEventLog bounds an event log with its padding; the wire format has the same
+	// bound. One of this size that is all small events takes 3 ms.
+	maxEventLog = evidence.MaxEventLog
 	// maxChain bounds the PEM chain in a quote: real ones take 3.7 KiB.
 	maxChain = 16 << 10
 	// maxDocument bounds a collateral document: the longest known TCB info takes

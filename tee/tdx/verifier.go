@@ -12,6 +12,9 @@
 // signer, and collateral that is forged, for another platform, or out of date.
 // Collateral that is absent leaves the verdict open.
 //
+// An event log beside the quote must be well-formed and lead to the quoted RTMRs
+// that it has events for; then package eventlog draws claims of the boot from it.
+//
 // All formats are parsed here; no vendor library is linked.
 package tdx
 
@@ -77,7 +80,8 @@ func New(anchors ...tee.Anchor) (*Verifier, error) {
 func (*Verifier) Kind() evidence.Kind { return evidence.KindTDX }
 
 // UnverifiedClaims returns what a quote says of itself, with FMSPC, PCEID and
-// PPID of the certificate in it. SAFETY: nothing is checked.
+// PPID of the certificate in it, and what its event log says by the registers in
+// it. SAFETY: nothing is checked.
 func (*Verifier) UnverifiedClaims(item evidence.Item) (evidence.Claims, error) {
 	q, err := parseItem(item)
 	if err != nil {
@@ -88,6 +92,9 @@ func (*Verifier) UnverifiedClaims(item evidence.Item) (evidence.Claims, error) {
 		if p, err := parsePCK(certs.leaf); err == nil {
 			p.addTo(claims.TDX)
 		}
+	}
+	if boot, err := compareLog(logOf(item), q.body); err == nil {
+		claims.TDX.Boot, _ = boot.Claims()
 	}
 	return claims, nil
 }
