@@ -1,10 +1,9 @@
 package strictjson
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -25,112 +24,62 @@ type Rules struct {
 // differently: repeated members, members that differ in case only, characters
 // that were not encoded (a lone surrogate), anything behind the value.
 func Check(data []byte, rules Rules) error {
-	if !utf8.Valid(data) {
-		return errNotUTF8
-	}
-	c := checker{json.NewDecoder(bytes.NewReader(data)), rules}
-	c.decoder.UseNumber()
-	if err := c.value(0); err != nil {
-		return err
-	}
-	return end(c.decoder)
+	_, err := Parse(data, rules)
+	return err
 }
 
-type checker struct {
-	decoder *json.Decoder
-	Rules
-}
-
-func (c checker) value(depth int) error {
-	token, err := c.decoder.Token()
-	if err != nil {
-		return errNotJSON
-	}
-	switch t := token.(type) {
-	case json.Delim:
-		if depth == c.Depth {
-			return fmt.Errorf("nested deeper than %d", c.Depth)
-		}
-		if t == '{' {
-			return c.object(depth + 1)
-		}
-		return c.array(depth + 1)
-	case string:
-		return c.text(t)
-	case nil:
-		if c.NoNull {
-			return errors.New("null says nothing")
-		}
-	}
-	return nil
-}
-
-func (c checker) object(depth int) error {
-	seen := map[string]bool{}
-	for c.decoder.More() {
-		name, err := readName(c.decoder)
-		if err != nil {
-			return err
-		}
-		if err := c.name(name, seen); err != nil {
-			return err
-		}
-		if err := c.value(depth); err != nil {
-			return err
-		}
-	}
-	return c.close()
-}
-
-// name judges a member's name and remembers it.
-func (c checker) name(name string, seen map[string]bool) error {
-	if c.Name != nil && !c.Name(name) {
+// name judges a member's name.
+func (r *Rules) name(name string) error {
+	if r.Name != nil && !r.Name(name) {
 		return fmt.Errorf("no member may be named %q", brief(name))
 	}
-	if err := c.text(name); err != nil {
-		return err
-	}
-	folded := strings.ToLower(strings.ToUpper(name)) // both ways: some letters fold in one alone
-	if seen[folded] {
-		return &Repeated{name}
-	}
-	seen[folded] = true
-	return c.count(len(seen))
+	return r.text(name)
 }
 
-func (c checker) array(depth int) error {
-	for n := 1; c.decoder.More(); n++ {
-		if err := c.count(n); err != nil {
-			return err
-		}
-		if err := c.value(depth); err != nil {
-			return err
-		}
-	}
-	return c.close()
-}
-
-// close reads the closing brace or bracket.
-func (c checker) close() error {
-	if _, err := c.decoder.Token(); err != nil {
-		return errNotJSON
+func (r *Rules) count(n int) error {
+	if n > r.Elements {
+		return fmt.Errorf("more than %d members or elements", r.Elements)
 	}
 	return nil
 }
 
-func (c checker) count(n int) error {
-	if n > c.Elements {
-		return fmt.Errorf("more than %d members or elements", c.Elements)
-	}
-	return nil
-}
-
-func (c checker) text(s string) error {
-	if len(s) > c.Text {
-		return fmt.Errorf("a text of more than %d bytes", c.Text)
+func (r *Rules) text(s string) error {
+	if len(s) > r.Text {
+		return fmt.Errorf("a text of more than %d bytes", r.Text)
 	}
 	if strings.ContainsRune(s, utf8.RuneError) {
 		return errors.New("a text holds a character that was not encoded")
 	}
 	return nil
+}
+
+// fewNames is how many names are compared with each other; more are looked up.
+const fewNames = 16
+
+// repeated reports whether name is the same as one of those before it, in either
+// case. Once there are many, seen holds them.
+func repeated(name string, before []Item, seen *map[string]bool) bool {
+	if len(before) <= fewNames {
+		return slices.ContainsFunc(before, func(i Item) bool { return sameFolded(i.Name, name) })
+	}
+	if *seen == nil {
+		*seen = make(map[string]bool, 2*len(before))
+		for i := range before {
+			(*seen)[folded(before[i].Name)] = true
+		}
+	}
+	key := folded(name)
+	twice := (*seen)[key]
+	(*seen)[key] = true
+	return twice
+}
+
+// folded folds both ways: some letters fold in one alone.
+func folded(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+
+func sameFolded(a, b string) bool {
+	if isASCII(a) && isASCII(b) {
+		return strings.EqualFold(a, b)
+	}
+	return folded(a) == folded(b)
 }

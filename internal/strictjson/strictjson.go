@@ -3,16 +3,15 @@
 // the same signed bytes can see different values; here a repeated member is an
 // error, and nothing may follow the value.
 //
-// [Members] takes one object apart and leaves its values as they are. [Check]
-// looks at a whole text, after which decoding it by any means gives the same.
+// [Members] takes one object apart and leaves its values as they are. [Parse] reads
+// a whole text by rules. [Check] looks at one, after which decoding it by any means
+// gives the same.
 package strictjson
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"unicode/utf8"
 )
@@ -30,14 +29,17 @@ func Members(data []byte, most int) ([]Member, error) {
 	if !utf8.Valid(data) {
 		return nil, errNotUTF8
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
+	s := &scanner{text: string(data)}
+	if !s.take('{') {
 		return nil, errors.New("not a JSON object")
 	}
 	var members []Member
 	seen := map[string]bool{}
-	for decoder.More() {
-		name, err := readName(decoder)
+	for !s.take('}') {
+		if len(members) > 0 && !s.take(',') {
+			return nil, errNotJSON
+		}
+		name, err := s.memberName()
 		if err != nil {
 			return nil, err
 		}
@@ -48,16 +50,14 @@ func Members(data []byte, most int) ([]Member, error) {
 			return nil, fmt.Errorf("an object with more than %d members", most)
 		}
 		seen[name] = true
-		m := Member{Name: name}
-		if err := decoder.Decode(&m.Value); err != nil {
+		s.peek()
+		start := s.at
+		if _, err := s.value(1); err != nil {
 			return nil, errNotJSON
 		}
-		members = append(members, m)
+		members = append(members, Member{name, json.RawMessage(s.text[start:s.at])})
 	}
-	if _, err := decoder.Token(); err != nil {
-		return nil, errNotJSON
-	}
-	return members, end(decoder)
+	return members, s.end()
 }
 
 // Get returns the value of a name, or nil.
@@ -78,24 +78,9 @@ func (r *Repeated) Error() string { return fmt.Sprintf("the member %q is there t
 var (
 	errNotUTF8 = errors.New("not UTF-8")
 	errNotJSON = errors.New("not JSON")
+	errNull    = errors.New("null says nothing")
+	errBehind  = errors.New("something stands behind the JSON value")
 )
-
-func readName(decoder *json.Decoder) (string, error) {
-	token, err := decoder.Token()
-	name, ok := token.(string)
-	if err != nil || !ok {
-		return "", errNotJSON
-	}
-	return name, nil
-}
-
-// end refuses anything behind the value that was read.
-func end(decoder *json.Decoder) error {
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something stands behind the JSON value")
-	}
-	return nil
-}
 
 // brief keeps foreign text in messages short.
 func brief(s string) string {

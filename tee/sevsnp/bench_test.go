@@ -3,15 +3,14 @@ package sevsnp_test
 import (
 	"crypto/ecdsa"
 	"crypto/sha512"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/quotary/quotary/evidence"
 	simulator "github.com/quotary/quotary/simulators/sevsnp"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/sevsnp"
+	"github.com/quotary/quotary/tee/teetest"
 )
 
 // BenchmarkVerify measures a report of a machine whose vendor publishes a current
@@ -58,30 +57,14 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// measure verifies in turns with what is unavoidable, and reports the ratio of the
-// fastest tenths: what else the machine does spoils the others.
+// measure verifies in turns with what is unavoidable.
 func measure(b *testing.B, unit string, unavoidable func(), verifier func() *sevsnp.Verifier, report *evidence.SNP, e *tee.Endorsements, p tee.Params) {
-	b.ReportAllocs()
-	var least, ours []time.Duration
-	for b.Loop() {
-		b.StopTimer()
-		began := time.Now()
-		unavoidable()
-		least = append(least, time.Since(began))
-		v := verifier()
-		b.StartTimer()
-		began = time.Now()
-		out := v.Verify(report, e, p)
-		ours = append(ours, time.Since(began))
-		if !out.Genuine() {
+	var v *sevsnp.Verifier
+	teetest.Ratio(b, unit, unavoidable, func() { v = verifier() }, func() {
+		if out := v.Verify(report, e, p); !out.Genuine() {
 			b.Fatalf("not genuine\n%s", lines(out.Checks))
 		}
-	}
-	fastest := func(times []time.Duration) float64 {
-		slices.Sort(times)
-		return float64(times[len(times)/10])
-	}
-	b.ReportMetric(fastest(ours)/fastest(least), unit)
+	})
 }
 
 // signature returns a function that checks the report's signature.

@@ -2,11 +2,12 @@ package tdx
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/quotary/quotary/internal/strictjson"
 )
 
 // fields reads typed values out of objects and keeps the first error, so that a
@@ -21,25 +22,34 @@ func (f *fields) fail(format string, args ...any) {
 }
 
 // value returns a member that must be there.
-func (f *fields) value(o object, key string) any {
-	v, ok := o[key]
-	if !ok {
-		f.fail("%q is missing", key)
+func (f *fields) value(o object, key string) *strictjson.Value {
+	if v := member(o, key); v != nil {
+		return v
 	}
-	return v
+	f.fail("%q is missing", key)
+	return &strictjson.Value{}
+}
+
+// member returns a member, or nil.
+func member(o object, key string) *strictjson.Value {
+	if o == nil {
+		return nil
+	}
+	return o.Get(key)
 }
 
 func (f *fields) text(o object, key string) string {
-	s, ok := f.value(o, key).(string)
-	if !ok {
+	v := f.value(o, key)
+	if v.Kind != strictjson.Text {
 		f.fail("%q is no text", key)
+		return ""
 	}
-	return s
+	return v.Text
 }
 
 // optional returns a text, which is empty where there is none.
 func (f *fields) optional(o object, key string) string {
-	if _, ok := o[key]; !ok {
+	if member(o, key) == nil {
 		return ""
 	}
 	return f.text(o, key)
@@ -64,9 +74,9 @@ func (f *fields) hex(o object, key string, size int) []byte {
 
 // uint returns a plain decimal number of at most most.
 func (f *fields) uint(o object, key string, most uint64) uint64 {
-	number, _ := f.value(o, key).(json.Number)
-	n, err := strconv.ParseUint(string(number), 10, 64)
-	if err != nil || n > most {
+	v := f.value(o, key)
+	n, err := strconv.ParseUint(v.Text, 10, 64)
+	if v.Kind != strictjson.Number || err != nil || n > most {
 		f.fail("%q is no number from 0 to %d", key, most)
 		return 0
 	}
@@ -85,48 +95,53 @@ func (f *fields) time(o object, key string) time.Time {
 }
 
 func (f *fields) object(o object, key string) object {
-	inner, ok := f.value(o, key).(object)
-	if !ok {
+	v := f.value(o, key)
+	if v.Kind != strictjson.Object {
 		f.fail("%q is no object", key)
+		return nil
 	}
-	return inner
+	return v
+}
+
+// list returns at most most values of one kind.
+func (f *fields) list(o object, key string, most int, kind strictjson.Kind) []strictjson.Item {
+	v := f.value(o, key)
+	if v.Kind != strictjson.Array || len(v.Items) > most {
+		f.fail("%q is no list of at most %d", key, most)
+		return nil
+	}
+	for i := range v.Items {
+		if v.Items[i].Kind != kind {
+			f.fail("%q holds something that does not belong there", key)
+			return nil
+		}
+	}
+	return v.Items
 }
 
 // objects returns a list of at most most objects. An absent list is empty if
 // optional.
 func (f *fields) objects(o object, key string, most int, optional bool) []object {
-	if _, ok := o[key]; !ok && optional {
+	if optional && member(o, key) == nil {
 		return nil
 	}
-	list, ok := f.value(o, key).([]any)
-	if !ok || len(list) > most {
-		f.fail("%q is no list of at most %d objects", key, most)
-		return nil
-	}
+	list := f.list(o, key, most, strictjson.Object)
 	out := make([]object, len(list))
-	for i, v := range list {
-		if out[i], ok = v.(object); !ok {
-			f.fail("%q holds something other than objects", key)
-		}
+	for i := range list {
+		out[i] = &list[i].Value
 	}
 	return out
 }
 
 // texts returns an optional list of texts.
 func (f *fields) texts(o object, key string, most int) []string {
-	if _, ok := o[key]; !ok {
+	if member(o, key) == nil {
 		return nil
 	}
-	list, ok := o[key].([]any)
-	if !ok || len(list) > most {
-		f.fail("%q is no list of at most %d texts", key, most)
-		return nil
-	}
+	list := f.list(o, key, most, strictjson.Text)
 	out := make([]string, len(list))
-	for i, v := range list {
-		if out[i], ok = v.(string); !ok {
-			f.fail("%q holds something other than texts", key)
-		}
+	for i := range list {
+		out[i] = list[i].Text
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package tdx
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +8,8 @@ import (
 	"github.com/quotary/quotary/internal/strictjson"
 )
 
-// object is a JSON object; values are object, []any, json.Number, string, bool or nil.
-type object = map[string]any
+// object is a JSON object, or nil behind an error.
+type object = *strictjson.Value
 
 // splitSigned takes a document apart: an object with exactly two members, inner
 // and "signature". It returns the exact bytes of the inner value, over which the
@@ -34,17 +33,14 @@ func splitSigned(raw []byte, inner string) (body []byte, signature string, err e
 	return body, signature, nil
 }
 
-// parseObject decodes one strict JSON object, into a map: decoding into a
-// struct would fold the case of its members.
+// parseObject reads one strict JSON object.
 func parseObject(data []byte) (object, error) {
-	if err := strictjson.Check(data, strictjson.Rules{Depth: maxDepth, Elements: maxElements, Text: maxText}); err != nil {
+	o, err := strictjson.Parse(data, strictjson.Rules{Depth: maxDepth, Elements: maxElements, Text: maxText})
+	if err != nil {
 		return nil, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	var o object
-	if err := decoder.Decode(&o); err != nil || o == nil {
+	if o.Kind != strictjson.Object {
 		return nil, errors.New("not a JSON object")
 	}
-	return o, nil
+	return &o, nil
 }

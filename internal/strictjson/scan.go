@@ -1,0 +1,118 @@
+package strictjson
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode/utf8"
+)
+
+// scanner reads a text of JSON (RFC 8259) front to back.
+type scanner struct {
+	text  string
+	at    int
+	rules *Rules // nil: form alone counts, and nothing is kept
+	stack []Item // of the objects and arrays that are open
+}
+
+// peek returns the next byte behind white space, or 0 at the end.
+func (s *scanner) peek() byte {
+	for ; s.at < len(s.text); s.at++ {
+		switch s.text[s.at] {
+		case ' ', '\t', '\n', '\r':
+		default:
+			return s.text[s.at]
+		}
+	}
+	return 0
+}
+
+// take reads one byte behind white space if it is the next.
+func (s *scanner) take(c byte) bool {
+	if s.peek() != c || s.at == len(s.text) {
+		return false
+	}
+	s.at++
+	return true
+}
+
+// word reads a literal name.
+func (s *scanner) word(w string) bool {
+	if !strings.HasPrefix(s.text[s.at:], w) {
+		return false
+	}
+	s.at += len(w)
+	return true
+}
+
+// number reads a number and returns it as it is written.
+func (s *scanner) number() (string, bool) {
+	start := s.at
+	s.sign("-")
+	ok := s.word("0") || s.digits()
+	if ok && s.word(".") {
+		ok = s.digits()
+	}
+	if ok && s.sign("eE") {
+		s.sign("+-")
+		ok = s.digits()
+	}
+	return s.text[start:s.at], ok
+}
+
+// sign reads one of the characters in set, if the next is one.
+func (s *scanner) sign(set string) bool {
+	if s.at == len(s.text) || strings.IndexByte(set, s.text[s.at]) < 0 {
+		return false
+	}
+	s.at++
+	return true
+}
+
+// digits reads at least one digit.
+func (s *scanner) digits() bool {
+	start := s.at
+	for s.at < len(s.text) && s.text[s.at] >= '0' && s.text[s.at] <= '9' {
+		s.at++
+	}
+	return s.at > start
+}
+
+// quoted reads a text. Without escapes it is a part of the input; else the
+// standard library decodes it.
+func (s *scanner) quoted() (string, error) {
+	start := s.at
+	escaped := false
+	for s.at++; s.at < len(s.text); s.at++ {
+		switch c := s.text[s.at]; {
+		case c == '"':
+			s.at++
+			return unescaped(s.text[start:s.at], escaped)
+		case c == '\\':
+			escaped = true
+			s.at++
+		case c < ' ':
+			return "", errNotJSON
+		}
+	}
+	return "", errNotJSON
+}
+
+func unescaped(literal string, escaped bool) (out string, err error) {
+	if !escaped {
+		return literal[1 : len(literal)-1], nil
+	}
+	if json.Unmarshal([]byte(literal), &out) != nil {
+		return "", errNotJSON
+	}
+	return out, nil
+}
+
+// isASCII reports whether s has ASCII characters only.
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
