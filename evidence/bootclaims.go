@@ -34,6 +34,9 @@ type BootClaims struct {
 	Mok *MokClaims `json:"mok,omitempty"`
 	// GRUBCommands are the commands that GRUB ran, in order.
 	GRUBCommands []string `json:"grub_commands,omitempty"`
+	// UnsettledGRUBCommands were measured too, but their register also holds what
+	// could be others. A rule that uses them must account for everything in the register.
+	UnsettledGRUBCommands []string `json:"unsettled_grub_commands,omitempty"`
 	// CommandLines are the kernel command lines that a boot loader passed on, in order.
 	CommandLines []CommandLine `json:"command_lines,omitempty"`
 	// UnsettledCommandLines were measured too, but their register also holds what
@@ -187,7 +190,7 @@ func (b *BootClaims) clone() *BootClaims {
 	if c.Mok = clonePointer(c.Mok); c.Mok != nil {
 		cloneAll(&c.Mok.List, &c.Mok.ListX, &c.Mok.Trusted)
 	}
-	c.GRUBCommands = slices.Clone(c.GRUBCommands)
+	c.GRUBCommands, c.UnsettledGRUBCommands = slices.Clone(c.GRUBCommands), slices.Clone(c.UnsettledGRUBCommands)
 	c.CommandLines, c.UnsettledCommandLines = slices.Clone(c.CommandLines), slices.Clone(c.UnsettledCommandLines)
 	cloneAll(&c.LoadOptions, &c.Initrd)
 	if c.UKI = clonePointer(c.UKI); c.UKI != nil {
