@@ -258,7 +258,7 @@ func TestAttack_D09_Throttled(t *testing.T) {
 		s.requests()
 		began := time.Now()
 		for n := range 1000 {
-			h.refused(evidence.CodeEndorsementUnreachable, keyName(fmt.Sprintf("A/x%d", n)))
+			h.refused(evidence.CodeEndorsementThrottled, keyName(fmt.Sprintf("A/x%d", n)))
 			h.fetched(issuerA, crl)
 		}
 		if n := s.requests(); n != 0 || time.Since(began) != 0 {

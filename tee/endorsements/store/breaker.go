@@ -30,6 +30,7 @@ type breaker struct {
 	mu       sync.Mutex
 	failures int // in a row
 	isOpen   bool
+	wanted   bool      // the vendor asked for the pause
 	until    time.Time // while open
 	probing  bool      // the one request is under way
 }
@@ -46,6 +47,13 @@ func (b *breaker) isClosed() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !b.isOpen
+}
+
+// isWanted reports whether it is open because the vendor asked for a pause.
+func (b *breaker) isWanted() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.isOpen && b.wanted
 }
 
 func (b *breaker) pauseLocked(now time.Time) time.Duration {
@@ -94,7 +102,7 @@ func (b *breaker) fail(now time.Time, pause time.Duration, asked bool) {
 		pause = b.backoff.after(b.failures)
 	}
 	if until := now.Add(pause); !b.isOpen || again || until.After(b.until) {
-		b.isOpen, b.until = true, until
+		b.isOpen, b.wanted, b.until = true, asked, until
 	}
 }
 

@@ -86,7 +86,8 @@ func (d *directory) news(most int, mostBytes int64) ([]file, error) {
 			continue
 		}
 		if mostBytes -= int64(len(f.content)); len(files) == most || mostBytes < 0 {
-			return files, fmt.Errorf("more files, or larger ones, than the store may hold twice; raise its bounds or clear the directory")
+			d.setAside(file{name: "."}, "there are more files, or larger ones, than the store may hold twice; not all were read")
+			return files, nil
 		}
 		files = append(files, f)
 	}

@@ -97,14 +97,10 @@ func (s *Store) launchOne(name tee.EndorsementName, earlier []*flight, refresh b
 	if f := s.flights[name]; f != nil {
 		return pending{flight: f}
 	}
-	if again, err := s.refuses(t); err != nil {
-		return pending{err: err, again: again}
+	f, again, err := s.start(t, earlier, refresh)
+	if err != nil {
+		t.vendor.count(func(served *served) { served.refused[evidence.CodeOf(err)]++ })
 	}
-	l := &t.vendor.demand
-	if refresh || s.isBaseline(name) {
-		l = &t.vendor.upkeep
-	}
-	f, again, err := s.start(t, l, earlier)
 	return pending{f, err, again}
 }
 
@@ -147,8 +143,11 @@ func (s *Store) refuses(t target) (again time.Duration, err error) {
 }
 
 // unavailable is the error of a vendor that is not asked at the moment.
-func (v *vendor) unavailable(name tee.EndorsementName) error {
-	return evidence.Errorf(evidence.CodeEndorsementUnreachable, brief(name), "%s is down or wants a pause; it is asked again when that is over", v.name)
+func (v *vendor) unavailable(name tee.EndorsementName) *evidence.Error {
+	if v.breaker.isWanted() {
+		return evidence.Errorf(evidence.CodeEndorsementThrottled, brief(name), "%s wanted a pause, which is not over", v.name)
+	}
+	return evidence.Errorf(evidence.CodeEndorsementUnreachable, brief(name), "%s is down; it is asked again from time to time", v.name)
 }
 
 // isBaseline reports whether every verification may draw on a name.

@@ -21,13 +21,19 @@ type flight struct {
 	failure failure // set before done is closed; its err is nil if the name is available
 }
 
-// start begins a flight in a lane. The caller holds s.mu.
-func (s *Store) start(t target, l *lane, earlier []*flight) (*flight, time.Duration, error) {
-	now := time.Now()
-	if l.waiting >= maxWaiting {
-		again := time.Duration(maxWaiting) * defaultRequestEvery / 2
-		return nil, again, evidence.Errorf(evidence.CodeEndorsementBusy, brief(t.name), "%d fetches from %s are under way", l.waiting, t.vendor.name)
+// start begins a flight, or says why not and when to come back. The caller holds s.mu.
+func (s *Store) start(t target, earlier []*flight, refresh bool) (*flight, time.Duration, error) {
+	if again, err := s.refuses(t); err != nil {
+		return nil, again, err
 	}
+	l := &t.vendor.demand
+	if refresh || s.isBaseline(t.name) {
+		l = &t.vendor.upkeep
+	}
+	if l.waiting >= maxWaiting {
+		return nil, busyFor, evidence.Errorf(evidence.CodeEndorsementBusy, brief(t.name), "%d fetches from %s are under way", l.waiting, t.vendor.name)
+	}
+	now := time.Now()
 	wait, ok := l.turn(now)
 	if !ok {
 		return nil, wait, evidence.Errorf(evidence.CodeEndorsementThrottled, brief(t.name), "%s was asked too often lately, by the store's own limit", t.vendor.name)
@@ -45,10 +51,13 @@ func (s *Store) fly(f *flight, l *lane) {
 	defer cancel()
 	refused, err := s.bring(ctx, f)
 	s.mu.Lock()
-	if err != nil {
-		f.failure = s.remember(f.target, err, refused)
-	} else {
+	switch {
+	case err == nil:
 		s.forgive(f.name)
+	case s.background.Err() != nil:
+		f.failure.err = errClosed()
+	default:
+		f.failure = s.remember(f.target, err, refused)
 	}
 	if err == nil || refused != nil && refused.absent {
 		delete(s.wanted, f.name)
@@ -96,9 +105,7 @@ func (f *flight) download(ctx context.Context) (*tee.Endorsements, *refusal) {
 		return nil, v.refuse(f.target, evidence.CodeEndorsementBusy, "too much to do: %w", ctx.Err())
 	}
 	if v.breaker.enter(time.Now()) > 0 {
-		r := v.refuse(f.target, evidence.CodeEndorsementUnreachable, "it is down or wants a pause; it is asked again when that is over")
-		r.wide = true
-		return nil, r
+		return nil, &refusal{err: v.unavailable(f.name), wide: true}
 	}
 	v.count(func(s *served) { s.requests++ })
 	found, refused := v.get(ctx, f.target)

@@ -44,6 +44,8 @@ const (
 	// maxWaiting bounds fetches from one vendor, running or waiting for their turn;
 	// beyond it a caller is told to come back: waiting would be longer than patience.
 	maxWaiting = 64
+	// busyFor is when to come back then: half of them are done.
+	busyFor = maxWaiting / 2 * defaultRequestEvery
 	// maxNames bounds one call of Fetch: verifying one bundle draws on some ten.
 	maxNames = 64
 	// maxTokenWait bounds how long a fetch waits for its turn; what would wait

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -198,7 +199,7 @@ func TestCorruptState(t *testing.T) {
 					t.Errorf("%+v", report)
 				}
 				stop := h.run()
-				time.Sleep(2 * day)
+				time.Sleep(25 * time.Hour)
 				stop()
 				if d := h.Directory(); d.Err != nil || len(d.Unusable) != 0 {
 					t.Errorf("%+v", d)
@@ -425,5 +426,28 @@ func TestFilesOfTheOperator(t *testing.T) {
 		h.Close()
 		h = open(t, s, func(c *store.Config) { c.Dir, c.Offline = dir, true })
 		h.serves(issuer.Raw, key.Raw, s.list5().Raw)
+	})
+}
+
+// A directory with more than the store may hold, or with something that the code of
+// a technology does not bear, does not keep the store from opening.
+func TestAttack_D08_CrowdedDirectory(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service) {
+		dir := t.TempDir()
+		for n := range 40 {
+			write(t, dir, fmt.Sprintf("%02d", n), s.keyOf(fmt.Sprintf("A/%02d", n), epoch).Raw)
+		}
+		write(t, dir, "00-issuer", pemOf(s.issuer("A", epoch.AddDate(-1, 0, 0))))
+		h := open(t, s, func(c *store.Config) { c.Dir, c.Offline, c.MaxEntries = dir, true, 10 })
+		if c, d := h.Counters(), h.Directory(); c.Entries != 10 || len(d.Unusable) == 0 || d.Unusable[0].Name != "." {
+			t.Errorf("%+v, %+v", c, d)
+		}
+		h.Close()
+		h = open(t, s, func(c *store.Config) {
+			c.Dir, c.Offline, c.Vendors[0].Endorser = dir, true, endorser{panics: true}
+		})
+		if h.serves(); len(h.Directory().Unusable) == 0 {
+			t.Error("nothing is reported")
+		}
 	})
 }

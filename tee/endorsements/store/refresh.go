@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quotary/quotary/tee"
@@ -32,17 +33,23 @@ func (s *Store) Want(names ...tee.EndorsementName) {
 }
 
 // Run fetches the baseline and what is wanted, and renews ahead of its end what
-// is held, until ctx ends or the store is closed. Each vendor has a goroutine of its own, which asks for
-// one name after the other.
+// is held, until ctx ends or the store is closed. Each vendor is asked for one name
+// after the other.
 func (s *Store) Run(ctx context.Context) {
 	for ctx.Err() == nil && s.background.Err() == nil {
 		s.maintain()
+		var more atomic.Bool
 		var vendors sync.WaitGroup
 		for _, v := range s.vendors {
-			vendors.Go(func() { s.refresh(ctx, v) })
+			vendors.Go(func() {
+				if s.refresh(ctx, v) {
+					more.Store(true)
+				}
+			})
 		}
-		vendors.Wait()
-		s.pause(ctx)
+		if vendors.Wait(); !more.Load() {
+			s.pause(ctx)
+		}
 	}
 }
 
@@ -77,69 +84,78 @@ func (s *Store) maintain() {
 	s.persist(true)
 }
 
-// refresh fetches what is due from one vendor, until it does not answer.
-func (s *Store) refresh(ctx context.Context, v *vendor) {
+// refresh fetches what is due from one vendor, until it does not answer. If that
+// takes longer than a tick there is more to do: something else may be due by then.
+func (s *Store) refresh(ctx context.Context, v *vendor) (more bool) {
+	began := time.Now()
 	for _, name := range s.due(v) {
 		if ctx.Err() != nil || !v.isAvailable() {
-			return
+			return false
+		}
+		if time.Since(began) > tick {
+			return true
 		}
 		s.launchOne(name, nil, true).wait(ctx)
 	}
+	return false
 }
 
-// due lists the names that it is time to fetch from a vendor, issuers first.
+// due lists the names that it is time to fetch from a vendor: what is missing of
+// the baseline, then what is to be renewed, then what is wanted.
 func (s *Store) due(v *vendor) []tee.EndorsementName {
 	if s.config.Offline {
 		return nil
 	}
-	now := time.Now()
-	var names []tee.EndorsementName
-	for _, name := range s.absent(v) {
-		if f, failed := s.failed(name); !failed || f.wait(now) == 0 {
-			names = append(names, name)
-		}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var renewals []*entry
+	names := slices.Concat(s.absent(v, s.Baseline()), s.renewals(v), s.absent(v, s.wishes()))
+	now := time.Now()
+	return slices.DeleteFunc(names, func(name tee.EndorsementName) bool {
+		f, failed := s.recall(name)
+		return failed && f.wait(now) > 0
+	})
+}
+
+// renewals lists the names that it is time to look for a newer issue of, those
+// looked at longest ago first. The caller holds s.mu.
+func (s *Store) renewals(v *vendor) []tee.EndorsementName {
+	now := time.Now()
+	var due []*entry
 	for _, e := range s.table.byDigest {
-		if at, ever := s.nextLook(e); ever && !at.After(now) {
-			renewals = append(renewals, e)
+		if at, ever := s.nextLook(e); ever && !at.After(now) && s.isOf(v, e.source) {
+			due = append(due, e)
 		}
 	}
-	slices.SortFunc(renewals, func(a, b *entry) int {
+	slices.SortFunc(due, func(a, b *entry) int {
 		return cmp.Or(a.checked.Compare(b.checked), cmp.Compare(a.source.String(), b.source.String()))
 	})
-	for _, e := range renewals {
-		if t, err := s.locate(e.source); err == nil && t.vendor == v {
-			names = append(names, e.source)
-		}
+	names := make([]tee.EndorsementName, 0, len(due))
+	for _, e := range due {
+		names = append(names, e.source)
 	}
 	return names
 }
 
-// absent lists the names that a vendor should give and that are not held.
-func (s *Store) absent(v *vendor) []tee.EndorsementName {
-	names := s.Baseline()
-	s.mu.Lock()
-	wanted := slices.Collect(maps.Keys(s.wanted))
-	s.mu.Unlock()
-	slices.SortFunc(wanted, func(a, b tee.EndorsementName) int { return cmp.Compare(a.String(), b.String()) })
-	for _, name := range wanted {
+// wishes lists the wanted names that are not of the baseline. The caller holds s.mu.
+func (s *Store) wishes() []tee.EndorsementName {
+	var names []tee.EndorsementName
+	for name := range s.wanted {
 		if !s.isBaseline(name) {
 			names = append(names, name)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.DeleteFunc(names, func(name tee.EndorsementName) bool {
-		t, err := s.locate(name)
-		return err != nil || t.vendor != v || s.holds(name)
-	})
+	slices.SortFunc(names, func(a, b tee.EndorsementName) int { return cmp.Compare(a.String(), b.String()) })
+	return names
 }
 
-func (s *Store) failed(name tee.EndorsementName) (failure, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.recall(name)
+// absent returns those of names that a vendor should give and that are not held.
+// The caller holds s.mu.
+func (s *Store) absent(v *vendor, names []tee.EndorsementName) []tee.EndorsementName {
+	return slices.DeleteFunc(names, func(name tee.EndorsementName) bool { return s.holds(name) || !s.isOf(v, name) })
+}
+
+// isOf reports whether a vendor is who hands a name out.
+func (s *Store) isOf(v *vendor, name tee.EndorsementName) bool {
+	t, err := s.locate(name)
+	return err == nil && t.vendor == v
 }

@@ -47,6 +47,32 @@ func TestRunFetchesBaselineAndWanted(t *testing.T) {
 	})
 }
 
+// However much is wanted, lists are renewed in time.
+func TestRunWithManyWishes(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service) {
+		h := open(t, s)
+		stop := h.run()
+		defer stop()
+		time.Sleep(time.Second)
+		var wishes []tee.EndorsementName
+		for n := range 3000 {
+			name := keyName(fmt.Sprintf("A/%05d", n))
+			wishes = append(wishes, name)
+			s.answer(name, status(500)) // which keeps them wanted
+		}
+		h.Want(wishes...)
+		s.offer(crl, s.list(6, epoch, epoch.AddDate(1, 0, 0), 1000).Raw)
+		time.Sleep(23 * time.Hour)
+		if got := h.Endorsements().RevocationLists(); len(got) != 1 || got[0].Number.Int64() != 6 {
+			t.Error("not renewed")
+		}
+		time.Sleep(time.Hour)
+		if n := s.requests(); n > 24*3600+100 {
+			t.Errorf("%d requests in a day", n)
+		}
+	})
+}
+
 // A list that lives for a year is looked at every day; certificates, not before
 // their end comes near.
 func TestRunRenewsDaily(t *testing.T) {

@@ -58,7 +58,7 @@ func (s *Store) reload() ([]outcome, error) {
 	for _, f := range files {
 		r.parse(f)
 	}
-	return r.admit()
+	return r.admit(), nil
 }
 
 // reading is one look at what is new in the directory.
@@ -69,6 +69,7 @@ type reading struct {
 	heap      *tee.Endorsements
 	files     []parsed
 	places    map[string]parsed // the same, by name
+	fault     error             // of an endorser
 }
 
 // parsed is a file that was recognised.
@@ -105,16 +106,15 @@ func merge(to, from *tee.Endorsements) {
 }
 
 // admit takes in what is authentic of all files, and decides what is to become of each.
-func (r *reading) admit() ([]outcome, error) {
+func (r *reading) admit() (outcomes []outcome) {
 	if r.heap.Len() == 0 {
-		return nil, nil
+		return nil
 	}
-	var outcomes []outcome
 	fates := map[digest]fate{}
 	for _, v := range r.vendors {
 		admitted, err := r.Store.admit(v, r.heap)
 		if err != nil {
-			return outcomes, errDirectory(r.directory, err)
+			r.fault = err
 		}
 		taken := r.take(admitted, func(at int, o outcome) { r.restore(admitted[at], o) })
 		for i, o := range taken {
@@ -129,7 +129,7 @@ func (r *reading) admit() ([]outcome, error) {
 	for _, p := range r.files {
 		r.judge(p, fates)
 	}
-	return outcomes, nil
+	return outcomes
 }
 
 // fate is what became of an authentic endorsement in a file.
@@ -142,6 +142,9 @@ type fate struct {
 // put there is removed at the next occasion. The caller holds s.mu.
 func (r *reading) judge(p parsed, fates map[digest]fate) {
 	why := "nothing in it is authentic, or it is dated after " + stamp(r.now()) + ", which is now by this machine's clock"
+	if r.fault != nil {
+		why = r.fault.Error()
+	}
 	for _, id := range p.contents {
 		if r.table.byDigest[id] != nil {
 			r.directory.good[p.name] = p.contents

@@ -50,17 +50,12 @@ func (s *Store) Status() []Status {
 	for _, e := range s.table.byDigest {
 		all = append(all, s.describe(e)...)
 	}
-	s.mu.Unlock()
 	for _, v := range s.vendors {
-		for _, name := range s.absent(v) {
-			status := Status{Name: name, Vendor: v.name, State: StateMissing}
-			if f, failed := s.failed(name); failed {
-				status.Error, status.Failed = f.err, f.since
-				status.Next = s.now().Add(f.wait(time.Now()))
-			}
-			all = append(all, status)
+		for _, name := range s.absent(v, slices.Concat(s.Baseline(), s.wishes())) {
+			all = append(all, s.describeAbsent(v, name))
 		}
 	}
+	s.mu.Unlock()
 	slices.SortFunc(all, func(a, b Status) int {
 		return cmp.Or(cmp.Compare(a.Vendor, b.Vendor), cmp.Compare(a.Name.Type, b.Name.Type), cmp.Compare(a.Name.ID, b.Name.ID), b.Issued.Compare(a.Issued))
 	})
@@ -92,4 +87,14 @@ func (s *Store) describe(e *entry) []Status {
 		all = append(all, status)
 	}
 	return all
+}
+
+// describeAbsent returns the status of a name that is not held. The caller holds s.mu.
+func (s *Store) describeAbsent(v *vendor, name tee.EndorsementName) Status {
+	status := Status{Name: name, Vendor: v.name, State: StateMissing}
+	if f, failed := s.recall(name); failed {
+		status.Error, status.Failed = f.err, f.since
+		status.Next = s.now().Add(f.wait(time.Now()))
+	}
+	return status
 }
