@@ -101,7 +101,7 @@ func (e *extraction) facts() {
 	for _, n := range e.Reproduced {
 		e.byRegister[n] = make([]fact, 0, events[n])
 	}
-	c := classifier{e.replay.Bank, newConstants(e.replay.Bank)}
+	c := classifier{e.replay.Bank, constantsOf[e.replay.Bank]}
 	for i := range e.log.Events {
 		event := &e.log.Events[i]
 		facts, wanted := e.byRegister[event.Register]
@@ -192,6 +192,13 @@ func (e *extraction) at(pcr int) int {
 	return -1
 }
 
+// accounted reports whether nothing can be hidden in a register: its events are
+// known and of these kinds, or there are none.
+func (e *extraction) accounted(register int, kinds ...kind) bool {
+	facts, known := e.byRegister[register]
+	return known && closed(facts, kinds...) || slices.Contains(e.Untouched, register)
+}
+
 // closed reports whether all of facts are of these kinds.
 func closed(facts []fact, kinds ...kind) bool {
 	return !slices.ContainsFunc(facts, func(f fact) bool { return !slices.Contains(kinds, f.kind) })
@@ -223,8 +230,10 @@ func (e *extraction) measurements() {
 	}
 }
 
-// applications claims the events of applications, from registers that hold nothing else.
+// applications claims the events of applications, from registers that hold nothing
+// else: all of them, or none.
 func (e *extraction) applications() {
+	var found []evidence.ApplicationEvent
 	for _, n := range e.Reproduced {
 		facts := e.byRegister[n]
 		if !slices.ContainsFunc(facts, func(f fact) bool { return f.kind == application }) {
@@ -232,12 +241,13 @@ func (e *extraction) applications() {
 		}
 		if !closed(facts, application) {
 			e.doubt(evidence.CodeEventLogApplication, "events of applications alone", fmt.Sprintf("others too in register %d", n))
-			continue
+			return
 		}
 		for _, f := range facts {
-			e.claims.Events = append(e.claims.Events, evidence.ApplicationEvent{
+			found = append(found, evidence.ApplicationEvent{
 				Register: uint32(n), Ordinal: uint32(f.ordinal), Name: f.text, Payload: bytes.Clone(f.payload),
 			})
 		}
 	}
+	e.claims.Events = found
 }

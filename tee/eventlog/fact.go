@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -59,17 +60,29 @@ var (
 // gptSignature begins the header of a partition table (UEFI 2.10, 5.3.2).
 var gptSignature = []byte("EFI PART")
 
-// constants are the digests of separators and actions. An event with one of
-// them is that, whatever its type says.
+// sectionNames are the sections of a unified kernel image that are measured (UAPI.5).
+var sectionNames = []string{
+	".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".dtbauto", ".hwids",
+	".uname", ".sbat", ".pcrpkey", ".profile", ".efifw",
+}
+
+// constants are the digests of separators, actions and names of sections. An event
+// with one of them is that, whatever its type says.
 type constants struct {
 	zeros, ones, fault digest
-	actions            [6]digest
+	texts              []digest
 }
+
+// constantsOf are the constants of the banks that claims are drawn from.
+var constantsOf = map[Algorithm]*constants{SHA256: newConstants(SHA256), SHA384: newConstants(SHA384), SHA512: newConstants(SHA512)}
 
 func newConstants(bank Algorithm) *constants {
 	k := &constants{zeros: bank.sum(separatorZeros), ones: bank.sum(separatorOnes), fault: bank.sum(separatorFault)}
-	for i, text := range []string{actionCalling, actionReturning, actionExit, actionExited, actionStayed, actionDebug} {
-		k.actions[i] = bank.sum([]byte(text))
+	for _, text := range []string{actionCalling, actionReturning, actionExit, actionExited, actionStayed, actionDebug} {
+		k.texts = append(k.texts, bank.sum([]byte(text)))
+	}
+	for _, name := range sectionNames {
+		k.texts = append(k.texts, bank.sum(append([]byte(name), 0)))
 	}
 	return k
 }
@@ -77,8 +90,8 @@ func newConstants(bank Algorithm) *constants {
 // has reports whether a digest is one of the constants.
 func (k *constants) has(digest []byte) bool {
 	found := k.zeros.equals(digest) || k.ones.equals(digest) || k.fault.equals(digest)
-	for i := range k.actions {
-		found = found || k.actions[i].equals(digest)
+	for i := range k.texts {
+		found = found || k.texts[i].equals(digest)
 	}
 	return found
 }
@@ -101,9 +114,11 @@ func (c classifier) covers(f *fact, data []byte) bool {
 
 // classify sets what is known of an event.
 func (c classifier) classify(f *fact) {
-	c.byType(f, c.covers(f, f.Data))
+	if !c.byContent(f) {
+		c.byType(f, c.covers(f, f.Data))
+	}
 	switch f.kind {
-	case separator, separatorError, action:
+	case separator, separatorError, action, sectionName:
 		return
 	case variableValue: // a boot order of the options 1 and 0 reads as the separator of an error
 		if c.fault.equals(f.digest) {
@@ -113,6 +128,19 @@ func (c classifier) classify(f *fact) {
 	if c.has(f.digest) {
 		f.kind = refuted
 	}
+}
+
+// byContent applies the rules that need not know whether the digest covers the
+// whole of the data. It is false if none holds.
+func (c classifier) byContent(f *fact) bool {
+	switch f.Type {
+	case EFIApplication, EFIBootDriver, EFIRuntimeDriver:
+		f.kind = image
+		return true
+	case IPL:
+		return c.grub(f)
+	}
+	return false
 }
 
 // byType applies the rule for the event's type; whole says that the digest
@@ -126,7 +154,7 @@ func (c classifier) byType(f *fact, whole bool) {
 		c.separator(f, whole)
 	case EFIAction:
 		f.kind = refuted
-		if text := string(f.Data); whole && isLine(text) {
+		if text := string(f.Data); whole && isLine(text) { // no image is text: the offset of its header would be too large
 			f.kind, f.text = action, text
 		}
 	case EFIGPT:
@@ -135,14 +163,12 @@ func (c classifier) byType(f *fact, whole bool) {
 		}
 	case EFIVariableConfig, EFIVariableAuthority, EFIVariableBoot, EFIVariableBoot2:
 		c.variable(f, whole)
-	case EFIApplication, EFIBootDriver, EFIRuntimeDriver:
-		f.kind = image
 	case IPL:
 		c.ipl(f, whole)
 	case EventTag, RuntimeEvent:
 		c.application(f, whole)
 	case SCRTMVersion:
-		if text, ok := decodeUTF16(trimNulls(f.Data)); ok && whole && isLine(text) {
+		if text, ok := decodeVersion(f.Data); whole && ok {
 			f.kind, f.text = firmwareVersion, text
 		}
 	}
@@ -176,21 +202,25 @@ func (c classifier) variable(f *fact, whole bool) {
 // measured, so that they decide nothing.
 var grubPrefixes = []string{"grub_cmd: ", "kernel_cmdline: ", "module_cmdline: "}
 
-// ipl applies the rules of boot loaders for EV_IPL.
-func (c classifier) ipl(f *fact, whole bool) {
-	text := string(trimNulls(f.Data))
+// grub applies the rule of GRUB: the digest covers the text behind the prefix.
+func (c classifier) grub(f *fact) bool {
+	data := trimNulls(f.Data)
 	for _, prefix := range grubPrefixes {
-		if rest, ok := strings.CutPrefix(text, prefix); ok && isText(rest) && c.covers(f, []byte(rest)) {
-			f.kind, f.text = grubText, rest
-			return
+		text, ok := bytes.CutPrefix(data, []byte(prefix))
+		if ok && isText(string(text)) && c.covers(f, text) {
+			f.kind, f.text = grubText, string(text)
+			return true
 		}
 	}
-	if whole {
-		for _, known := range phases {
-			if text == known && len(f.Data) == len(known) {
-				f.kind, f.text = phase, known
-			}
-		}
+	return false
+}
+
+// ipl applies the rules of the other boot loaders for EV_IPL.
+func (c classifier) ipl(f *fact, whole bool) {
+	text := string(trimNulls(f.Data))
+	if whole && len(text) == len(f.Data) && slices.Contains(phases, text) {
+		f.kind, f.text = phase, text
+		return
 	}
 	wide, ok := decodeUTF16(trimWideNulls(f.Data))
 	if !ok || wide == "" || !isLine(wide) {
@@ -248,6 +278,19 @@ func (f *fact) label() string {
 		data = tagged.sized(uint64(tagged.u32()))
 	}
 	return string(trimNulls(data))
+}
+
+// decodeVersion reads a firmware's version: a text in UTF-16 with its null, or a
+// GUID (PFP, 10.4.1).
+func decodeVersion(data []byte) (string, bool) {
+	if text, ended := bytes.CutSuffix(data, []byte{0, 0}); ended {
+		version, ok := decodeUTF16(text)
+		return version, ok && isLine(version)
+	}
+	if len(data) != len(guid{}) {
+		return "", false
+	}
+	return guid(data).String(), true
 }
 
 func trimNulls(b []byte) []byte { return bytes.TrimRight(b, "\x00") }

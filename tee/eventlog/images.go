@@ -9,24 +9,23 @@ import (
 )
 
 // images claims what was loaded, from the registers of drivers and of boot
-// applications. Their events are images, or something that cannot be one;
-// which image is a driver only the unmeasured type says.
+// applications: all of it, or nothing. Their events are images, or something that
+// cannot be one; which image is a driver only the unmeasured type says.
 func (e *extraction) images() {
+	e.attempts()
+	var found []evidence.BootImage
 	for _, n := range slices.Compact([]int{e.at(2), e.at(4)}) {
-		facts := e.byRegister[n]
-		if !closed(facts, image, action, separator, partitions) {
-			e.doubt(evidence.CodeEventLogImages, "images, actions, separators and partition tables alone", fmt.Sprintf("other events in register %d", n))
-			continue
+		if !e.accounted(n, image, action, separator, partitions) {
+			e.doubt(evidence.CodeEventLogImages, "images, actions, separators and partition tables alone", fmt.Sprintf("not in register %d", n))
+			return
 		}
-		for _, f := range facts {
+		for _, f := range e.byRegister[n] {
 			if f.kind == image {
-				e.claims.Images = append(e.claims.Images, evidence.BootImage{
-					Register: uint32(n), Ordinal: uint32(f.ordinal), Digest: bytes.Clone(f.digest),
-				})
+				found = append(found, evidence.BootImage{Register: uint32(n), Ordinal: uint32(f.ordinal), Digest: bytes.Clone(f.digest)})
 			}
 		}
 	}
-	e.attempts()
+	e.claims.Images = found
 }
 
 // attempts counts how often firmware called a boot option. Whether the first image

@@ -18,7 +18,7 @@ const (
 	// those that firmware measures have about 40.
 	maxVariableName = 512
 	// maxBootOptions bounds the entries of a boot order: firmware keeps some dozens.
-	maxBootOptions = 1024
+	maxBootOptions = 128
 	// maxQuoted bounds what of a log's text gets into a message, in bytes.
 	maxQuoted = 64
 	// maxPCR is the highest PCR of the PC client's TPM profile.

@@ -33,23 +33,30 @@ func (e *extraction) grub() {
 // command lines of kernels and modules do and no command does.
 func isPath(text string) bool { return strings.HasPrefix(text, "/") || strings.HasPrefix(text, "(") }
 
-// commandLines claims the kernel's command lines that boot loaders measured as text.
+// commandLines claims the kernel's command lines that boot loaders measured as
+// text, as settled if neither of their registers can hold another one.
 func (e *extraction) commandLines() {
+	var lines []evidence.CommandLine
+	settled := true
 	for _, n := range slices.Compact([]int{e.at(8), e.at(12)}) {
-		facts := e.byRegister[n]
-		lines := linesOf(n, facts)
-		switch {
-		case len(lines) == 0:
-		case !e.settled(facts):
-			e.claims.UnsettledCommandLines = append(e.claims.UnsettledCommandLines, lines...)
-			e.doubt(evidence.CodeEventLogCommandLine, "no other events", fmt.Sprintf("events in register %d that could be others", n))
-		case contradictory(lines):
-			e.doubt(evidence.CodeEventLogCommandLine, "one from GRUB", fmt.Sprintf("several in register %d", n))
-		default:
-			e.claims.CommandLines = append(e.claims.CommandLines, lines...)
-		}
+		lines = append(lines, linesOf(n, e.byRegister[n])...)
+		settled = settled && (e.accounted(n, grubText) || e.accounted(n, wideText)) && !slices.ContainsFunc(e.byRegister[n], isBroken)
+	}
+	switch {
+	case len(lines) == 0:
+	case !settled:
+		e.claims.UnsettledCommandLines = lines
+		e.doubt(evidence.CodeEventLogCommandLine, "command lines and commands alone", fmt.Sprintf("what could be others in registers %d and %d", e.at(8), e.at(12)))
+	case contradictory(lines):
+		e.doubt(evidence.CodeEventLogCommandLine, "one from GRUB", "several")
+	default:
+		e.claims.CommandLines = lines
 	}
 }
+
+// isBroken reports whether a text of GRUB's would be a command line if it were
+// one line.
+func isBroken(f fact) bool { return f.kind == grubText && isPath(f.text) && !isLine(f.text) }
 
 // linesOf returns the command lines among a register's texts.
 func linesOf(register int, facts []fact) []evidence.CommandLine {
@@ -67,13 +74,6 @@ func linesOf(register int, facts []fact) []evidence.CommandLine {
 		lines = append(lines, line)
 	}
 	return lines
-}
-
-// settled reports whether a register holds nothing that could be a command line
-// under another name.
-func (e *extraction) settled(facts []fact) bool {
-	oneLine := !slices.ContainsFunc(facts, func(f fact) bool { return f.kind == grubText && isPath(f.text) && !isLine(f.text) })
-	return oneLine && (closed(facts, grubText) || closed(facts, wideText))
 }
 
 // contradictory reports whether GRUB measured several command lines: which of
