@@ -7,16 +7,15 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/internal/vendors"
 	"github.com/quotary/quotary/tee"
 	collateral "github.com/quotary/quotary/tee/endorsements/store"
 )
 
 // openCollateral opens the store of what vendors hand out, and takes in what the
 // operator gave.
-func openCollateral(o Options, c Config, amd tee.Endorser, given *tee.Endorsements) (*collateral.Store, error) {
+func openCollateral(o Options, c Config, asked []collateral.Vendor, given *tee.Endorsements) (*collateral.Store, error) {
 	s, err := collateral.Open(collateral.Config{
-		Dir: filepath.Join(o.Data, collateralDir), Vendors: []collateral.Vendor{vendors.AMD(c.Vendors.AMDKDS, amd)}, Offline: c.Vendors.Offline,
+		Dir: filepath.Join(o.Data, collateralDir), Vendors: asked, Offline: c.Vendors.Offline,
 		Grace:  time.Duration(c.Vendors.GraceDays) * 24 * time.Hour,
 		Notify: func(e collateral.Event) { logEvent(o.Logger, e) },
 	})
@@ -46,13 +45,15 @@ func logEvent(logger *slog.Logger, e collateral.Event) {
 
 // prewarm has the store fetch what the machines need that attested lately, before
 // they come again.
-func (d *Daemon) prewarm(ctx context.Context, amd tee.Endorser) error {
+func (d *Daemon) prewarm(ctx context.Context, asked []collateral.Vendor) error {
 	claims, err := d.ledger.RecentClaims(ctx, time.Now().Add(-prewarmSpan))
 	if err != nil {
 		return err
 	}
 	for _, c := range claims {
-		d.collateral.Want(amd.Needs(c)...)
+		for _, v := range asked {
+			d.collateral.Want(v.Endorser.Needs(c)...)
+		}
 	}
 	return nil
 }

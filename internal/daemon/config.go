@@ -7,6 +7,8 @@ import (
 
 	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/vendors"
+	"github.com/quotary/quotary/tee/tdx"
 )
 
 // Config is the configuration file, in YAML. Every field is optional; without a
@@ -53,6 +55,20 @@ type Vendors struct {
 	// caching proxy of it. It needs no trust: what comes from it is verified. Plain
 	// http is for this machine alone. Defaults to https://kdsintf.amd.com.
 	AMDKDS string `yaml:"amd_kds"`
+	// IntelPCS is the base URL of Intel's provisioning certification service (API
+	// v4), or of a mirror of it, likewise. Defaults to https://api.trustedservices.intel.com.
+	IntelPCS string `yaml:"intel_pcs"`
+	// IntelRoot is the base URL of the service with the revocation list of Intel's
+	// root, likewise. Defaults to https://certificates.trustedservices.intel.com.
+	IntelRoot string `yaml:"intel_root"`
+	// IntelPCCS is the base URL of a provisioning certificate caching service, to be
+	// asked instead of both.
+	IntelPCCS string `yaml:"intel_pccs"`
+	// IntelUpdate is the channel of TCB infos and identities: "standard", or "early",
+	// which has those of a TCB recovery event at once. Evaluation data numbers that
+	// were seen are a floor: going back to standard takes until that has caught up.
+	// Defaults to standard.
+	IntelUpdate string `yaml:"intel_update"`
 	// GraceDays is for how many days expired documents are still handed to the
 	// verifiers, which see that they have expired. Defaults to 30.
 	GraceDays int `yaml:"grace_days"`
@@ -136,13 +152,32 @@ func (c Config) check() error {
 	if len(c.Simulated.Roots) > 0 && !c.Simulated.Accept {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "simulated.roots", "simulated roots are configured, but simulated.accept is not true")
 	}
-	if n := c.Vendors.GraceDays; n < 0 || n > maxGraceDays {
-		return evidence.Errorf(evidence.CodeConfigMalformed, "vendors.grace_days", "%d is not between 1 and %d", n, maxGraceDays)
+	if err := c.Vendors.check(); err != nil {
+		return err
 	}
 	if n := c.Limits.ConcurrentAppraisals; n < 0 || n > maxConcurrency {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "limits.concurrent_appraisals", "%d is not between 1 and %d", n, maxConcurrency)
 	}
 	return nil
+}
+
+func (v Vendors) check() error {
+	if v.GraceDays < 0 || v.GraceDays > maxGraceDays {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "vendors.grace_days", "%d is not between 1 and %d", v.GraceDays, maxGraceDays)
+	}
+	if v.IntelPCCS != "" && (v.IntelPCS != "" || v.IntelRoot != "") {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "vendors.intel_pccs", "it is asked instead of intel_pcs and intel_root; leave these out")
+	}
+	if _, ok := tdx.ParseUpdate(v.IntelUpdate); v.IntelUpdate != "" && !ok {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "vendors.intel_update", "%q is neither %q nor %q", v.IntelUpdate, tdx.Standard, tdx.Early)
+	}
+	return nil
+}
+
+// intel says who is asked for Intel's endorsements.
+func (v Vendors) intel() vendors.Intel {
+	update, _ := tdx.ParseUpdate(v.IntelUpdate) // else standard
+	return vendors.Intel{PCS: v.IntelPCS, Root: v.IntelRoot, PCCS: v.IntelPCCS, Update: update}
 }
 
 // resolve makes relative paths relative to dir.

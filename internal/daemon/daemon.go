@@ -80,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.current.Store(loaded)
-	all, amd, err := technologies(d.Config)
+	all, asked, err := technologies(d.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -90,10 +90,10 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 	if d.ledger, err = store.Open(ctx, LedgerPath(o.Data)); err != nil {
 		return nil, errors.Join(err, d.lock.Close())
 	}
-	if d.collateral, err = openCollateral(o, d.Config, amd, loaded.endorsements); err != nil {
+	if d.collateral, err = openCollateral(o, d.Config, asked, loaded.endorsements); err != nil {
 		return nil, errors.Join(err, d.ledger.Close(), d.lock.Close())
 	}
-	if err := errors.Join(d.assemble(ctx, o, all), d.prewarm(ctx, amd)); err != nil {
+	if err := errors.Join(d.assemble(ctx, o, all), d.prewarm(ctx, asked)); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil

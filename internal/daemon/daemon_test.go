@@ -35,7 +35,15 @@ type running struct {
 // open opens a service that asks no vendor on the internet.
 func open(t *testing.T, data string, c daemon.Config) (*daemon.Daemon, error) {
 	t.Helper()
-	c.Vendors.Offline = c.Vendors.AMDKDS == ""
+	const nobody = "http://127.0.0.1:1"
+	v := &c.Vendors
+	v.Offline = v.AMDKDS == "" && v.IntelPCS == "" && v.IntelPCCS == ""
+	if v.AMDKDS == "" {
+		v.AMDKDS = nobody
+	}
+	if v.IntelPCS == "" && v.IntelPCCS == "" {
+		v.IntelPCCS = nobody
+	}
 	return daemon.Open(t.Context(), daemon.Options{Data: data, Config: c, Version: "test", Logger: slog.New(slog.DiscardHandler)})
 }
 

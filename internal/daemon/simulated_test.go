@@ -32,6 +32,7 @@ type simulation struct {
 	roots        []string // files: AMD's, Intel's and the TPM maker's
 	endorsements string
 	amd          *sevsnp.Vendor
+	intel        *tdx.Vendor
 	machines     map[evidence.Kind]tee.Attester
 	require      map[evidence.Kind]string // what a policy requires of each machine
 }
@@ -56,6 +57,7 @@ func simulate(t *testing.T) simulation {
 	dir := t.TempDir()
 	s := simulation{
 		amd:          world.SEVSNP,
+		intel:        world.TDX,
 		endorsements: filepath.Join(dir, "endorsements"),
 		machines:     map[evidence.Kind]tee.Attester{evidence.KindSEVSNP: snp, evidence.KindTDX: world.TDX.NewMachine(td), evidence.KindTPM: module},
 		require: map[evidence.Kind]string{

@@ -6,17 +6,19 @@ import (
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/anchors"
+	"github.com/quotary/quotary/internal/vendors"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements"
+	collateral "github.com/quotary/quotary/tee/endorsements/store"
 	"github.com/quotary/quotary/tee/sevsnp"
 	"github.com/quotary/quotary/tee/tdx"
 	"github.com/quotary/quotary/tee/tpm"
 )
 
 // technologies makes the verifiers with the trust anchors that the configuration
-// names, besides those that are pinned in the build. amd is the one that knows
-// what AMD hands out.
-func technologies(c Config) (all []tee.Verifier, amd tee.Endorser, err error) {
+// names, besides those that are pinned in the build, and says who hands out what
+// they draw on.
+func technologies(c Config) (all []tee.Verifier, asked []collateral.Vendor, err error) {
 	roots, err := anchors.Load(c.Simulated.Roots...)
 	if err != nil {
 		return nil, nil, err
@@ -44,7 +46,8 @@ func technologies(c Config) (all []tee.Verifier, amd tee.Endorser, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return []tee.Verifier{snp, intel, tpms}, snp, nil
+	asked = append(c.Vendors.intel().Vendors(intel), vendors.AMD(c.Vendors.AMDKDS, snp))
+	return []tee.Verifier{snp, intel, tpms}, asked, nil
 }
 
 // trustedKeys reads the attestation keys that the operator vouches for.

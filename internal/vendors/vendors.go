@@ -1,7 +1,7 @@
 // Package vendors says where the services are that hand out vendors' endorsements,
 // and how many requests they bear, for every program that keeps a store of them.
 //
-// Start at [AMD].
+// Start at [AMD] and [Intel].
 package vendors
 
 import (

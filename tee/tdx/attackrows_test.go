@@ -27,7 +27,7 @@ var attackRows = map[string]archtest.AttackRow{
 	"T13": {"collateral of another platform type", "TestAttack_Collateral/T13_FMSPC TestAttack_T13_HexCase"},
 	"T14": {"collateral of another PCE", "TestAttack_Collateral/T14_PCEID"},
 	"T15": {"collateral out of its time", "TestAttack_T15_OneYearLater TestAttack_T15_RealEvidenceAYearLater TestAttack_T15_Borders TestAttack_Collateral/T15_TCBInfoExpired TestAttack_Collateral/T15_TCBInfoFromTheFuture TestAttack_Collateral/T15_QEIdentityExpired TestAttack_Collateral/T15_QEIdentityFromTheFuture TestAttack_Collateral/T15_NextUpdateBeforeIssue TestAttack_T15_ExpiredWhileNewerExists"},
-	"T16": {"older evaluation that is still in force", "TestAttack_T16_NewestDocumentCounts TestAttack_T16_LowerNumberOfTwo TestAttack_T16_ManyDocuments TestAttack_T16_NumberOfTheSignedBody TestAttack_T16_T17_OlderEvaluation policies.TestAttack_T16_OlderEvaluation"},
+	"T16": {"older evaluation that is still in force", "TestAttack_T16_NewestDocumentCounts TestAttack_T16_LowerNumberOfTwo TestAttack_T16_ManyDocuments TestAttack_T16_NumberOfTheSignedBody TestAttack_T16_T17_OlderEvaluation policies.TestAttack_T16_OlderEvaluation internal/vendors.TestAttack_T16_BackFromEarly"},
 	"T17": {"replica with older collateral", "TestAttack_T16_T17_OlderEvaluation"},
 	"T18": {"TCB levels compared wrongly", "TestAttack_T18_AgainstModel TestAttack_T18_NeverBetterThanModel TestAttack_T18_Monotonic TestAttack_T18_RevokedPlatform TestAttack_Collateral/T18_NoTDXComponents TestAttack_Collateral/T18_TwoLevelsOfOneTCB"},
 	"T19": {"weak status", "TestAttack_T19_EveryStatus TestAttack_T19_T20_T21_Status policies.TestAttack_T19_WeakStatusByDefault"},
