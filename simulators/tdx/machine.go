@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"sync"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/simulators/eventlog"
 	"github.com/quotary/quotary/tee"
 )
 
@@ -31,9 +33,13 @@ type MachineOptions struct {
 	MRConfigID     [48]byte
 	MROwner        [48]byte
 	MROwnerConfig  [48]byte
-	RTMR           [4][48]byte
-	MRServiceTD    [48]byte // 1.5 only
-	QESVN          uint16   // ISVSVN of the quoting enclave
+	RTMR           [4][48]byte // of a machine without Boot
+	MRServiceTD    [48]byte    // 1.5 only
+	QESVN          uint16      // ISVSVN of the quoting enclave
+
+	// Boot is what the machine boots, or nil. A machine that boots has an event log,
+	// and in its RTMRs what the log leads to.
+	Boot *eventlog.Boot
 }
 
 // The machines' quoting enclave.
@@ -64,6 +70,14 @@ func DefaultMachine() MachineOptions {
 	}
 }
 
+// BootedMachine returns a machine like [DefaultMachine] that boots [DefaultBoot],
+// and sends its event log along.
+func BootedMachine() MachineOptions {
+	o, boot := DefaultMachine(), DefaultBoot()
+	o.Boot = &boot
+	return o
+}
+
 // measurement returns 48 bytes that stand for a piece of software.
 func measurement(of string) (out [48]byte) {
 	first := sha256.Sum256([]byte("SIMULATED " + of))
@@ -80,6 +94,10 @@ type Machine struct {
 	pck         *ecdsa.PrivateKey
 	certificate *x509.Certificate
 	attestation *ecdsa.PrivateKey
+
+	mu        sync.Mutex
+	registers [4][48]byte       // RTMRs
+	log       *eventlog.Builder // nil without a boot
 }
 
 var _ tee.Attester = (*Machine)(nil)
@@ -92,6 +110,10 @@ func (v *Vendor) NewMachine(opts MachineOptions) *Machine {
 	m := &Machine{
 		opts: opts, ca: v.Platform, root: v.Root.Certificate,
 		pck: v.NewKey("pck " + opts.Name), attestation: v.NewKey("attestation " + opts.Name),
+		registers: opts.RTMR,
+	}
+	if opts.Boot != nil {
+		m.boot(*opts.Boot)
 	}
 	if opts.Processor {
 		m.ca = v.Processor
@@ -109,18 +131,30 @@ func (m *Machine) PCKKey() *ecdsa.PrivateKey { return m.pck }
 // Kinds returns [evidence.KindTDX] alone.
 func (m *Machine) Kinds() []evidence.Kind { return []evidence.Kind{evidence.KindTDX} }
 
-// Attest returns a quote that carries binding in REPORTDATA.
+// Attest returns a quote that carries binding in REPORTDATA, with the machine's
+// event log if it has one.
 func (m *Machine) Attest(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	var data [64]byte
 	copy(data[:], binding.ReportData(evidence.KindTDX))
-	return evidence.NewBundle(&evidence.TDX{Quote: m.Quote(data)})
+	return evidence.NewBundle(m.Item(data))
 }
 
 // Quote returns a quote with this REPORTDATA.
 func (m *Machine) Quote(reportData [64]byte) []byte { return m.Parts(reportData).Assemble() }
+
+// Item returns a quote with this REPORTDATA and the event log that explains it.
+func (m *Machine) Item(reportData [64]byte) *evidence.TDX {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	item := &evidence.TDX{Quote: m.parts(reportData).Assemble()}
+	if m.log != nil {
+		item.EventLog = m.log.Encode()
+	}
+	return item
+}
 
 // EncodeChain returns certificates as a quote carries them.
 func EncodeChain(certs ...*x509.Certificate) []byte {

@@ -24,6 +24,12 @@ type Parts struct {
 
 // Parts returns the parts of a genuine quote with this REPORTDATA.
 func (m *Machine) Parts(reportData [64]byte) *Parts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.parts(reportData)
+}
+
+func (m *Machine) parts(reportData [64]byte) *Parts {
 	p := &Parts{
 		Header: m.header(), Body: m.body(reportData), QEReport: m.qeReport(),
 		Auth: make([]byte, 32), Chain: EncodeChain(m.certificate, m.ca.Certificate, m.root),
@@ -62,7 +68,7 @@ func (m *Machine) body(reportData [64]byte) []byte {
 	for _, field := range [][]byte{
 		o.TEETCBSVN[:], o.MRSEAM[:], o.MRSignerSEAM[:], o.SEAMAttributes[:], o.Attributes[:], o.XFAM[:],
 		o.MRTD[:], o.MRConfigID[:], o.MROwner[:], o.MROwnerConfig[:],
-		o.RTMR[0][:], o.RTMR[1][:], o.RTMR[2][:], o.RTMR[3][:], reportData[:],
+		m.registers[0][:], m.registers[1][:], m.registers[2][:], m.registers[3][:], reportData[:],
 	} {
 		b = append(b, field...)
 	}
