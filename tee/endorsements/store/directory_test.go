@@ -2,12 +2,10 @@ package store_test
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/x509"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -95,9 +93,4 @@ func forget(t *testing.T, dir string, raw []byte) {
 	if err := os.Remove(fileOf(t, dir, raw)); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func sortedBytes(contents ...[]byte) [][]byte {
-	slices.SortFunc(contents, func(a, b []byte) int { return cmp.Compare(string(a), string(b)) })
-	return contents
 }

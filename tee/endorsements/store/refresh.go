@@ -127,7 +127,7 @@ func (s *Store) renewals(v *vendor) []tee.EndorsementName {
 		}
 	}
 	slices.SortFunc(due, func(a, b *entry) int {
-		return cmp.Or(a.checked.Compare(b.checked), cmp.Compare(a.source.String(), b.source.String()))
+		return cmp.Or(a.checked.Compare(b.checked), compareNames(a.source, b.source))
 	})
 	names := make([]tee.EndorsementName, 0, len(due))
 	for _, e := range due {
@@ -144,8 +144,12 @@ func (s *Store) wishes() []tee.EndorsementName {
 			names = append(names, name)
 		}
 	}
-	slices.SortFunc(names, func(a, b tee.EndorsementName) int { return cmp.Compare(a.String(), b.String()) })
+	slices.SortFunc(names, compareNames)
 	return names
+}
+
+func compareNames(a, b tee.EndorsementName) int {
+	return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID))
 }
 
 // absent returns those of names that a vendor should give and that are not held.

@@ -102,7 +102,7 @@ func (s state) merge(other state) state {
 		merged.Names = append(merged.Names, n)
 	}
 	slices.SortFunc(merged.Names, func(a, b nameState) int {
-		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID), cmp.Compare(a.rank(), b.rank()))
+		return cmp.Or(compareNames(a.name(), b.name()), cmp.Compare(a.rank(), b.rank()))
 	})
 	return merged
 }

@@ -57,7 +57,7 @@ func (s *Store) Status() []Status {
 	}
 	s.mu.Unlock()
 	slices.SortFunc(all, func(a, b Status) int {
-		return cmp.Or(cmp.Compare(a.Vendor, b.Vendor), cmp.Compare(a.Name.Type, b.Name.Type), cmp.Compare(a.Name.ID, b.Name.ID), b.Issued.Compare(a.Issued))
+		return cmp.Or(cmp.Compare(a.Vendor, b.Vendor), compareNames(a.Name, b.Name), b.Issued.Compare(a.Issued))
 	})
 	return all
 }
