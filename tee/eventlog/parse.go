@@ -11,10 +11,6 @@ import (
 // signature03 begins the header of a crypto-agile log (PFP, 10.4.5.1).
 var signature03 = []byte("Spec ID Event03\x00")
 
-// headerSize is the size of TCG_PCClientPCREvent without its data: register,
-// type, SHA-1 digest, size.
-const headerSize = 4 + 4 + 20 + 4
-
 // parser takes a log apart from its start.
 type parser struct {
 	cursor
