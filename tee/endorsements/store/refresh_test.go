@@ -95,7 +95,7 @@ func TestRunRenewsDaily(t *testing.T) {
 			t.Error("the new list is not in force")
 		}
 		for _, status := range h.Status() {
-			if status.Name == crl && (status.Sequence != 6 || !status.Fetched.After(epoch.Add(20*day)) || status.Next.Sub(time.Now()) > day || status.Error != nil) {
+			if status.Name == crl && (status.Sequence != 6 || !status.Fetched.After(epoch.Add(20*day)) || time.Until(status.Next) > day || status.Error != nil) {
 				t.Errorf("%+v", status)
 			}
 			if status.Name == keyName("A/01") && !status.Next.IsZero() && status.Next.Before(epoch.AddDate(6, 10, 0)) {
@@ -253,11 +253,12 @@ func TestClockJumpsAhead(t *testing.T) {
 		}
 		h.serves(s.issuer("A", epoch.AddDate(-1, 0, 0)).Raw)
 		h.refused(evidence.CodeEndorsementStale, crl)
-		began, n := time.Now(), s.requests()
+		began := time.Now()
+		s.requests()
 		for range 100 {
 			h.refused(evidence.CodeEndorsementStale, crl)
 		}
-		if n = s.requests(); n != 0 || time.Since(began) != 0 {
+		if n := s.requests(); n != 0 || time.Since(began) != 0 {
 			t.Errorf("%d requests", n)
 		}
 
