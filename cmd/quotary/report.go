@@ -8,6 +8,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/verifier"
 )
 
@@ -53,10 +54,12 @@ type reportMissing struct {
 
 // reportPolicy is what the policy said.
 type reportPolicy struct {
-	Digest   string          `json:"digest"`
-	Workload string          `json:"workload,omitempty"`
-	Relaxed  []string        `json:"relaxed,omitempty"`
-	Identity *reportIdentity `json:"identity,omitempty"` // only if accepted
+	Digest   string   `json:"digest"`
+	Workload string   `json:"workload,omitempty"`
+	Relaxed  []string `json:"relaxed,omitempty"`
+	// Advisories are the security bulletins that the platform is behind.
+	Advisories []policies.Advisory `json:"advisories,omitempty"`
+	Identity   *reportIdentity     `json:"identity,omitempty"` // only if accepted
 }
 
 type reportIdentity struct {
@@ -120,7 +123,7 @@ func appraised(result verifier.Result) report {
 	for _, m := range result.Missing() {
 		r.Missing = append(r.Missing, reportMissing{Type: m.Type, ID: m.ID, URL: urlOf(m)})
 	}
-	r.Policy = &reportPolicy{Digest: result.PolicyDigest(), Workload: result.Workload(), Relaxed: result.Relaxed()}
+	r.Policy = &reportPolicy{Digest: result.PolicyDigest(), Workload: result.Workload(), Relaxed: result.Relaxed(), Advisories: result.Advisories()}
 	if result.Accepted() {
 		identity := result.Identity()
 		r.Policy.Identity = &reportIdentity{identity.SPIFFEID, identity.DNSNames, identity.TTL.String()}

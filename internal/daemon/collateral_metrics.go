@@ -26,13 +26,14 @@ var (
 	descAnswers   = description("answer_bytes_total", "Size of the vendor's answers.", "vendor")
 	descStored    = description("stored_total", "Endorsements of the vendor that came into force.", "vendor")
 	descRefused   = description("refused_total", "Fetches that brought nothing, by reason.", "vendor", "code")
+	descExpires   = description("expires_seconds", "When what every verification may need expires, in seconds since 1970; 0 if none is held.", "vendor", "type", "id")
 )
 
 // Describe implements prometheus.Collector.
 func (collateralMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descHeld, descKeys, descBytes, descEvicted, descInFlight, descDirectory,
-		descAvailable, descRequests, descAnswers, descStored, descRefused,
+		descAvailable, descRequests, descAnswers, descStored, descRefused, descExpires,
 	} {
 		ch <- d
 	}
@@ -62,6 +63,13 @@ func (m collateralMetrics) Collect(ch chan<- prometheus.Metric) {
 		put(descStored, counter, float64(v.Stored), v.Name)
 		for code, n := range v.Refused {
 			put(descRefused, counter, float64(n), v.Name, code.String())
+		}
+		for _, b := range v.Baseline {
+			expires := 0.0
+			if !b.Expires.IsZero() {
+				expires = float64(b.Expires.Unix())
+			}
+			put(descExpires, gauge, expires, v.Name, b.Name.Type, b.Name.ID)
 		}
 	}
 }

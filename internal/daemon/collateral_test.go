@@ -60,6 +60,9 @@ func TestServiceFetchesEndorsements(t *testing.T) {
 	}
 	if _, metrics := first.get(t, "/metrics", ""); !strings.Contains(metrics, `quotary_endorsements_vendor_available{vendor="amd-kds"} 1`) {
 		t.Error("the metrics do not show the vendor")
+	} else if strings.Contains(metrics, `quotary_endorsements_expires_seconds{id="vcek/Milan",type="crl",vendor="amd-kds"} 0`) ||
+		!strings.Contains(metrics, `quotary_endorsements_expires_seconds{id="vcek/Milan",type="crl",vendor="amd-kds"} 1`) {
+		t.Error("the metrics do not show when the revocation list expires")
 	}
 	first.stop()
 

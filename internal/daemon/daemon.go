@@ -188,7 +188,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	}
 	d.current.Store(loaded)
 	_, err = d.collateral.Import(loaded.endorsements)
-	return err
+	return errors.Join(err, d.collateral.Reload())
 }
 
 // note records an act of the service itself, before it takes effect.

@@ -2,8 +2,10 @@ package store
 
 import (
 	"maps"
+	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
 )
 
 // Counters are what the store counted since it was opened, and what it holds.
@@ -26,6 +28,14 @@ type VendorCounters struct {
 	Bytes     uint64                   // of answers
 	Stored    uint64                   // endorsements that came into force
 	Refused   map[evidence.Code]uint64 // fetches that brought nothing, by reason
+	// Baseline says until when what every verification may need is good.
+	Baseline []Expiry
+}
+
+// Expiry is when the signer lets an endorsement expire; the zero time if none is held.
+type Expiry struct {
+	Name    tee.EndorsementName
+	Expires time.Time
 }
 
 // tally counts what is no vendor's. It is guarded by Store.mu.
@@ -52,11 +62,25 @@ func (s *Store) Counters() Counters {
 		Entries: len(s.table.byDigest), Keys: s.table.keys.Len(), Bytes: s.table.bytes, Evicted: s.table.evicted,
 		InFlight: len(s.flights), DirectoryFailures: s.tally.directoryFailures,
 	}
-	s.mu.Unlock()
 	for _, v := range s.vendors {
-		c.Vendors = append(c.Vendors, v.counters())
+		counters := v.counters()
+		for _, name := range v.baseline {
+			counters.Baseline = append(counters.Baseline, Expiry{name, s.table.expiry(name)})
+		}
+		c.Vendors = append(c.Vendors, counters)
 	}
+	s.mu.Unlock()
 	return c
+}
+
+// expiry is when the newest of a name expires.
+func (t *table) expiry(name tee.EndorsementName) time.Time {
+	for _, at := range slots(name) {
+		if e := t.inForce[at]; e != nil {
+			return e.Expires
+		}
+	}
+	return time.Time{}
 }
 
 func (v *vendor) counters() VendorCounters {
