@@ -62,6 +62,13 @@ const (
 	// collateral seen so far names up to 20 advisories; a TPM has 24 PCRs.
 	maxClaimList = 48
 
+	// maxBootText bounds a command line, a command of GRUB's or an event's payload in
+	// bytes: Linux takes 4 KiB, and menu entries have some 2 KiB.
+	maxBootText = 8 << 10
+	// maxBootEvents bounds the events that one alternative asks for: each is held
+	// against all events of the log.
+	maxBootEvents = 32
+
 	// maxWantValues is how many values of a list, or findings, a check spells out.
 	maxWantValues = 3
 )

@@ -99,6 +99,7 @@ func (s source) readLists(f *fields, v *referenceValues) {
 			key := rtmrKey(i)
 			s.readList(f.take(key), valueSpec{key: key, size: tdxRegisterSize, zero: true}, v)
 		}
+		s.readBootLists(f.take("boot"), tdxBoot, v)
 	case evidence.KindTPM:
 		s.readPCRs(f.take("pcrs"), func(bank string, index int, n *yaml.Node) {
 			s.readList(n, valueSpec{key: pcrKey(bank, index), size: pcrBanks[bank]}, v)

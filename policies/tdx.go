@@ -3,7 +3,6 @@ package policies
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -31,13 +30,13 @@ type tdxRequirement struct {
 	mrowner           *values
 	mrownerConfig     *values
 	xfam              *values
-	statuses          *choice
-	advisories        []string // the closed list of those that may apply
-	advisoriesWant    string
+	statuses          statusList
+	advisories        advisoryList // those that may apply with any of the statuses
 	minimumEvaluation *floor
 	allow             []string
 	fmspcs            *accessList
 	ppids             *accessList
+	boot              *bootRequirement // nil: no event log is asked for
 }
 
 // What a policy may allow that is denied by default, besides allowDebug.
@@ -50,23 +49,9 @@ const (
 
 var tdxAllow = []string{allowDebug, allowMigratable, allowNoSEPTVE, allowPerfmon, allowAttributes}
 
-// statusUpToDate is the one TCB status that is good enough by default.
-const statusUpToDate = "UpToDate"
-
-// tdxStatuses are the TCB statuses that a policy may allow, and tdxNever those
-// that none may: a revoked platform's keys are known to others, and of an
-// unsupported one nothing is known.
-var (
-	tdxStatuses = []string{
-		statusUpToDate, "SWHardeningNeeded", "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded",
-		"OutOfDate", "OutOfDateConfigurationNeeded", "TDRelaunchAdvised", "TDRelaunchAdvisedConfigurationNeeded",
-	}
-	tdxNever = []string{"Revoked", "NotSupported"}
-)
-
 // defaultTDX is the requirement that holds where a document says nothing.
 func defaultTDX() *tdxRequirement {
-	return &tdxRequirement{statuses: newChoice(statusUpToDate), advisoriesWant: "none"}
+	return &tdxRequirement{statuses: newStatusList(tcbStatus{status: statusUpToDate}), advisories: newAdvisoryList(nil)}
 }
 
 // readTDX reads tdx; a nil node gives nil.
@@ -85,7 +70,9 @@ func (l *loader) readTDX(s source, n *yaml.Node, a *alternative) *tdxRequirement
 	}
 	q.fmspcs = l.readAccess(s, f.take("fmspcs"), valueSpec{key: "fmspcs", size: tdxFMSPCSize, zero: true})
 	q.ppids = l.readAccess(s, f.take("ppids"), valueSpec{key: "ppids", size: tdxPPIDSize})
+	q.boot = l.readBoot(s, f.take("boot"), tdxBoot, a)
 	judgeTDXFirmware(f, q)
+	judgeTDXBoot(f, q)
 	f.done()
 	return q
 }
@@ -97,6 +84,12 @@ func rtmrKey(i int) string { return "rtmr" + strconv.Itoa(i) }
 func (l *loader) readTDXRegisters(f *fields, q *tdxRequirement, a *alternative) {
 	read := func(key string, zero bool) *values {
 		n := f.need(key, "list values (96 hex digits each), or {reference: NAME}, or any if "+key+" does not matter")
+		if isBoot(n) {
+			if !slices.Contains(tdxLogged, key) {
+				f.problem(n, evidence.CodePolicyUnsafe, "%s cannot be left to the event log; list values, or write any", key)
+			}
+			return nil
+		}
 		spec := valueSpec{key: key, size: tdxRegisterSize, zero: zero, reference: key, technology: evidence.KindTDX}
 		if isAny(n) {
 			a.relax("tdx." + key + ".any")
@@ -108,7 +101,7 @@ func (l *loader) readTDXRegisters(f *fields, q *tdxRequirement, a *alternative) 
 	pinned := q.mrtd != nil && !q.mrtd.any
 	for i := range q.rtmrs {
 		q.rtmrs[i] = read(rtmrKey(i), true)
-		pinned = pinned || q.rtmrs[i].measures(tdxRegisterSize)
+		pinned = pinned || isBoot(f.values[rtmrKey(i)]) || q.rtmrs[i].measures(tdxRegisterSize)
 	}
 	if !pinned && isAny(f.values["mrtd"]) {
 		f.problem(f.at, evidence.CodePolicyUnsafe, "tdx pins no measurement, so it accepts every TD; give mrtd and the RTMRs values")
@@ -141,60 +134,5 @@ func (l *loader) readTDXOptional(f *fields, q *tdxRequirement, a *alternative) {
 	}
 	if q.mrserviceTD = list("mrservicetd", tdxRegisterSize, true, ""); q.mrserviceTD != nil {
 		a.relax("tdx.mrservicetd")
-	}
-}
-
-// readTDXStatuses reads the TCB statuses and the advisories that may come with them.
-func (s source) readTDXStatuses(f *fields, q *tdxRequirement, a *alternative) {
-	n := f.take("tcb_statuses")
-	var statuses []string
-	for _, entry := range s.sequence(n, "tcb_statuses") {
-		if entry.Kind == yaml.ScalarNode && slices.Contains(tdxNever, entry.Value) {
-			s.problem(entry, evidence.CodePolicyUnsafe, "no policy may accept a platform whose TCB status is %s", entry.Value)
-			continue
-		}
-		if status := s.word(entry, "tcb_statuses", tdxStatuses); status != "" && !slices.Contains(statuses, status) {
-			statuses = append(statuses, status)
-		}
-	}
-	weaker := false
-	for _, status := range statuses {
-		if status != statusUpToDate {
-			weaker = true
-			a.relax("tdx.tcb-status." + status)
-		}
-	}
-	if len(statuses) > 0 {
-		q.statuses = newChoice(statuses...)
-	}
-	s.readAdvisories(f, q, a, weaker)
-}
-
-// readAdvisories reads the closed list of advisories: a status alone would let
-// the next advisory through unseen.
-func (s source) readAdvisories(f *fields, q *tdxRequirement, a *alternative, weaker bool) {
-	n := f.take("advisories")
-	switch {
-	case n == nil && weaker:
-		s.problem(f.at, evidence.CodePolicyMissingKey, "tdx needs advisories: tcb_statuses allows more than UpToDate, so list the advisories that you accept, or write none")
-		return
-	case n == nil, n.Kind == yaml.ScalarNode && n.Value == "none":
-		return
-	}
-	for _, entry := range s.sequence(n, "advisories") {
-		id := s.text(entry)
-		switch {
-		case id == "":
-		case !strings.HasPrefix(id, "INTEL-"):
-			s.problem(entry, evidence.CodePolicyValue, "%q is no advisory of Intel's, such as INTEL-SA-00837", clip(id))
-		case slices.Contains(q.advisories, id):
-			s.problem(entry, evidence.CodePolicyValue, "advisories has %q twice", id)
-		default:
-			q.advisories = append(q.advisories, id)
-			a.relax("tdx.advisory." + id)
-		}
-	}
-	if len(q.advisories) > 0 {
-		q.advisoriesWant = "none but " + join(q.advisories)
 	}
 }

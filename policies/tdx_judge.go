@@ -29,6 +29,7 @@ func (q *tdxRequirement) judge(r *report, c *evidence.TDXClaims) {
 	q.judgeTCB(r, c)
 	r.access(tdx, evidence.CodePolicyTDXFMSPC, q.fmspcs, c.FMSPC)
 	r.access(tdx, evidence.CodePolicyTDXPPID, q.ppids, c.PPID)
+	q.boot.judge(r, c.Boot)
 }
 
 // judgeAttributes judges the TD's attributes.
@@ -77,21 +78,6 @@ func judgeZero(r *report, code evidence.Code, wanted *values, value evidence.Hex
 	})
 }
 
-// judgeTCB judges what Intel's collateral says of the platform.
-func (q *tdxRequirement) judgeTCB(r *report, c *evidence.TDXClaims) {
-	t := c.TCB
-	if t == nil {
-		const why = "no genuine collateral decided the TCB"
-		r.wait(tdx, evidence.CodePolicyTDXTCBStatus, q.statuses.want, why)
-		r.wait(tdx, evidence.CodePolicyTDXAdvisories, q.advisoriesWant, why)
-		r.wait(tdx, evidence.CodePolicyTDXEvaluation, q.evaluationWant(), why)
-		return
-	}
-	r.judge(q.statusOK(c), tdx, evidence.CodePolicyTDXTCBStatus, q.statuses.want, func() string { return statusText(t) })
-	r.judge(q.advisoriesOK(t.Advisories), tdx, evidence.CodePolicyTDXAdvisories, q.advisoriesWant, func() string { return join(t.Advisories) })
-	r.judge(q.evaluationOK(t), tdx, evidence.CodePolicyTDXEvaluation, q.evaluationWant(), func() string { return evaluationText(t) })
-}
-
 // evaluationOK reports whether the collateral is of a required evaluation. Where
 // none is required both documents must be of one: old collateral of one kind, still
 // in force, must not be combined with new collateral of the other.
@@ -117,36 +103,3 @@ func evaluationText(t *evidence.TDXTCB) string {
 }
 
 func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
-
-// statusOK reports whether the converged status is allowed. The parts it was
-// converged from must be known, and none of them one that no policy may accept.
-func (q *tdxRequirement) statusOK(c *evidence.TDXClaims) bool {
-	t := c.TCB
-	return slices.Contains(q.statuses.words, t.Status) &&
-		t.PlatformStatus != "" && t.QEStatus != "" && (t.ModuleStatus != "" || isUnversioned(c.TEETCBSVN) || isUnversioned(c.TEETCBSVN2)) &&
-		!slices.Contains(tdxNever, t.PlatformStatus) && !slices.Contains(tdxNever, t.QEStatus) && !slices.Contains(tdxNever, t.ModuleStatus)
-}
-
-// isUnversioned reports whether a TEE_TCB_SVN says that the module has no version
-// of its own, and so no status.
-func isUnversioned(svn evidence.Hex) bool {
-	const size, version = 16, 1
-	return len(svn) == size && svn[version] == 0
-}
-
-func (q *tdxRequirement) advisoriesOK(advisories []string) bool {
-	for _, id := range advisories {
-		if !slices.Contains(q.advisories, id) {
-			return false
-		}
-	}
-	return true
-}
-
-func statusText(t *evidence.TDXTCB) string {
-	text := shownText(t.Status) + " (platform " + shownText(t.PlatformStatus) + ", quoting enclave " + shownText(t.QEStatus)
-	if t.ModuleStatus != "" {
-		text += ", module " + t.ModuleStatus
-	}
-	return text + ")"
-}

@@ -92,6 +92,8 @@ type valueSpec struct {
 	// zero allows the value of zeros, where it is a real state and not a
 	// register that nobody filled.
 	zero bool
+	// form is how the values are written; nil: hex of the size.
+	form *form
 	// reference is the list of a document of reference values that the key may
 	// refer to; empty if it may not.
 	reference  string
@@ -145,7 +147,7 @@ func (l *loader) readValues(s source, n *yaml.Node, spec valueSpec) *values {
 			continue
 		}
 		if value := s.literal(entry, spec, v.literals); value != nil {
-			shown = append(shown, value.String())
+			shown = append(shown, spec.show(value))
 		}
 	}
 	v.want = wantOneOf(shown)
@@ -162,16 +164,32 @@ func wantOneOf(shown []string) string {
 
 // literal reads one value into list, which must not have it yet.
 func (s source) literal(n *yaml.Node, spec valueSpec, list digests) evidence.Hex {
-	value := s.hexValue(n, spec)
+	value := s.value(n, spec)
 	if value == nil {
 		return nil
 	}
 	if list.has(value) {
-		s.problem(n, evidence.CodePolicyValue, "%s has %s twice", spec.key, clip(value.String()))
+		s.problem(n, evidence.CodePolicyValue, "%s has %s twice", spec.key, clip(spec.show(value)))
 		return nil
 	}
 	list[string(value)] = struct{}{}
 	return value
+}
+
+// value reads a value in the spec's form, or nil.
+func (s source) value(n *yaml.Node, spec valueSpec) evidence.Hex {
+	if spec.form != nil {
+		return spec.form.read(s, n, spec.key)
+	}
+	return s.hexValue(n, spec)
+}
+
+// show writes a value as documents do.
+func (s valueSpec) show(value evidence.Hex) string {
+	if s.form != nil {
+		return s.form.show(value)
+	}
+	return value.String()
 }
 
 // hexValue reads a value of the spec's size, or nil. It takes the scalar's
@@ -210,7 +228,7 @@ func (l *loader) readReference(s source, n *yaml.Node, spec valueSpec) (referenc
 		s.problem(n, evidence.CodePolicyType, "%s takes values only, no references", spec.key)
 		return reference{}, false
 	}
-	nameNode := f.need("reference", "write reference: NAME, or a value in hex")
+	nameNode := f.need("reference", "write reference: NAME, or a value")
 	name := s.text(nameNode)
 	f.done()
 	if name == "" {

@@ -1,0 +1,163 @@
+package policies
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// ukiSections are the sections of a unified kernel image that are measured (UAPI.5).
+var ukiSections = []string{
+	".linux", ".initrd", ".cmdline", ".osrel", ".uname", ".sbat", ".ucode", ".splash", ".dtb", ".dtbauto", ".hwids", ".pcrpkey", ".profile", ".efifw",
+}
+
+// bootPhases are the phases that systemd measures (systemd-pcrphase.service).
+var bootPhases = []string{"enter-initrd", "leave-initrd", "sysinit", "ready", "shutdown", "final"}
+
+// ukiRequirement is what a unified kernel image must consist of: each of these
+// sections with one of its contents, and no other section.
+type ukiRequirement struct {
+	sections []ukiSection // in the order of ukiSections
+	want     string
+}
+
+type ukiSection struct {
+	name     string
+	contents *values
+}
+
+func (b bootReader) uki(n *yaml.Node) *ukiRequirement {
+	f := b.mapping(n, "boot.uki")
+	if f == nil {
+		return nil
+	}
+	q := &ukiRequirement{}
+	var names []string
+	for _, name := range ukiSections {
+		if contents := b.readValues(b.source, f.take(name), b.layout.spec(listUKI+name)); contents != nil {
+			q.sections = append(q.sections, ukiSection{name, contents})
+			names = append(names, name)
+		}
+	}
+	if len(f.values) == 0 {
+		b.problem(n, evidence.CodePolicyMissingKey, "boot.uki is empty; list the sections, such as .linux")
+	}
+	f.done()
+	q.want = "the listed contents of " + join(names) + ", and no other section"
+	return q
+}
+
+// contents returns the list of a section, or nil.
+func (q *ukiRequirement) contents(name string) *values {
+	if q == nil {
+		return nil
+	}
+	i := slices.IndexFunc(q.sections, func(s ukiSection) bool { return s.name == name })
+	if i < 0 {
+		return nil
+	}
+	return q.sections[i].contents
+}
+
+// find holds an image against the requirement.
+func (q *ukiRequirement) find(v *bootView) finding {
+	c := v.claims.UKI
+	if c == nil {
+		return unsettled
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Sections)) {
+		wanted := q.contents(name)
+		if wanted == nil {
+			return wrong("a section " + quoted(name) + " that is not listed")
+		}
+		if found := v.listed(c.Sections[name], wanted); !found.ok {
+			return found.of(name)
+		}
+	}
+	for _, section := range q.sections {
+		if len(c.Sections[section.name]) == 0 {
+			return wrong("no section " + section.name)
+		}
+	}
+	return finding{ok: true, text: "as listed"}
+}
+
+// judgeKernel judges the kernel and what it was started with.
+func (q *bootRequirement) judgeKernel(v *bootView) {
+	c := v.claims
+	if q.commandLines != nil {
+		v.ask(evidence.CodePolicyBootCommandLine, q.commandLines.want, q.layout.commandLines, v.commandLines)
+	}
+	if q.grubCommands != nil {
+		v.ask(evidence.CodePolicyBootGRUB, "nothing but "+q.grubCommands.want, q.layout.grub, v.grubCommands)
+	}
+	v.value(evidence.CodePolicyBootLoadOptions, q.loadOptions, q.layout.stub, c.LoadOptions)
+	v.value(evidence.CodePolicyBootInitrd, q.initrds, q.layout.stub, c.Initrd)
+	if q.uki != nil {
+		v.ask(evidence.CodePolicyBootUKI, q.uki.want, q.layout.uki, func() finding { return q.uki.find(v) })
+	}
+	if q.phases != nil {
+		v.ask(evidence.CodePolicyBootPhases, join(q.phases.words), q.layout.uki, func() finding {
+			if c.UKI == nil {
+				return unsettled
+			}
+			return finding{ok: slices.Equal(c.UKI.Phases, q.phases.words), text: join(c.UKI.Phases)}
+		})
+	}
+}
+
+// value judges a digest that is one of a list, where a list is asked for.
+func (v *bootView) value(code evidence.Code, wanted *values, registers []int, value evidence.Hex) {
+	if wanted == nil {
+		return
+	}
+	v.ask(code, wanted.want, registers, func() finding {
+		if len(value) == 0 {
+			return unsettled
+		}
+		return v.listed(value, wanted)
+	})
+}
+
+// commandLines reports whether there are command lines, all of them listed. Where
+// something else could be another one, all of it must be listed too.
+func (v *bootView) commandLines() finding {
+	c := v.claims
+	if len(c.CommandLines)+len(c.UnsettledCommandLines) == 0 {
+		return unsettled
+	}
+	for _, lines := range [][]evidence.CommandLine{c.CommandLines, c.UnsettledCommandLines} {
+		for i := range lines {
+			if found := v.listedText(lines[i].Text, v.q.commandLines); !found.ok {
+				return found
+			}
+		}
+	}
+	if len(c.UnsettledCommandLines) > 0 {
+		return v.accountAll(v.layout.commandLines)
+	}
+	return finding{ok: true, text: strconv.Itoa(len(c.CommandLines)) + " listed"}
+}
+
+// grubCommands is commandLines for what GRUB ran.
+func (v *bootView) grubCommands() finding {
+	c := v.claims
+	if len(c.GRUBCommands)+len(c.UnsettledGRUBCommands) == 0 {
+		return unsettled
+	}
+	for _, commands := range [][]string{c.GRUBCommands, c.UnsettledGRUBCommands} {
+		for _, command := range commands {
+			if found := v.listedText(command, v.q.grubCommands); !found.ok {
+				return found
+			}
+		}
+	}
+	if len(c.UnsettledGRUBCommands) > 0 {
+		return v.accountAll(v.layout.grub)
+	}
+	return finding{ok: true, text: strconv.Itoa(len(c.GRUBCommands)) + " listed"}
+}
