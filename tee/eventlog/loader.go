@@ -15,17 +15,20 @@ const (
 	sourceEFI  = "efi"
 )
 
-// grub claims the commands that GRUB ran, from a register that holds nothing
-// but what GRUB writes there.
+// grub claims the commands that GRUB ran, as settled if their register holds
+// nothing but what GRUB writes there.
 func (e *extraction) grub() {
 	facts := e.byRegister[e.at(8)]
-	if len(facts) == 0 || !closed(facts, grubText) {
-		return
-	}
+	var commands []string
 	for _, f := range facts {
-		if !isPath(f.text) {
-			e.claims.GRUBCommands = append(e.claims.GRUBCommands, f.text)
+		if f.kind == grubText && !isPath(f.text) {
+			commands = append(commands, f.text)
 		}
+	}
+	if closed(facts, grubText) {
+		e.claims.GRUBCommands = commands
+	} else {
+		e.claims.UnsettledGRUBCommands = commands
 	}
 }
 
