@@ -3,7 +3,6 @@ package strictjson
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -28,14 +27,6 @@ func Check(data []byte, rules Rules) error {
 	return err
 }
 
-// name judges a member's name.
-func (r *Rules) name(name string) error {
-	if r.Name != nil && !r.Name(name) {
-		return fmt.Errorf("no member may be named %q", brief(name))
-	}
-	return r.text(name)
-}
-
 func (r *Rules) count(n int) error {
 	if n > r.Elements {
 		return fmt.Errorf("more than %d members or elements", r.Elements)
@@ -43,11 +34,12 @@ func (r *Rules) count(n int) error {
 	return nil
 }
 
-func (r *Rules) text(s string) error {
+// text judges a text, of which odd says that it may hold the replacement character.
+func (r *Rules) text(s string, odd bool) error {
 	if len(s) > r.Text {
 		return fmt.Errorf("a text of more than %d bytes", r.Text)
 	}
-	if strings.ContainsRune(s, utf8.RuneError) {
+	if odd && strings.ContainsRune(s, utf8.RuneError) {
 		return errors.New("a text holds a character that was not encoded")
 	}
 	return nil
@@ -56,30 +48,42 @@ func (r *Rules) text(s string) error {
 // fewNames is how many names are compared with each other; more are looked up.
 const fewNames = 16
 
-// repeated reports whether name is the same as one of those before it, in either
-// case. Once there are many, seen holds them.
-func repeated(name string, before []Item, seen *map[string]bool) bool {
-	if len(before) <= fewNames {
-		return slices.ContainsFunc(before, func(i Item) bool { return sameFolded(i.Name, name) })
+// distinct refuses members that are there twice, in either case.
+func distinct(members []Item) error {
+	if len(members) > fewNames {
+		return distinctMany(members)
 	}
-	if *seen == nil {
-		*seen = make(map[string]bool, 2*len(before))
-		for i := range before {
-			(*seen)[folded(before[i].Name)] = true
+	for i := range members {
+		for j := range i {
+			if sameFolded(members[i].Name, members[j].Name) {
+				return &Repeated{members[i].Name}
+			}
 		}
 	}
-	key := folded(name)
-	twice := (*seen)[key]
-	(*seen)[key] = true
-	return twice
+	return nil
+}
+
+func distinctMany(members []Item) error {
+	seen := make(map[string]bool, len(members))
+	for i := range members {
+		key := folded(members[i].Name)
+		if seen[key] {
+			return &Repeated{members[i].Name}
+		}
+		seen[key] = true
+	}
+	return nil
 }
 
 // folded folds both ways: some letters fold in one alone.
 func folded(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
 func sameFolded(a, b string) bool {
+	if a == b {
+		return true
+	}
 	if isASCII(a) && isASCII(b) {
-		return strings.EqualFold(a, b)
+		return len(a) == len(b) && strings.EqualFold(a, b)
 	}
 	return folded(a) == folded(b)
 }

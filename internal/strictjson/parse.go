@@ -1,6 +1,7 @@
 package strictjson
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -47,78 +48,72 @@ func (v *Value) Get(name string) *Value {
 	return nil
 }
 
+// fewItems is what is open at a time in documents as people write them.
+const fewItems = 64
+
 // Parse reads data as one JSON value that [Check] has nothing against.
 func Parse(data []byte, rules Rules) (Value, error) {
 	if !utf8.Valid(data) {
 		return Value{}, errNotUTF8
 	}
-	s := &scanner{text: string(data), rules: &rules}
-	v, err := s.value(0)
-	if err != nil {
+	s := &scanner{text: string(data), rules: &rules, stack: make([]Item, 0, fewItems), odd: bytes.ContainsRune(data, utf8.RuneError)}
+	var v Value
+	if err := s.value(&v, 0); err != nil {
 		return Value{}, err
 	}
 	return v, s.end()
 }
 
 // value reads the next value, which stands in depth objects and arrays.
-func (s *scanner) value(depth int) (v Value, err error) {
+func (s *scanner) value(v *Value, depth int) (err error) {
 	switch c := s.peek(); {
-	case c == '{' || c == '[':
-		return s.container(c, depth)
 	case c == '"':
-		if v.Kind = Text; s.rules == nil {
-			_, err = s.quoted()
-			return v, err
-		}
-		if v.Text, err = s.quoted(); err == nil {
-			err = s.rules.text(v.Text)
-		}
-		return v, err
+		v.Kind = Text
+		v.Text, err = s.quoted()
+		return err
+	case c == '{' || c == '[':
+		return s.container(v, c, depth)
 	case c == '-' || c >= '0' && c <= '9':
-		text, ok := s.number()
-		if !ok {
-			return v, errNotJSON
-		}
-		return Value{Kind: Number, Text: text}, nil
+		v.Kind = Number
+		v.Text, err = s.number()
+		return err
 	case s.word("true"):
-		return Value{Kind: Bool, Text: "true"}, nil
+		v.Kind, v.Text = Bool, "true"
 	case s.word("false"):
-		return Value{Kind: Bool, Text: "false"}, nil
+		v.Kind, v.Text = Bool, "false"
 	case !s.word("null"):
-		return v, errNotJSON
+		return errNotJSON
 	case s.rules != nil && s.rules.NoNull:
-		return v, errNull
+		return errNull
 	}
-	return v, nil
+	return nil
 }
 
 // container reads an object or an array.
-func (s *scanner) container(open byte, depth int) (Value, error) {
+func (s *scanner) container(v *Value, open byte, depth int) error {
 	if err := s.deeper(depth); err != nil {
-		return Value{}, err
+		return err
 	}
 	s.at++
-	v, end := Value{Kind: Object}, byte('}')
-	if open == '[' {
-		v.Kind, end = Array, ']'
+	end := byte(']')
+	if v.Kind = Array; open == '{' {
+		v.Kind, end = Object, '}'
 	}
 	base := len(s.stack)
-	var seen map[string]bool
-	for n := 0; !s.take(end); n++ {
-		if n > 0 && !s.take(',') {
-			return v, errNotJSON
+	for n := 1; !s.take(end); n++ {
+		if n > 1 && !s.take(',') {
+			return errNotJSON
 		}
-		item, err := s.item(v.Kind, depth+1, n+1, s.stack[base:], &seen)
-		if err != nil {
-			return v, err
-		}
-		if s.rules != nil {
-			s.stack = append(s.stack, item)
+		if err := s.item(v.Kind, depth+1, n); err != nil {
+			return err
 		}
 	}
 	v.Items = slices.Clone(s.stack[base:])
 	s.stack = s.stack[:base]
-	return v, nil
+	if v.Kind == Object {
+		return distinct(v.Items)
+	}
+	return nil
 }
 
 // deeper judges one more level of nesting.
@@ -132,28 +127,24 @@ func (s *scanner) deeper(depth int) error {
 	return nil
 }
 
-// item reads a member or an element, the nth behind those before it.
-func (s *scanner) item(in Kind, depth, n int, before []Item, seen *map[string]bool) (item Item, err error) {
+// item reads the nth member or element, and keeps it where there are rules.
+func (s *scanner) item(in Kind, depth, n int) (err error) {
+	var item Item
 	if in == Object {
 		if item.Name, err = s.memberName(); err != nil {
-			return item, err
-		}
-		if s.rules != nil {
-			if err = s.rules.name(item.Name); err != nil {
-				return item, err
-			}
-			if repeated(item.Name, before, seen) {
-				return item, &Repeated{item.Name}
-			}
+			return err
 		}
 	}
-	if s.rules != nil {
-		if err = s.rules.count(n); err != nil {
-			return item, err
-		}
+	if s.rules == nil {
+		return s.value(&item.Value, depth)
 	}
-	item.Value, err = s.value(depth)
-	return item, err
+	if err = s.rules.count(n); err != nil {
+		return err
+	}
+	if err = s.value(&item.Value, depth); err == nil {
+		s.stack = append(s.stack, item)
+	}
+	return err
 }
 
 // memberName reads a member's name with the colon behind it.
@@ -162,7 +153,13 @@ func (s *scanner) memberName() (string, error) {
 		return "", errNotJSON
 	}
 	name, err := s.quoted()
-	if err != nil || !s.take(':') {
+	if err != nil {
+		return "", err
+	}
+	if s.rules != nil && s.rules.Name != nil && !s.rules.Name(name) {
+		return "", fmt.Errorf("no member may be named %q", brief(name))
+	}
+	if !s.take(':') {
 		return "", errNotJSON
 	}
 	return name, nil

@@ -12,6 +12,7 @@ type scanner struct {
 	at    int
 	rules *Rules // nil: form alone counts, and nothing is kept
 	stack []Item // of the objects and arrays that are open
+	odd   bool   // the replacement character is somewhere in the text
 }
 
 // peek returns the next byte behind white space, or 0 at the end.
@@ -45,7 +46,7 @@ func (s *scanner) word(w string) bool {
 }
 
 // number reads a number and returns it as it is written.
-func (s *scanner) number() (string, bool) {
+func (s *scanner) number() (string, error) {
 	start := s.at
 	s.sign("-")
 	ok := s.word("0") || s.digits()
@@ -56,7 +57,10 @@ func (s *scanner) number() (string, bool) {
 		s.sign("+-")
 		ok = s.digits()
 	}
-	return s.text[start:s.at], ok
+	if !ok {
+		return "", errNotJSON
+	}
+	return s.text[start:s.at], nil
 }
 
 // sign reads one of the characters in set, if the next is one.
@@ -77,30 +81,40 @@ func (s *scanner) digits() bool {
 	return s.at > start
 }
 
-// quoted reads a text. Without escapes it is a part of the input; else the
-// standard library decodes it.
+// quoted reads a text, and judges it where there are rules.
 func (s *scanner) quoted() (string, error) {
+	out, escaped, err := s.literal()
+	if err == nil && s.rules != nil {
+		err = s.rules.text(out, escaped || s.odd)
+	}
+	return out, err
+}
+
+// literal reads a text. Without escapes it is a part of the input; else the
+// standard library decodes it.
+func (s *scanner) literal() (out string, escaped bool, err error) {
 	start := s.at
-	escaped := false
 	for s.at++; s.at < len(s.text); s.at++ {
 		switch c := s.text[s.at]; {
 		case c == '"':
 			s.at++
-			return unescaped(s.text[start:s.at], escaped)
+			if !escaped {
+				return s.text[start+1 : s.at-1], false, nil
+			}
+			out, err = unescape(s.text[start:s.at])
+			return out, true, err
 		case c == '\\':
 			escaped = true
 			s.at++
 		case c < ' ':
-			return "", errNotJSON
+			return "", escaped, errNotJSON
 		}
 	}
-	return "", errNotJSON
+	return "", escaped, errNotJSON
 }
 
-func unescaped(literal string, escaped bool) (out string, err error) {
-	if !escaped {
-		return literal[1 : len(literal)-1], nil
-	}
+func unescape(literal string) (string, error) {
+	var out string
 	if json.Unmarshal([]byte(literal), &out) != nil {
 		return "", errNotJSON
 	}

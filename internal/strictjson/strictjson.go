@@ -52,7 +52,7 @@ func Members(data []byte, most int) ([]Member, error) {
 		seen[name] = true
 		s.peek()
 		start := s.at
-		if _, err := s.value(1); err != nil {
+		if s.value(&Value{}, 1) != nil {
 			return nil, errNotJSON
 		}
 		members = append(members, Member{name, json.RawMessage(s.text[start:s.at])})

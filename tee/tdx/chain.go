@@ -38,10 +38,11 @@ func (c *chain) caName() string {
 // chain verifies a PEM chain, or remembers that it did. It returns nil if
 // anything is wrong; the checks say what.
 func (v *Verifier) chain(data []byte) (*chain, evidence.Checks) {
-	if known, ok := v.chains.Get(string(data)); ok {
+	id := string(data)
+	if known, ok := v.chains.Get(id); ok {
 		return known, known.checks
 	}
-	certs, err := parseChain(data)
+	certs, err := parseChain(data, v.anchors...)
 	var checks evidence.Checks
 	if !judgeError(&checks, err, evidence.CodeTDXChainFormat, "three certificates", "leaf, CA and root") {
 		notPerformed(&checks, "there is no chain", evidence.CodeTDXTrustAnchor,
@@ -64,7 +65,7 @@ func (v *Verifier) chain(data []byte) (*chain, evidence.Checks) {
 	}
 	c.key = c.leaf.PublicKey.(*ecdsa.PublicKey) // held by checkCommon
 	c.checks = checks[:len(checks):len(checks)]
-	v.chains.Put(string(data), c)
+	v.chains.Put(id, c)
 	return c, c.checks
 }
 

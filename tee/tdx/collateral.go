@@ -106,7 +106,9 @@ func decodeTCBInfo(body []byte) (*tcbInfo, error) {
 		}
 		info.modules = append(info.modules, identity)
 	}
-	for _, l := range f.objects(o, "tcbLevels", maxLevels, false) {
+	levels := f.objects(o, "tcbLevels", maxLevels, false)
+	info.levels = make([]platformLevel, 0, len(levels))
+	for _, l := range levels {
 		tcb := f.object(l, "tcb")
 		level := platformLevel{pceSVN: uint16(f.uint(tcb, "pcesvn", 0xffff)), verdict: f.verdict(l)}
 		level.sgx, level.sgxParts = f.components(tcb, "sgxtcbcomponents")
@@ -188,8 +190,9 @@ func (f *fields) moduleVersion(o object) uint8 {
 }
 
 func (f *fields) svnLevels(o object, most uint64) []svnLevel {
-	var out []svnLevel
-	for _, l := range f.objects(o, "tcbLevels", maxLevels, false) {
+	levels := f.objects(o, "tcbLevels", maxLevels, false)
+	out := make([]svnLevel, 0, len(levels))
+	for _, l := range levels {
 		out = append(out, svnLevel{
 			svn:     uint16(f.uint(f.object(l, "tcb"), "isvsvn", most)),
 			verdict: f.verdict(l),

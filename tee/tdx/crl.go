@@ -106,7 +106,8 @@ func better(found, best window, now time.Time, newer bool) bool {
 // revocations verifies one CRL, or remembers that it did. It returns nil and
 // the reason if the CRL is not genuine.
 func (v *Verifier) revocations(issuer *x509.Certificate, crl *x509.RevocationList, name string) (*revocations, string) {
-	if known, ok := v.crls.Get(crlKey{string(issuer.Raw), string(crl.Raw)}); ok {
+	id := crlKey{string(issuer.Raw), string(crl.Raw)}
+	if known, ok := v.crls.Get(id); ok {
 		return known, ""
 	}
 	switch {
@@ -124,7 +125,7 @@ func (v *Verifier) revocations(issuer *x509.Certificate, crl *x509.RevocationLis
 	for _, entry := range crl.RevokedCertificateEntries {
 		found.serials[string(entry.SerialNumber.Bytes())] = struct{}{}
 	}
-	v.crls.Put(crlKey{string(issuer.Raw), string(crl.Raw)}, found)
+	v.crls.Put(id, found)
 	return found, ""
 }
 

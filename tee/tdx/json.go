@@ -1,7 +1,6 @@
 package tdx
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -27,10 +26,11 @@ func splitSigned(raw []byte, inner string) (body []byte, signature string, err e
 	if body == nil || text == nil {
 		return nil, "", fmt.Errorf("%q or its signature is missing", inner)
 	}
-	if text[0] != '"' || json.Unmarshal(text, &signature) != nil {
+	value, err := strictjson.Parse(text, strictjson.Rules{Text: maxText})
+	if err != nil || value.Kind != strictjson.Text {
 		return nil, "", errors.New("the signature is no text")
 	}
-	return body, signature, nil
+	return body, value.Text, nil
 }
 
 // parseObject reads one strict JSON object.

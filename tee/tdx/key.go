@@ -21,7 +21,8 @@ type attestationKey struct {
 // attestationKey verifies what vouches for the quote's key, or remembers that
 // it did. Parts that could not be verified are nil; the checks say why.
 func (v *Verifier) attestationKey(q *quote) (attestationKey, evidence.Checks) {
-	if known, ok := v.keys.Get(string(q.certified)); ok {
+	id := string(q.certified)
+	if known, ok := v.keys.Get(id); ok {
 		return known, known.checks
 	}
 	var k attestationKey
@@ -37,7 +38,7 @@ func (v *Verifier) attestationKey(q *quote) (attestationKey, evidence.Checks) {
 	k.public = publicKey(q.key)
 	if ok && bound && k.public != nil {
 		k.checks = checks[:len(checks):len(checks)]
-		v.keys.Put(string(q.certified), k)
+		v.keys.Put(id, k)
 	}
 	return k, checks
 }

@@ -19,7 +19,8 @@ type pckChain struct{ leaf, ca, root *x509.Certificate }
 // parseChain reads exactly three PEM certificates with nothing but line breaks
 // between and behind them; one NUL at the end, which quoting libraries add, is
 // tolerated. encoding/pem is not used because it skips whatever it does not know.
-func parseChain(data []byte) (pckChain, error) {
+// A known root, byte for byte, is not parsed again.
+func parseChain(data []byte, known ...*anchor) (pckChain, error) {
 	if len(data) > maxChain {
 		return pckChain{}, chainError("%d bytes; at most %d are read", len(data), maxChain)
 	}
@@ -30,7 +31,7 @@ func parseChain(data []byte) (pckChain, error) {
 		if !ok {
 			return pckChain{}, chainError("certificate %d of 3 is not PEM", i+1)
 		}
-		cert, err := x509.ParseCertificate(der)
+		cert, err := parseCertificate(der, known)
 		if err != nil {
 			return pckChain{}, chainError("certificate %d of 3: %w", i+1, err)
 		}
@@ -40,6 +41,15 @@ func parseChain(data []byte) (pckChain, error) {
 		return pckChain{}, chainError("%d bytes behind the third certificate", len(rest))
 	}
 	return pckChain{certs[0], certs[1], certs[2]}, nil
+}
+
+func parseCertificate(der []byte, known []*anchor) (*x509.Certificate, error) {
+	for _, a := range known {
+		if bytes.Equal(a.cert.Raw, der) {
+			return a.cert, nil
+		}
+	}
+	return x509.ParseCertificate(der)
 }
 
 func chainError(format string, args ...any) error {
