@@ -18,6 +18,10 @@ import (
 // Params are the inputs of a verification that are neither evidence nor endorsement.
 type Params struct {
 	Now time.Time // the instant at which certificates, CRLs and collateral must hold
+	// Pooled says that the endorsements are a collection for many machines: nothing
+	// follows from one that does not fit. Otherwise they were put together for this
+	// item, and a single certificate that does not fit speaks against it.
+	Pooled bool
 }
 
 // Verifier judges one kind of evidence. Its trust anchors are fixed when it is

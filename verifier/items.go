@@ -36,7 +36,7 @@ func (v *Verifier) judge(a appraisal, now time.Time) []Item {
 	endorsements := a.endorsements.Over(v.endorsements())
 	items := make([]Item, len(a.bundle))
 	for i, item := range a.bundle {
-		outcome := v.verify(item, endorsements, tee.Params{Now: now})
+		outcome := v.verify(item, endorsements, tee.Params{Now: now, Pooled: v.pooled})
 		markSimulated(&outcome.Claims)
 		outcome.Checks = slices.Clone(outcome.Checks) // a technology may remember them
 		compare(&outcome, item.Kind(), a.expected)

@@ -27,6 +27,9 @@ type Config struct {
 	Policies func() *policies.Set
 	// Endorsements returns the vendors' collateral at hand; nil means none.
 	Endorsements func() *tee.Endorsements
+	// Pooled says that they are a collection for many machines, as a service's are;
+	// see [tee.Params].
+	Pooled bool
 	// TrustDomain is the SPIFFE trust domain that identities are granted in and
 	// the audience of every challenge. Empty where nothing is issued (offline use).
 	TrustDomain string
@@ -44,6 +47,7 @@ type Verifier struct {
 	technologies map[evidence.Kind]tee.Verifier
 	policies     func() *policies.Set
 	endorsements func() *tee.Endorsements
+	pooled       bool
 	trustDomain  string
 	simulated    bool
 	challenges   *Challenges
@@ -57,7 +61,7 @@ func New(c Config) (*Verifier, error) {
 	}
 	v := &Verifier{
 		technologies: map[evidence.Kind]tee.Verifier{},
-		policies:     c.Policies, endorsements: c.Endorsements,
+		policies:     c.Policies, endorsements: c.Endorsements, pooled: c.Pooled,
 		trustDomain: c.TrustDomain, simulated: c.AcceptSimulated, challenges: c.Challenges, now: c.Now,
 	}
 	for _, t := range c.Technologies {

@@ -53,6 +53,7 @@ func newJudge(s streams, o *verifyOptions) (*judge, error) {
 		Technologies:    technologies,
 		Policies:        func() *policies.Set { return j.policies },
 		Endorsements:    func() *tee.Endorsements { return found.Over(j.fetcher.endorsements()) },
+		Pooled:          o.store != "",
 		AcceptSimulated: len(o.trust) > 0, // naming a test root is the operator's consent
 		Now:             func() time.Time { return o.at.Time },
 	})

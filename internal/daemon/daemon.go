@@ -158,6 +158,7 @@ func (d *Daemon) verifier(all []tee.Verifier, challenges *verifier.Challenges) (
 		Technologies: all, TrustDomain: d.Config.TrustDomain, Challenges: challenges,
 		Policies:        func() *policies.Set { return d.current.Load().policies },
 		Endorsements:    d.endorsements,
+		Pooled:          true,
 		AcceptSimulated: d.Config.Simulated.Accept,
 	})
 }

@@ -65,10 +65,9 @@ func isKeyLike(cert *x509.Certificate, kinds ...signingKey) bool {
 // with the report, which is the most likely to know, before the endorsements',
 // so that no collection of lookalikes hides the sender's own. If none fits, it is
 // the one that comes closest of those which came with the report, so that the
-// failure says what is wrong with it; or else the endorsements' only one, because
-// endorsements with a single key were put together for this report. A larger
-// collection without the right key lacks it, and nothing is to be concluded from
-// the others.
+// failure says what is wrong with it; or else the endorsements' only one, if
+// they were put together for this report. A larger collection without the right
+// key lacks it, and nothing is to be concluded from the others.
 func (v *Verifier) candidates(r *report, in *input) (found []candidate, untried int) {
 	var strays []candidate
 	for _, cert := range in.supplied {
@@ -90,7 +89,7 @@ func (v *Verifier) candidates(r *report, in *input) (found []candidate, untried 
 	if len(found) > 0 {
 		return found, untried
 	}
-	if len(strays) == 0 {
+	if len(strays) == 0 && !in.pooled {
 		strays = v.onlyKey(in.endorsements)
 	}
 	if len(strays) == 0 {

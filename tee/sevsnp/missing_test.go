@@ -152,6 +152,19 @@ func TestStrayCertificatesDoNotStandInTheWay(t *testing.T) {
 	}
 }
 
+// TestPooledEndorsements concludes nothing from the one key that a collection for
+// many machines happens to hold; put together for the report, it speaks against it.
+func TestPooledEndorsements(t *testing.T) {
+	m, other := newMachine(t, milan(), "second to come"), newMachine(t, milan(), "first to come")
+	v, e := newVerifier(t, milan().Anchor()), authorities(milan(), other.Certificate)
+	out := v.Verify(item(t, m), e, tee.Params{Now: now, Pooled: true})
+	if !out.Undecided() {
+		t.Errorf("not undecided\n%s", lines(out.Checks))
+	}
+	wantMissing(t, out, "vcek "+keyID(m))
+	wantRefused(t, v.Verify(item(t, m), e, tee.Params{Now: now}), evidence.CodeSNPChipID, evidence.CodeSNPSignature)
+}
+
 // TestNothingIsMissingWhereNothingHelps refuses reports that no endorsement could clear.
 func TestNothingIsMissingWhereNothingHelps(t *testing.T) {
 	for _, vendor := range []*simulator.Vendor{milan(), turin()} {

@@ -104,6 +104,7 @@ type input struct {
 	supplied     []*x509.Certificate // came with the report
 	unreadable   int                 // came too, but do not parse
 	now          time.Time
+	pooled       bool // the endorsements are for many machines
 }
 
 // Verify judges a report; see [tee.Verifier]. A report without the certificate
@@ -129,7 +130,7 @@ func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params)
 	out.Claims.SEVSNP = claims
 	out.ReportData = claims.ReportData
 	certs, unreadable := v.supplied(snp.Certificates)
-	in := &input{e, certs, unreadable, p.Now}
+	in := &input{e, certs, unreadable, p.Now, p.Pooled}
 	v.judge(r, sig, in).into(&out)
 	return out
 }
