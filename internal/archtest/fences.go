@@ -19,7 +19,7 @@ var networked = []string{"tee/endorsements", "internal", "client", "cmd", "simul
 // fences keep foreign libraries where they are handled with care.
 var fences = []fence{
 	{
-		rule: "TEE libraries", rooms: []string{"tee/sevsnp", "tee/tdx", "tee/tpm", "tee/endorsements", "simulators"},
+		rule: "TEE libraries", rooms: []string{"tee/sevsnp", "tee/tdx", "tee/tpm", "tee/endorsements", "tee/internal/tsm", "simulators"},
 		imports: []string{"github.com/google/go-sev-guest", "github.com/google/go-tdx-guest", "github.com/google/go-tpm", "github.com/google/go-configfs-tsm"},
 		why:     "a vendor's library is called behind one boundary only, which checks its input first",
 	},

@@ -11,6 +11,7 @@ var floors = map[string]int{
 	"evidence": 0,
 
 	"tee/eventlog":     1, // logs of measured boots, read by the technologies
+	"tee/internal/tsm": 1, // how guests of every technology ask their kernel
 	"tee":              1,
 	"policies":         1,
 	"internal/keyfile": 1, // private keys in files, for every room that keeps one

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-configfs-tsm/configfs/faketsm"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee/internal/tsm/tsmtest"
 	"github.com/quotary/quotary/tee/sevsnp/guest"
 )
 
@@ -73,22 +74,22 @@ func TestConfigFSErrors(t *testing.T) {
 		hook func(string, string) error
 		code evidence.Code
 	}{
-		"no subsystem":           {fails("mkdir", "", syscall.ENOENT), evidence.CodeAttesterAbsent},
-		"no provider":            {fails("mkdir", "", syscall.ENXIO), evidence.CodeAttesterAbsent},
-		"not root":               {fails("mkdir", "", syscall.EACCES), evidence.CodeAttesterDenied},
-		"no memory":              {fails("mkdir", "", syscall.ENOMEM), evidence.CodeAttesterFailed},
-		"no generation":          {fails("read", "generation", syscall.EIO), evidence.CodeAttesterFailed},
-		"inblob":                 {fails("write", "inblob", syscall.EINVAL), evidence.CodeAttesterFailed},
-		"inblob denied":          {fails("write", "inblob", syscall.EACCES), evidence.CodeAttesterDenied},
-		"no provider named":      {fails("read", "provider", syscall.EIO), evidence.CodeAttesterFailed},
-		"privlevel":              {fails("write", "privlevel", syscall.EINVAL), evidence.CodeAttesterFailed},
-		"outblob":                {fails("read", "outblob", syscall.EIO), evidence.CodeAttesterFailed},
-		"the firmware refuses":   {fails("read", "outblob", syscall.ENXIO), evidence.CodeAttesterFailed},
-		"the entry is gone":      {fails("read", "outblob", syscall.ENOENT), evidence.CodeAttesterFailed},
-		"timed out":              {fails("read", "outblob", syscall.ETIMEDOUT), evidence.CodeAttesterFailed},
-		"the entry stays behind": {fails("rmdir", "", syscall.EIO), evidence.CodeAttesterFailed},
+		"no subsystem":           {tsmtest.Fails("mkdir", "", syscall.ENOENT), evidence.CodeAttesterAbsent},
+		"no provider":            {tsmtest.Fails("mkdir", "", syscall.ENXIO), evidence.CodeAttesterAbsent},
+		"not root":               {tsmtest.Fails("mkdir", "", syscall.EACCES), evidence.CodeAttesterDenied},
+		"no memory":              {tsmtest.Fails("mkdir", "", syscall.ENOMEM), evidence.CodeAttesterFailed},
+		"no generation":          {tsmtest.Fails("read", "generation", syscall.EIO), evidence.CodeAttesterFailed},
+		"inblob":                 {tsmtest.Fails("write", "inblob", syscall.EINVAL), evidence.CodeAttesterFailed},
+		"inblob denied":          {tsmtest.Fails("write", "inblob", syscall.EACCES), evidence.CodeAttesterDenied},
+		"no provider named":      {tsmtest.Fails("read", "provider", syscall.EIO), evidence.CodeAttesterFailed},
+		"privlevel":              {tsmtest.Fails("write", "privlevel", syscall.EINVAL), evidence.CodeAttesterFailed},
+		"outblob":                {tsmtest.Fails("read", "outblob", syscall.EIO), evidence.CodeAttesterFailed},
+		"the firmware refuses":   {tsmtest.Fails("read", "outblob", syscall.ENXIO), evidence.CodeAttesterFailed},
+		"the entry is gone":      {tsmtest.Fails("read", "outblob", syscall.ENOENT), evidence.CodeAttesterFailed},
+		"timed out":              {tsmtest.Fails("read", "outblob", syscall.ETIMEDOUT), evidence.CodeAttesterFailed},
+		"the entry stays behind": {tsmtest.Fails("rmdir", "", syscall.EIO), evidence.CodeAttesterFailed},
 	} {
-		_, err := newAttester(t, guest.Options{}, guest.ConfigFS(hooked{k.configFS(), test.hook})).Collect(t.Context(), [64]byte{1})
+		_, err := newAttester(t, guest.Options{}, guest.ConfigFS(tsmtest.Hook(k.configFS(), test.hook))).Collect(t.Context(), [64]byte{1})
 		t.Run(name, func(t *testing.T) {
 			var errno syscall.Errno
 			wantError(t, err, test.code, "configfs-tsm")
@@ -97,7 +98,7 @@ func TestConfigFSErrors(t *testing.T) {
 			}
 		})
 	}
-	optional := hooked{k.configFS(), fails("read", "privlevel_floor", syscall.ENOENT)}
+	optional := tsmtest.Hook(k.configFS(), tsmtest.Fails("read", "privlevel_floor", syscall.ENOENT))
 	if _, err := newAttester(t, guest.Options{}, guest.ConfigFS(optional)).Collect(t.Context(), [64]byte{1}); err != nil {
 		t.Errorf("without a floor of privilege levels: %v", err)
 	}
@@ -108,7 +109,7 @@ func TestEntriesAreRemoved(t *testing.T) {
 	k := newKernel(t, "removed")
 	for _, failing := range []string{"", "generation", "provider", "outblob", "auxblob"} {
 		entries := 0
-		client := hooked{k.configFS(), func(operation, attribute string) error {
+		client := tsmtest.Hook(k.configFS(), func(operation, attribute string) error {
 			switch {
 			case operation == "mkdir":
 				entries++
@@ -118,7 +119,7 @@ func TestEntriesAreRemoved(t *testing.T) {
 				return syscall.EIO
 			}
 			return nil
-		}}
+		})
 		newAttester(t, guest.Options{}, guest.ConfigFS(client)).Collect(t.Context(), [64]byte{1})
 		if entries != 0 {
 			t.Errorf("%q fails: %d entries are left", failing, entries)
@@ -177,7 +178,7 @@ func TestTables(t *testing.T) {
 func TestTableThatCannotBeRead(t *testing.T) {
 	k := newKernel(t, "unreadable")
 	for _, cause := range []error{syscall.ENOENT, syscall.EINVAL, syscall.EACCES} {
-		client := hooked{k.configFS(), fails("read", "auxblob", cause)}
+		client := tsmtest.Hook(k.configFS(), tsmtest.Fails("read", "auxblob", cause))
 		got, err := newAttester(t, guest.Options{}, guest.ConfigFS(client)).Collect(t.Context(), [64]byte{1})
 		if err != nil || len(got.Item.Certificates) > 0 || !errors.Is(got.Omitted, cause) {
 			t.Errorf("%v: got %+v, %v", cause, got, err)
@@ -217,13 +218,13 @@ func TestBusyConfigFS(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			k := newKernel(t, "busy")
 			left := 2
-			client := hooked{k.configFS(), func(operation, attribute string) error {
+			client := tsmtest.Hook(k.configFS(), func(operation, attribute string) error {
 				if operation == step[0] && attribute == step[1] && left > 0 {
 					left--
 					return syscall.EBUSY
 				}
 				return nil
-			}}
+			})
 			a, start := newAttester(t, guest.Options{}, guest.ConfigFS(client)), time.Now()
 			if got, err := a.Collect(t.Context(), [64]byte{1}); err != nil || got.Omitted != nil || time.Since(start) != 4*time.Second {
 				t.Errorf("%v: %v after %v", step, err, time.Since(start))
@@ -241,7 +242,7 @@ func TestBusyConfigFS(t *testing.T) {
 // TestErrorsKeepTheirCauses: what the library writes into text can still be asked for.
 func TestErrorsKeepTheirCauses(t *testing.T) {
 	k := newKernel(t, "causes")
-	client := hooked{k.configFS(), fails("mkdir", "", fs.ErrPermission)}
+	client := tsmtest.Hook(k.configFS(), tsmtest.Fails("mkdir", "", fs.ErrPermission))
 	_, err := newAttester(t, guest.Options{}, guest.ConfigFS(client)).Collect(t.Context(), [64]byte{1})
 	var path *os.PathError
 	if !errors.As(err, &path) || strings.Count(err.Error(), "permission denied") != 1 {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+
+	"github.com/quotary/quotary/tee/internal/tsm"
 )
 
 // devicePath is where Linux has its SNP guest device.
@@ -91,7 +93,7 @@ func (s sevGuest) plain(data [64]byte, vmpl uint) (answer, error) {
 // explain adds what firmware and VMM said to the error of a request.
 func explain(r Response, err error) error {
 	if r.VMMError == VMMErrorBusy {
-		return errBusy
+		return tsm.ErrBusy
 	}
 	if errors.Is(err, syscall.ENOTTY) {
 		return fmt.Errorf("%w: the device takes no requests; after a failed one the driver wipes its key, until the guest is started again", err)

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"syscall"
 	"unsafe"
+
+	"github.com/quotary/quotary/tee/internal/tsm"
 )
 
 // linuxDevice is a device node. It is opened for each request: nothing is left
@@ -24,7 +26,7 @@ func openDevice(path string) (Device, error) {
 func (d linuxDevice) Do(r Request) (response Response, err error) {
 	file, err := os.OpenFile(d.path, os.O_RDWR, 0)
 	if err != nil {
-		return response, absent(devicePath, err)
+		return response, tsm.Absent(devicePath, err)
 	}
 	defer file.Close()
 	conn, err := file.SyscallConn()

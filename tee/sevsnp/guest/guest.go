@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-configfs-tsm/configfs/linuxtsm"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee/internal/tsm"
 )
 
 // Options say what is asked for.
@@ -54,7 +55,7 @@ type answer struct {
 type Attester struct {
 	vmpl       uint
 	interfaces []Interface
-	slot       chan struct{} // held while the kernel is asked
+	slot       tsm.Slot // held while the kernel is asked
 }
 
 // New returns an attester that asks the first of interfaces that is there and
@@ -66,7 +67,7 @@ func New(o Options, interfaces ...Interface) (*Attester, error) {
 	if len(interfaces) == 0 {
 		return nil, evidence.Errorf(evidence.CodeAttesterAbsent, "", "no interface to ask")
 	}
-	return &Attester{vmpl: o.VMPL, interfaces: interfaces, slot: make(chan struct{}, 1)}, nil
+	return &Attester{vmpl: o.VMPL, interfaces: interfaces, slot: tsm.NewSlot()}, nil
 }
 
 // Open returns an attester for the machine it runs on. If neither interface is
@@ -79,12 +80,12 @@ func Open(o Options) (*Attester, error) {
 	if client, err := linuxtsm.MakeClient(); err == nil {
 		found = append(found, ConfigFS(client))
 	} else {
-		missing = append(missing, classify(configFSName, absent(configFSName, err)))
+		missing = append(missing, tsm.Classify(tsm.Name, tsm.Absent(tsm.Name, err)))
 	}
 	if device, err := openDevice(devicePath); err == nil {
 		found = append(found, SEVGuest(device))
 	} else {
-		missing = append(missing, classify(devicePath, absent(devicePath, err)))
+		missing = append(missing, tsm.Classify(devicePath, tsm.Absent(devicePath, err)))
 	}
 	if len(found) == 0 {
 		return nil, noneOf(missing)
@@ -124,14 +125,14 @@ type Collected struct {
 func (a *Attester) Collect(ctx context.Context, reportData [64]byte) (*Collected, error) {
 	var refused []*evidence.Error
 	for _, i := range a.interfaces {
-		got, err := a.ask(ctx, i, reportData)
+		got, err := tsm.Ask(ctx, a.slot, func() (answer, error) { return i.report(reportData, a.vmpl) })
 		if ctx.Err() != nil && err != nil {
 			return nil, fmt.Errorf("guest: no report before the end: %w", ctx.Err())
 		}
 		if err == nil {
 			return a.check(i, got, reportData)
 		}
-		e := classify(i.name(), err)
+		e := tsm.Classify(i.name(), err)
 		if e.Code != evidence.CodeAttesterAbsent && e.Code != evidence.CodeAttesterDenied {
 			return nil, e
 		}

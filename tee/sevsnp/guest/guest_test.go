@@ -13,6 +13,7 @@ import (
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/evidencetest"
 	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/internal/tsm/tsmtest"
 	"github.com/quotary/quotary/tee/sevsnp"
 	"github.com/quotary/quotary/tee/sevsnp/guest"
 	"github.com/quotary/quotary/tee/teetest"
@@ -125,8 +126,8 @@ func TestTheNextInterface(t *testing.T) {
 	other.provider = "tdx_guest\n"
 	device := guest.SEVGuest(k.device())
 	for name, first := range map[string]guest.Interface{
-		"no configfs":    guest.ConfigFS(hooked{k.configFS(), fails("mkdir", "", fs.ErrNotExist)}),
-		"may not write":  guest.ConfigFS(hooked{k.configFS(), fails("write", "inblob", fs.ErrPermission)}),
+		"no configfs":    guest.ConfigFS(tsmtest.Hook(k.configFS(), tsmtest.Fails("mkdir", "", fs.ErrNotExist))),
+		"may not write":  guest.ConfigFS(tsmtest.Hook(k.configFS(), tsmtest.Fails("write", "inblob", fs.ErrPermission))),
 		"other provider": guest.ConfigFS(other.configFS()),
 	} {
 		got, err := newAttester(t, guest.Options{}, first, device).Collect(t.Context(), [64]byte{})
@@ -134,11 +135,11 @@ func TestTheNextInterface(t *testing.T) {
 			t.Errorf("%s: from %+v, %v", name, got, err)
 		}
 	}
-	broken := guest.ConfigFS(hooked{k.configFS(), fails("read", "outblob", errors.New("broken"))})
+	broken := guest.ConfigFS(tsmtest.Hook(k.configFS(), tsmtest.Fails("read", "outblob", errors.New("broken"))))
 	_, err := newAttester(t, guest.Options{}, broken, device).Collect(t.Context(), [64]byte{})
 	wantError(t, err, evidence.CodeAttesterFailed, "configfs-tsm", "broken")
 
-	gone := guest.ConfigFS(hooked{k.configFS(), fails("mkdir", "", fs.ErrNotExist)})
+	gone := guest.ConfigFS(tsmtest.Hook(k.configFS(), tsmtest.Fails("mkdir", "", fs.ErrNotExist)))
 	denied := guest.SEVGuest(deviceFunc(func(guest.Request) (guest.Response, error) { return guest.Response{}, fs.ErrPermission }))
 	_, err = newAttester(t, guest.Options{}, gone, denied).Collect(t.Context(), [64]byte{})
 	wantError(t, err, evidence.CodeAttesterDenied, "configfs-tsm: ", "file does not exist; /dev/sev-guest: permission denied")

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"os"
-	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -131,52 +130,6 @@ func (k *kernel) read(e *faketsm.ReportEntry, attribute string) ([]byte, error) 
 		return bytes.Clone(k.table), nil
 	}
 	return nil, os.ErrNotExist
-}
-
-// hooked is a client whose operations may fail.
-type hooked struct {
-	configfsi.Client
-	// before is called before each, with "mkdir", "rmdir", "write" or "read" and the
-	// attribute; its error takes the operation's place.
-	before func(operation, attribute string) error
-}
-
-func (h hooked) MkdirTemp(dir, pattern string) (string, error) {
-	if err := h.before("mkdir", ""); err != nil {
-		return "", &os.PathError{Op: "mkdir", Path: dir, Err: err}
-	}
-	return h.Client.MkdirTemp(dir, pattern)
-}
-
-func (h hooked) RemoveAll(name string) error {
-	if err := h.before("rmdir", ""); err != nil {
-		return &os.PathError{Op: "remove", Path: name, Err: err}
-	}
-	return h.Client.RemoveAll(name)
-}
-
-func (h hooked) WriteFile(name string, contents []byte) error {
-	if err := h.before("write", path.Base(name)); err != nil {
-		return &os.PathError{Op: "write", Path: name, Err: err}
-	}
-	return h.Client.WriteFile(name, contents)
-}
-
-func (h hooked) ReadFile(name string) ([]byte, error) {
-	if err := h.before("read", path.Base(name)); err != nil {
-		return nil, &os.PathError{Op: "read", Path: name, Err: err}
-	}
-	return h.Client.ReadFile(name)
-}
-
-// fails makes one operation fail with an error, always.
-func fails(operation, attribute string, err error) func(string, string) error {
-	return func(o, a string) error {
-		if o == operation && a == attribute {
-			return err
-		}
-		return nil
-	}
 }
 
 func newAttester(t testing.TB, o guest.Options, interfaces ...guest.Interface) *guest.Attester {

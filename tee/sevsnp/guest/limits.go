@@ -1,15 +1,7 @@
 package guest
 
-import "time"
-
 // Bounds on what a kernel and a host can make us do.
 const (
-	// maxAttempts bounds how often a busy interface is asked. Linux's driver waits
-	// for a throttling host itself, a minute long; what still comes back busy is rare.
-	maxAttempts = 4
-	// retryDelay is the time between two attempts: what Linux's driver waits before
-	// it asks a throttling host again.
-	retryDelay = 2 * time.Second
 	// firstTable is the size of the first buffer for the host's certificates in
 	// bytes: the most that Linux's driver takes today (SEV_FW_BLOB_MAX_SIZE), so that one
 	// request is enough.
