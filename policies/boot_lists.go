@@ -75,6 +75,22 @@ func readBootText(s source, n *yaml.Node, key string) evidence.Hex {
 	return nil
 }
 
+// containText reports whether any text of the list has this one in it.
+func (v *values) containText(text string) bool {
+	lists := []digests{v.literals}
+	for _, ref := range v.references {
+		lists = append(lists, ref.values)
+	}
+	for _, list := range lists {
+		for value := range list {
+			if strings.Contains(value, text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // readPayload reads hex of any length, none included: an event may say all that
 // it has to say by its name.
 func readPayload(s source, n *yaml.Node, key string) evidence.Hex {

@@ -63,11 +63,11 @@ func (t *claimTypeTable) add(goType reflect.Type) *types.Type {
 	t.byType[goType], t.byName[name] = c, c
 	for i := range goType.NumField() {
 		field := goType.Field(i)
-		if field.Type == bootType {
-			continue // rules do not see claims of the boot
-		}
 		name := jsonName(field)
 		celType, read := t.reader(field.Type)
+		if field.Type.Kind() == reflect.Slice && claimsLists[goType] {
+			read = unlessEmpty(read)
+		}
 		c.names = append(c.names, name)
 		c.fields[name] = newField(goType, i, name, celType, read)
 	}
@@ -126,9 +126,6 @@ func newField(goType reflect.Type, index int, name string, celType *types.Type, 
 var (
 	hexType  = reflect.TypeFor[evidence.Hex]()
 	timeType = reflect.TypeFor[time.Time]()
-	pcrsType = reflect.TypeFor[map[int]evidence.Hex]()
-	listType = reflect.TypeFor[[]string]()
-	bootType = reflect.TypeFor[*evidence.BootClaims]()
 )
 
 // reader returns how rules see a field of this type. A type that it does not
@@ -139,22 +136,25 @@ func (t *claimTypeTable) reader(goType reflect.Type) (*types.Type, reader) {
 		return types.StringType, readHex
 	case timeType:
 		return types.TimestampType, readTime
-	case pcrsType:
-		return types.NewMapType(types.IntType, types.StringType), readPCRMap
-	case listType:
-		return types.NewListType(types.StringType), func(v reflect.Value) any { return v.Interface() }
 	}
 	switch goType.Kind() {
 	case reflect.Bool:
 		return types.BoolType, func(v reflect.Value) any { return types.Bool(v.Bool()) }
 	case reflect.String:
 		return types.StringType, readText
+	case reflect.Int:
+		return types.IntType, func(v reflect.Value) any { return types.Int(v.Int()) }
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return types.IntType, readNumber
 	case reflect.Struct:
 		return t.add(goType), readStruct
 	case reflect.Slice:
-		return types.NewListType(t.add(goType.Elem())), t.readList
+		element, _ := t.reader(goType.Elem())
+		return types.NewListType(element), t.readList
+	case reflect.Map:
+		key, _ := t.reader(goType.Key())
+		element, _ := t.reader(goType.Elem())
+		return types.NewMapType(key, element), t.readMap
 	case reflect.Pointer:
 		celType, read := t.reader(goType.Elem())
 		return celType, func(v reflect.Value) any {
@@ -194,28 +194,6 @@ func readTime(v reflect.Value) any {
 		return nil
 	}
 	return types.Timestamp{Time: t}
-}
-
-func readPCRMap(v reflect.Value) any {
-	pcrs := make(map[int64]string, v.Len())
-	for entries := v.MapRange(); entries.Next(); {
-		if value := evidence.Hex(entries.Value().Bytes()); len(value) > 0 {
-			pcrs[entries.Key().Int()] = value.String()
-		}
-	}
-	if len(pcrs) == 0 { // of each of none everything could be said
-		return nil
-	}
-	return pcrs
-}
-
-// readList gives a list of structs, empty where there are none.
-func (t *claimTypeTable) readList(v reflect.Value) any {
-	list := make([]ref.Val, v.Len())
-	for i := range list {
-		list[i] = claimValue{v.Index(i).Addr().Interface(), t.byType[v.Index(i).Type()]}
-	}
-	return types.NewRefValList(types.DefaultTypeAdapter, list)
 }
 
 // readStruct gives a pointer to the struct. One whose raw value is missing was

@@ -59,7 +59,8 @@ const (
 	// characters: the longest hex value, a 64-byte identifier, has 128.
 	maxClaimText = 128
 	// maxClaimList is the size that the estimate assumes for a list or map claim:
-	// collateral seen so far names up to 20 advisories; a TPM has 24 PCRs.
+	// collateral seen so far names up to 20 advisories; a TPM has 24 PCRs; a boot
+	// has up to 40 images. For what is longer the count at run time holds, and its end denies.
 	maxClaimList = 48
 
 	// maxBootText bounds a command line, a command of GRUB's or an event's payload in

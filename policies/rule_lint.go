@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/google/cel-go/common/ast"
@@ -77,17 +78,23 @@ func notHex(rule *ast.AST, call ast.CallExpr) (string, bool) {
 	return "", false
 }
 
-// isByteString reports whether an expression is a claim that is a byte string,
-// or the value of a PCR.
+// isByteString reports whether an expression is a claim that is a byte string or a
+// list of them, or a member of such a list or map.
 func isByteString(rule *ast.AST, e ast.Expr) bool {
 	switch e.Kind() {
 	case ast.SelectKind:
-		return claimGoType(rule, e) == hexType
+		goType := claimGoType(rule, e)
+		return goType == hexType || goType != nil && goType.Kind() == reflect.Slice && holdsHex(goType)
 	case ast.CallKind:
 		call := e.AsCall()
-		return call.FunctionName() == operators.Index && claimGoType(rule, call.Args()[0]) == pcrsType
+		return call.FunctionName() == operators.Index && holdsHex(claimGoType(rule, call.Args()[0]))
 	}
 	return false
+}
+
+// holdsHex reports whether a claim is a list of byte strings, or a map to them.
+func holdsHex(goType reflect.Type) bool {
+	return goType != nil && (goType.Kind() == reflect.Slice || goType.Kind() == reflect.Map) && goType.Elem() == hexType
 }
 
 // literals returns the text of a literal, or of the literals in a list.

@@ -43,6 +43,9 @@ func judgeTDXBoot(f *fields, q *tdxRequirement) {
 	if q.boot == nil {
 		return
 	}
+	if b := q.boot; b.initrds != nil && b.commandLines == nil && b.loadOptions == nil && b.uki.contents(".cmdline") == nil {
+		f.problem(f.values["boot"], evidence.CodePolicyUnsafe, "boot.initrds leaves open the command line, which can name another initial RAM disk; list it too")
+	}
 	for register := 2; register < tdxRTMRs; register++ {
 		if !q.boot.asks(register) {
 			continue
@@ -66,13 +69,26 @@ func (q *bootRequirement) leftOpen(register int) string {
 		if q.commandLines == nil && q.loadOptions == nil && q.uki.contents(".cmdline") == nil {
 			return "the kernel's command line; list it in boot.command_lines, boot.load_options or boot.uki"
 		}
-		if q.initrds == nil && q.measurements == nil && q.uki.contents(".initrd") == nil {
-			return "the initial RAM disk; list it in boot.initrds, boot.uki or boot.measurements"
-		}
+		return q.initrdLeftOpen()
 	case 3:
 		if !slices.ContainsFunc(q.events, func(e *eventRequirement) bool { return e.register == register }) {
 			return "which events it holds; list them in boot.events"
 		}
+	}
+	return ""
+}
+
+// initrdLeftOpen says why the initial RAM disk is not pinned. Where the command
+// line names it, the kernel loads it from a disk that the host has, and nobody
+// measures it.
+func (q *bootRequirement) initrdLeftOpen() string {
+	switch {
+	case q.initrds != nil || q.uki.contents(".initrd") != nil:
+		return ""
+	case q.measurements == nil || q.commandLines == nil:
+		return "the initial RAM disk; list it in boot.initrds or boot.uki, or in boot.measurements beside boot.command_lines"
+	case q.commandLines.containText("initrd="):
+		return "the initial RAM disk that a command line names (initrd=); list it in boot.initrds"
 	}
 	return ""
 }
