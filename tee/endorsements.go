@@ -7,6 +7,8 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"hash/maphash"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -132,7 +134,7 @@ func (e *Endorsements) BySubject(rawSubject []byte) []*x509.Certificate {
 	if e == nil {
 		return nil
 	}
-	return union(e.bySubject[string(rawSubject)], e.base.BySubject(rawSubject), sameCertificate)
+	return union(e.bySubject[string(rawSubject)], e.base.BySubject(rawSubject), certificateBytes, sameCertificate)
 }
 
 // ByExtension returns the certificates that carry this extension with exactly this value.
@@ -140,7 +142,23 @@ func (e *Endorsements) ByExtension(oid asn1.ObjectIdentifier, value []byte) []*x
 	if e == nil {
 		return nil
 	}
-	return union(e.byExtension[extensionKey(oid, value)], e.base.ByExtension(oid, value), sameCertificate)
+	return union(e.byExtension[extensionKey(oid, value)], e.base.ByExtension(oid, value), certificateBytes, sameCertificate)
+}
+
+// EachByExtension goes through the certificates that ByExtension returns, for
+// whoever does not need all: a store may have tens of thousands. What is in several
+// parts of a view comes once for each.
+func (e *Endorsements) EachByExtension(oid asn1.ObjectIdentifier, value []byte) iter.Seq[*x509.Certificate] {
+	key := extensionKey(oid, value)
+	return func(yield func(*x509.Certificate) bool) {
+		for part := e; part != nil; part = part.base {
+			for _, cert := range part.byExtension[key] {
+				if !yield(cert) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // CRLs returns the revocation lists of this DER issuer.
@@ -148,7 +166,7 @@ func (e *Endorsements) CRLs(rawIssuer []byte) []*x509.RevocationList {
 	if e == nil {
 		return nil
 	}
-	return union(e.crls[string(rawIssuer)], e.base.CRLs(rawIssuer), sameCRL)
+	return union(e.crls[string(rawIssuer)], e.base.CRLs(rawIssuer), crlBytes, sameCRL)
 }
 
 // Documents returns the documents of this type and key.
@@ -156,7 +174,7 @@ func (e *Endorsements) Documents(typ DocumentType, key string) []Document {
 	if e == nil {
 		return nil
 	}
-	return union(e.documents[documentKey{typ, key}], e.base.Documents(typ, key), sameDocument)
+	return union(e.documents[documentKey{typ, key}], e.base.Documents(typ, key), documentBytes, sameDocument)
 }
 
 // Certificates returns every certificate, each once, ordered by its DER subject
@@ -165,7 +183,7 @@ func (e *Endorsements) Certificates() []*x509.Certificate {
 	if e == nil {
 		return nil
 	}
-	return union(inOrder(e.bySubject, strings.Compare), e.base.Certificates(), sameCertificate)
+	return union(inOrder(e.bySubject, strings.Compare), e.base.Certificates(), certificateBytes, sameCertificate)
 }
 
 // RevocationLists returns every CRL, ordered by its DER issuer.
@@ -173,7 +191,7 @@ func (e *Endorsements) RevocationLists() []*x509.RevocationList {
 	if e == nil {
 		return nil
 	}
-	return union(inOrder(e.crls, strings.Compare), e.base.RevocationLists(), sameCRL)
+	return union(inOrder(e.crls, strings.Compare), e.base.RevocationLists(), crlBytes, sameCRL)
 }
 
 // AllDocuments returns every collateral document, ordered by type and key.
@@ -184,25 +202,51 @@ func (e *Endorsements) AllDocuments() []Document {
 	own := inOrder(e.documents, func(a, b documentKey) int {
 		return cmp.Or(cmp.Compare(a.typ, b.typ), cmp.Compare(a.key, b.key))
 	})
-	return union(own, e.base.AllDocuments(), sameDocument)
+	return union(own, e.base.AllDocuments(), documentBytes, sameDocument)
 }
 
 // union returns the entries of upper and those of lower that are not among them.
-func union[T any](upper, lower []T, same func(a, b T) bool) []T {
+// It takes time in proportion to both: a view may hold tens of thousands of one key.
+func union[T any](upper, lower []T, raw func(T) []byte, same func(a, b T) bool) []T {
 	if len(lower) == 0 {
 		return upper
 	}
 	if len(upper) == 0 {
 		return lower
 	}
+	isKnown := func(entry T) bool {
+		return slices.ContainsFunc(upper, func(known T) bool { return same(known, entry) })
+	}
+	if len(upper) > 8 { // seldom; below, a map would cost more
+		isKnown = isAmong(upper, raw, same)
+	}
 	all := slices.Clip(upper)
 	for _, entry := range lower {
-		if !slices.ContainsFunc(upper, func(known T) bool { return same(known, entry) }) {
+		if !isKnown(entry) {
 			all = append(all, entry)
 		}
 	}
 	return all
 }
+
+// isAmong returns what reports whether an entry is among many.
+func isAmong[T any](many []T, raw func(T) []byte, same func(a, b T) bool) func(T) bool {
+	seed := maphash.MakeSeed()
+	byHash := make(map[uint64][]T, len(many))
+	for _, entry := range many {
+		hash := maphash.Bytes(seed, raw(entry))
+		byHash[hash] = append(byHash[hash], entry)
+	}
+	return func(entry T) bool {
+		return slices.ContainsFunc(byHash[maphash.Bytes(seed, raw(entry))], func(known T) bool { return same(known, entry) })
+	}
+}
+
+func certificateBytes(c *x509.Certificate) []byte { return c.Raw }
+
+func crlBytes(l *x509.RevocationList) []byte { return l.Raw }
+
+func documentBytes(d Document) []byte { return d.Raw }
 
 func sameCertificate(a, b *x509.Certificate) bool { return bytes.Equal(a.Raw, b.Raw) }
 

@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/quotary/quotary/tee"
@@ -95,5 +97,39 @@ func TestOverSharesNothing(t *testing.T) {
 	}
 	if got := upper.Over(lower).CRLs([]byte("issuer"))[3].Raw; string(got) != "d" {
 		t.Errorf("one view changed another: %q", got)
+	}
+}
+
+// EachByExtension goes through the same certificates as ByExtension, and stops when told.
+func TestEachByExtension(t *testing.T) {
+	view := heap("a", "b").Over(heap("b", "c").Over(heap("d")))
+	var all []byte
+	for cert := range view.EachByExtension(oidVendor, []byte("chip")) {
+		all = append(all, cert.Raw...)
+	}
+	if string(all) != "abbcd" {
+		t.Errorf("%s", all)
+	}
+	for cert := range view.EachByExtension(oidVendor, []byte("chip")) {
+		if string(cert.Raw) != "a" {
+			t.Errorf("%s behind the end", cert.Raw)
+		}
+		break
+	}
+	for range (*tee.Endorsements)(nil).EachByExtension(oidVendor, []byte("chip")) {
+		t.Error("nothing holds something")
+	}
+}
+
+// A view of very many entries of one key has each of them once.
+func TestAttack_D06_ManyOfOneKey(t *testing.T) {
+	upper, lower := &tee.Endorsements{}, &tee.Endorsements{}
+	for n := range 4096 {
+		name := "upper" + strconv.Itoa(n)
+		upper.AddCertificate(certificate(name))
+		lower.AddCertificate(certificate(strings.Replace(name, "upper", "lower", n%2)))
+	}
+	if n := len(upper.Over(lower).ByExtension(oidVendor, []byte("chip"))); n != 4096+2048 {
+		t.Errorf("%d certificates", n)
 	}
 }

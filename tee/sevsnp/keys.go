@@ -18,6 +18,9 @@ type candidate struct {
 	err  error           // why it has not
 }
 
+// isSame reports whether another candidate is the same certificate.
+func (c candidate) isSame(other candidate) bool { return c.cert.Equal(other.cert) }
+
 // closeness says how well a candidate fits a report.
 type closeness int
 
@@ -82,7 +85,7 @@ func (v *Verifier) candidates(r *report, in *input) (found []candidate, untried 
 	}
 	endorsed, untried := v.endorsed(r, in.endorsements)
 	for _, c := range endorsed {
-		if !slices.ContainsFunc(found, func(known candidate) bool { return known.cert.Equal(c.cert) }) {
+		if !slices.ContainsFunc(found, c.isSame) {
 			found = append(found, c)
 		}
 	}
@@ -109,7 +112,7 @@ func (v *Verifier) endorsed(r *report, e *tee.Endorsements) (found []candidate, 
 		if len(found) == maxKeys || i == maxLookalikes {
 			return found, len(certs) - i
 		}
-		if c := v.candidate(cert); c.closeness(r) == fits {
+		if c := v.candidate(cert); c.closeness(r) == fits && !slices.ContainsFunc(found, c.isSame) {
 			found = append(found, c)
 		}
 	}
@@ -131,7 +134,8 @@ func (v *Verifier) provenFirst(certs []*x509.Certificate) []*x509.Certificate {
 }
 
 // lookUp finds the endorsements that may fit: by the chip's identifier, or,
-// where the report does not name the chip, by the microcode level.
+// where the report does not name the chip, by the microcode level. Of the latter it
+// gathers no more than shows that there are too many: they may be all keys of a fleet.
 func lookUp(r *report, e *tee.Endorsements) []*x509.Certificate {
 	var found []*x509.Certificate
 	if r.key == vcek && !r.chipMasked() {
@@ -145,7 +149,10 @@ func lookUp(r *report, e *tee.Endorsements) []*x509.Certificate {
 		return found
 	}
 	level, _ := r.reported.level(microcode)
-	for _, cert := range e.ByExtension(oidOfSPL(components[microcode].arc), encodeUint8(level)) {
+	for cert := range e.EachByExtension(oidOfSPL(components[microcode].arc), encodeUint8(level)) {
+		if len(found) > maxLookalikes {
+			break
+		}
 		if isKeyLike(cert, r.key) {
 			found = append(found, cert)
 		}
@@ -158,8 +165,8 @@ func lookUp(r *report, e *tee.Endorsements) []*x509.Certificate {
 func (v *Verifier) onlyKey(e *tee.Endorsements) []candidate {
 	var only *x509.Certificate
 	for structVersion := range uint8(2) {
-		for _, cert := range e.ByExtension(oidStructVersion, encodeUint8(structVersion)) {
-			if only != nil {
+		for cert := range e.EachByExtension(oidStructVersion, encodeUint8(structVersion)) {
+			if only != nil && !only.Equal(cert) {
 				return nil
 			}
 			only = cert
