@@ -3,7 +3,6 @@ package strictjson
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"unicode/utf8"
 )
 
@@ -108,13 +107,33 @@ func (s *scanner) container(v *Value, open byte, depth int) error {
 			return err
 		}
 	}
-	v.Items = slices.Clone(s.stack[base:])
+	v.Items = s.keep(s.stack[base:])
 	s.stack = s.stack[:base]
 	if v.Kind == Object {
 		return distinct(v.Items)
 	}
 	return nil
 }
+
+// keep copies items to a place of their own, many of which are made at once.
+func (s *scanner) keep(items []Item) []Item {
+	if len(items) == 0 {
+		return nil
+	}
+	if len(items) > len(s.places) {
+		s.places = make([]Item, max(len(items), min(manyPlaces, len(s.text)/bytesPerItem)))
+	}
+	kept := s.places[:len(items):len(items)]
+	s.places = s.places[len(items):]
+	copy(kept, items)
+	return kept
+}
+
+// A text of bytesPerItem bytes has about one item.
+const (
+	manyPlaces   = 128
+	bytesPerItem = 16
+)
 
 // deeper judges one more level of nesting.
 func (s *scanner) deeper(depth int) error {

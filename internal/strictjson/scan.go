@@ -8,11 +8,12 @@ import (
 
 // scanner reads a text of JSON (RFC 8259) front to back.
 type scanner struct {
-	text  string
-	at    int
-	rules *Rules // nil: form alone counts, and nothing is kept
-	stack []Item // of the objects and arrays that are open
-	odd   bool   // the replacement character is somewhere in the text
+	text   string
+	at     int
+	rules  *Rules // nil: form alone counts, and nothing is kept
+	stack  []Item // of the objects and arrays that are open
+	places []Item // for those that are closed
+	odd    bool   // the replacement character is somewhere in the text
 }
 
 // peek returns the next byte behind white space, or 0 at the end.

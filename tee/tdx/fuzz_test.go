@@ -3,6 +3,7 @@ package tdx
 import (
 	"bytes"
 	"encoding/asn1"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-tdx-guest/testing/testdata"
@@ -107,11 +108,65 @@ func FuzzPCKExtension(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, der []byte) {
 		p, err := parseSGXExtension(der)
-		if err == nil && (len(p.fmspc) != 6 || len(p.pceID) != 2 || len(p.ppid) != 16) {
-			t.Fatalf("%+v", p)
+		if err != nil {
+			if evidence.CodeOf(err) != evidence.CodeTDXPCKExtensions {
+				t.Fatalf("%v", err)
+			}
+			return
 		}
-		if err != nil && evidence.CodeOf(err) != evidence.CodeTDXPCKExtensions {
-			t.Fatalf("%v", err)
+		if want := standardPlatform(t, der); !reflect.DeepEqual(p, want) {
+			t.Fatalf("%+v, want %+v", p, want)
 		}
 	})
+}
+
+// standardPlatform reads an SGX extension that is complete with the standard library.
+func standardPlatform(t *testing.T, der []byte) *platform {
+	t.Helper()
+	type entry struct {
+		ID    asn1.ObjectIdentifier
+		Value asn1.RawValue
+	}
+	read := func(raw []byte, into any) {
+		if rest, err := asn1.Unmarshal(raw, into); err != nil || len(rest) > 0 {
+			t.Fatalf("what the standard library does not read was taken: %v", err)
+		}
+	}
+	p, seen := &platform{}, map[string]bool{}
+	var outer, inner []entry
+	read(der, &outer)
+	for _, e := range outer {
+		switch last := e.ID[len(e.ID)-1]; last {
+		case arcPPID:
+			read(e.Value.FullBytes, &p.ppid)
+		case arcPCEID:
+			read(e.Value.FullBytes, &p.pceID)
+		case arcFMSPC:
+			read(e.Value.FullBytes, &p.fmspc)
+		case arcTCB:
+			read(e.Value.FullBytes, &inner)
+		}
+	}
+	for _, e := range append(outer, inner...) {
+		if id := e.ID.String(); seen[id] || !e.ID[:len(oidSGX)].Equal(oidSGX) {
+			t.Fatalf("%s is there twice, or is foreign", id)
+		} else {
+			seen[id] = true
+		}
+	}
+	for _, e := range inner {
+		var n int
+		switch last := e.ID[len(e.ID)-1]; {
+		case last < arcPCESVN:
+			read(e.Value.FullBytes, &n)
+			p.components[last-1] = uint8(n)
+		case last == arcPCESVN:
+			read(e.Value.FullBytes, &n)
+			p.pceSVN = uint16(n)
+		}
+	}
+	if len(inner) != arcCPUSVN {
+		t.Fatalf("%d entries", len(inner))
+	}
+	return p
 }

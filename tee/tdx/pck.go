@@ -1,6 +1,7 @@
 package tdx
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
 
@@ -32,12 +33,6 @@ type platform struct {
 	pceSVN     uint16
 }
 
-// element is one entry of the extension's sequences.
-type element struct {
-	ID    asn1.ObjectIdentifier
-	Value asn1.RawValue
-}
-
 // parsePCK reads the SGX extension. Every value that identifies the platform or
 // its TCB must be there exactly once and have its exact type and size;
 // encoding/asn1's zero values for what is missing would mean "oldest TCB" or
@@ -58,94 +53,105 @@ func pckError(format string, args ...any) error {
 	return evidence.Errorf(evidence.CodeTDXPCKExtensions, "pck", format, args...)
 }
 
+// sgxArcs is the contents of oidSGX; an entry's identifier has one byte more, and
+// within the TCB two.
+var sgxArcs = []byte{0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01}
+
 // parseSGXExtension reads the value of the SGX extension.
 func parseSGXExtension(der []byte) (*platform, error) {
-	all, err := parseElements(der, oidSGX)
+	all, err := parseElements(der, sgxArcs)
 	if err != nil {
 		return nil, err
 	}
 	p := &platform{}
-	for arc, target := range map[int]struct {
+	for _, target := range []struct {
+		arc  byte
 		out  *[]byte
 		size int
-	}{arcPPID: {&p.ppid, 16}, arcPCEID: {&p.pceID, 2}, arcFMSPC: {&p.fmspc, 6}} {
-		if *target.out, err = octets(all, arc, target.size); err != nil {
+	}{{arcPPID, &p.ppid, 16}, {arcPCEID, &p.pceID, 2}, {arcFMSPC, &p.fmspc, 6}} {
+		if *target.out, err = all.octets(target.arc, target.size); err != nil {
 			return nil, err
 		}
 	}
-	if v, ok := all[arcType]; !ok || v.Class != asn1.ClassUniversal || v.Tag != asn1.TagEnum || len(v.Bytes) != 1 || v.Bytes[0] > 2 {
+	if v := all[arcType]; v.tag != tagEnumerated || len(v.value) != 1 || v.value[0] > 2 {
 		return nil, pckError("the SGX type is missing or unknown")
 	}
-	tcb, ok := all[arcTCB]
-	if !ok {
+	if all[arcTCB].tag != tagSequence {
 		return nil, pckError("the TCB is missing")
 	}
-	return p, p.readTCB(tcb.FullBytes)
+	return p, p.readTCB(all[arcTCB].value)
 }
 
-// readTCB reads the TCB sequence: 16 components, PCESVN and CPUSVN.
+// readTCB reads the entries of the TCB: 16 components, PCESVN and CPUSVN.
 func (p *platform) readTCB(der []byte) error {
-	all, err := parseElements(der, append(oidSGX[:len(oidSGX):len(oidSGX)], arcTCB))
+	all, err := readElements(der, append(sgxArcs[:len(sgxArcs):len(sgxArcs)], arcTCB))
 	if err != nil {
 		return err
 	}
-	if len(all) != arcCPUSVN {
-		return pckError("%d TCB values instead of %d", len(all), arcCPUSVN)
-	}
 	for i := range p.components {
-		v, err := integer(all, i+1, 0xff)
+		v, err := all.number(byte(i+1), 0xff)
 		if err != nil {
 			return err
 		}
 		p.components[i] = uint8(v)
 	}
-	p.pceSVN, err = integer(all, arcPCESVN, 0xffff)
+	p.pceSVN, err = all.number(arcPCESVN, 0xffff)
 	if err != nil {
 		return err
 	}
-	_, err = octets(all, arcCPUSVN, 16)
+	_, err = all.octets(arcCPUSVN, 16)
 	return err
 }
 
-// parseElements reads SEQUENCE OF SEQUENCE { OID, value } whose OIDs are the
-// direct children of parent, each at most once.
-func parseElements(der []byte, parent asn1.ObjectIdentifier) (map[int]asn1.RawValue, error) {
-	var list []element
-	if rest, err := asn1.Unmarshal(der, &list); err != nil || len(rest) > 0 {
-		return nil, pckError("the SGX extension is malformed")
+// elements are entries by the last arc of their identifier. What is not there has
+// no tag.
+type elements [arcCPUSVN + 1]tlv
+
+// parseElements reads SEQUENCE OF SEQUENCE { OID, value } whose identifiers are
+// the direct children of parent, each at most once, and no further than is known.
+func parseElements(der, parent []byte) (*elements, error) {
+	list, ok := only(der, tagSequence)
+	if !ok {
+		return nil, errMalformed()
 	}
-	all := make(map[int]asn1.RawValue, len(list))
-	for _, e := range list {
-		if len(e.ID) != len(parent)+1 || !e.ID[:len(parent)].Equal(parent) {
-			return nil, pckError("foreign identifier %s", e.ID)
+	return readElements(list, parent)
+}
+
+func readElements(list, parent []byte) (*elements, error) {
+	all := &elements{}
+	for len(list) > 0 {
+		entry, rest, ok := nextTLV(list)
+		id, value, isOID := nextTLV(entry.value)
+		v, behind, isWhole := nextTLV(value)
+		if !ok || !isOID || !isWhole || entry.tag != tagSequence || id.tag != tagOID || len(behind) > 0 {
+			return nil, errMalformed()
 		}
-		arc := e.ID[len(parent)]
-		if _, twice := all[arc]; twice {
-			return nil, pckError("%s is there twice", e.ID)
+		arc, isChild := bytes.CutPrefix(id.value, parent)
+		if !isChild || len(arc) != 1 || arc[0] == 0 || int(arc[0]) >= len(all) {
+			return nil, pckError("foreign identifier %x", id.value[:min(len(id.value), 16)])
 		}
-		all[arc] = e.Value
+		if all[arc[0]].tag != 0 {
+			return nil, pckError("value %d is there twice", arc[0])
+		}
+		all[arc[0]], list = v, rest
 	}
 	return all, nil
 }
 
+func errMalformed() error { return pckError("the SGX extension is malformed") }
+
 // octets returns an OCTET STRING of exactly size bytes.
-func octets(all map[int]asn1.RawValue, arc, size int) ([]byte, error) {
-	v, ok := all[arc]
-	if !ok || v.Class != asn1.ClassUniversal || v.Tag != asn1.TagOctetString || v.IsCompound || len(v.Bytes) != size {
-		return nil, pckError("value %d is missing or is no octet string of %d bytes", arc, size)
+func (e *elements) octets(arc byte, size int) ([]byte, error) {
+	if v := e[arc]; v.tag == tagOctets && len(v.value) == size {
+		return v.value, nil
 	}
-	return v.Bytes, nil
+	return nil, pckError("value %d is missing or is no octet string of %d bytes", arc, size)
 }
 
-// integer returns a non-negative DER INTEGER of at most two significant bytes.
-func integer(all map[int]asn1.RawValue, arc int, most uint16) (uint16, error) {
-	v, ok := all[arc]
-	var n int
-	if !ok || v.Class != asn1.ClassUniversal || v.Tag != asn1.TagInteger {
-		return 0, pckError("TCB value %d is missing or is no integer", arc)
+// number returns an INTEGER from 0 to most.
+func (e *elements) number(arc byte, most uint16) (uint16, error) {
+	if v, ok := e[arc].number(most); ok {
+		return v, nil
 	}
-	if rest, err := asn1.Unmarshal(v.FullBytes, &n); err != nil || len(rest) > 0 || n < 0 || n > int(most) {
-		return 0, pckError("TCB value %d is out of range", arc)
-	}
-	return uint16(n), nil
+	return 0, pckError("TCB value %d is missing or is no integer from 0 to %d", arc, most)
 }
