@@ -1,23 +1,23 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/tee/sevsnp/guest"
 )
 
 const collectHelp = `usage: quotary evidence collect --report-data HEX [FLAG]… [--out FILE]
 
-Make evidence (a CMW collection) of the machine that this runs on: an SEV-SNP
-guest under Linux, asked over configfs-tsm or /dev/sev-guest. Certificates that
-the host put beside the report go along. Nothing is judged.
+Make evidence (a CMW collection) of the machine that this runs on, under Linux: an
+SEV-SNP guest, asked over configfs-tsm or /dev/sev-guest, or a TDX guest, asked
+over configfs-tsm. Certificates that the host put beside an SNP report go along,
+and so does a TDX guest's event log. Nothing is judged.
 
 flags:
   --report-data HEX  what the evidence is to carry: all 64 bytes of REPORT_DATA
-  --vmpl N           the privilege level that the report is to name: 0, the most
+  --vmpl N           SNP: the privilege level that the report is to name: 0, the most
                      privileged and the default, to 3
+  --no-event-log     TDX: the quote alone
   -o json|cbor       encoding
   --out FILE         write to FILE, which must not exist yet, instead of standard output
 
@@ -34,6 +34,7 @@ const reportDataSize = 64
 type collectOptions struct {
 	reportData [reportDataSize]byte
 	vmpl       uint
+	noEventLog bool
 	output     bundleOutput
 }
 
@@ -43,6 +44,7 @@ func parseCollect(args []string) (*collectOptions, error) {
 	var reportData hexBytes
 	fs.Var(&reportData, "report-data", "")
 	fs.UintVar(&o.vmpl, "vmpl", 0, "")
+	fs.BoolVar(&o.noEventLog, "no-event-log", false, "")
 	o.output.define(fs)
 	operands, err := parse(fs, args)
 	switch {
@@ -66,7 +68,7 @@ func parseCollect(args []string) (*collectOptions, error) {
 type collector func(streams, *collectOptions) (evidence.Item, error)
 
 // collectors lists all; a machine is asked for evidence of each kind.
-func collectors() []collector { return []collector{collectSNP} }
+func collectors() []collector { return []collector{collectSNP, collectTDX} }
 
 func collect(s streams, args []string) (exit, error) {
 	o, err := parseCollect(args)
@@ -97,43 +99,4 @@ func collect(s streams, args []string) (exit, error) {
 		return exitFailed, err
 	}
 	return exitAccepted, o.output.write(s, bundle)
-}
-
-// collectSNP asks this machine for an SEV-SNP report.
-func collectSNP(s streams, o *collectOptions) (evidence.Item, error) {
-	machine, err := guest.Open(guest.Options{VMPL: o.vmpl})
-	if err != nil {
-		return nil, explainSNP(err)
-	}
-	return collectFrom(s, o, machine)
-}
-
-// collectFrom waits as long as the kernel does, which bounds it: who wants less
-// interrupts the command.
-func collectFrom(s streams, o *collectOptions, machine *guest.Attester) (evidence.Item, error) {
-	got, err := machine.Collect(context.Background(), o.reportData)
-	if err != nil {
-		return nil, explainSNP(err)
-	}
-	if got.Omitted != nil {
-		s.note("the report goes without certificates of the host: %s", printable(got.Omitted.Error()))
-	}
-	return got.Item, nil
-}
-
-// explainSNP says what to look at where a machine gives no report.
-func explainSNP(err error) error {
-	hint := "the kernel's log may say more: dmesg | grep -i sev"
-	switch evidence.CodeOf(err) {
-	case evidence.CodeAttesterAbsent:
-		hint = "in an SNP guest the kernel's log has SEV-SNP among the memory encryption features; then load the driver (modprobe sev-guest, Linux 5.19)" +
-			" or, for configfs-tsm (Linux 6.7), mount configfs at /sys/kernel/config as well"
-	case evidence.CodeAttesterDenied:
-		hint = "reports are for root: try sudo, or let a group of yours open /dev/sev-guest"
-	case evidence.CodeAttesterVMPL:
-		hint = "name the level that the kernel runs at, or a higher number, with --vmpl"
-	case evidence.CodeAttesterBusy:
-		hint = "the host throttles requests for reports; try again in a minute"
-	}
-	return withHint(fmt.Errorf("this machine gives no SEV-SNP report: %w", err), hint)
 }

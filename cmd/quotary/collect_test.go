@@ -44,9 +44,9 @@ func newSNPDevice(t *testing.T) snpDevice {
 	return snpDevice{machine: machine}
 }
 
-// TestCollectFrom collects from a machine whose host has no certificates, and
+// TestCollectSNPFrom collects from a machine whose host has no certificates, and
 // from one whose host hands out noise.
-func TestCollectFrom(t *testing.T) {
+func TestCollectSNPFrom(t *testing.T) {
 	device := newSNPDevice(t)
 	for table, noted := range map[string]bool{"": false, "\x1bnoise": true} {
 		device.table = []byte(table)
@@ -60,7 +60,7 @@ func TestCollectFrom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		item, err := collectFrom(s, o, machine)
+		item, err := collectSNPFrom(s, o, machine)
 		if err != nil {
 			t.Fatal(err)
 		}

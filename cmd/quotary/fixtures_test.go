@@ -36,6 +36,7 @@ var simulatedReportData = func() (data [64]byte) {
 //	real/report.bin, real/vcek.der    a public sample from a debuggable Milan guest
 //	real/quote.bin                    a public sample of a TDX quote
 //	sim/snp.bin, sim/tdx.bin          a report and a quote of simulated machines
+//	sim/booted.bin, sim/ccel.bin      a quote of a machine with an event log, and that
 //	sim/quote.msg, .sig, .pcrs        a simulated TPM's quote over 0a0b
 //	sim/ak.pub, sim/ak.pem            its attestation key, whose certificate is sim/ak.crt
 //	sim/endorsements, sim/roots       what the simulated vendors publish
@@ -88,6 +89,10 @@ func simulateTDX(files map[string][]byte, published *tee.Endorsements) error {
 	files["sim/policy.yaml"] = fmt.Appendf(nil, simulatedPolicy, true, quote[mrtdOffset:mrtdOffset+48])
 	files["sim/strict.yaml"] = fmt.Appendf(nil, simulatedPolicy, false, quote[mrtdOffset:mrtdOffset+48])
 	files["sim/roots/intel.der"] = vendor.Anchor().DER
+	options := tdx.BootedMachine()
+	options.Name = "booted"
+	booted := vendor.NewMachine(options)
+	files["sim/booted.bin"], files["sim/ccel.bin"] = booted.Quote(simulatedReportData), booted.EventLog()
 	return nil
 }
 

@@ -15,6 +15,9 @@ const (
 	// maxFetchRounds bounds how often evidence is judged anew: once with the key's
 	// certificate, once with the list that only then is asked for, and one to spare.
 	maxFetchRounds = 3
+	// maxLogArea bounds the memory with an event log in bytes: firmware reserves 64 KiB
+	// to 1 MiB.
+	maxLogArea = 4 << 20
 	// maxPrefetched bounds the evidence of one prefetch.
 	maxPrefetched = 4096
 )

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee/eventlog"
 )
 
 const packHelp = `usage: quotary evidence pack [FLAG]… [--out FILE]
@@ -17,6 +18,8 @@ flags:
   --certificates FILE     certificates to send along with it: DER, PEM, THIM JSON or
                           the auxiliary table of configfs-tsm (auxblob); repeatable
   --tdx-quote FILE        TDX quote
+  --event-log FILE        the guest's event log to send along with it, as Linux has it in
+                          /sys/firmware/acpi/tables/data/CCEL; its padding is left out
   --tpm-quote FILE        a TPM quote's message (tpm2_quote -m)
   --tpm-signature FILE    its signature (tpm2_quote -s); default: FILE.sig beside FILE.msg
   --tpm-pcrs FILE         its PCR values (tpm2_quote -o); default: FILE.pcrs
@@ -36,6 +39,7 @@ type packOptions struct {
 	snpReport    string
 	certificates list
 	tdxQuote     string
+	eventLog     string
 	tpmQuote     string
 	tpm          tpmFlags
 	output       bundleOutput
@@ -67,6 +71,8 @@ func parsePack(args []string) (*packOptions, error) {
 		return nil, usage("there is nothing to pack", "name at least one of --snp-report, --tdx-quote and --tpm-quote")
 	case len(o.certificates) > 0 && o.snpReport == "":
 		return nil, usage("--certificates go with --snp-report", "give an attestation key's with --ak-certificate")
+	case o.eventLog != "" && o.tdxQuote == "":
+		return nil, usage("--event-log goes with --tdx-quote", "registers that are quoted hold a log to the truth; without them it says nothing")
 	case o.tpm.given() != "" && o.tpmQuote == "":
 		return nil, usage("parts of a TPM quote without the quote", "name its message with --tpm-quote")
 	}
@@ -77,6 +83,7 @@ func (o *packOptions) define(fs *flag.FlagSet) {
 	fs.StringVar(&o.snpReport, "snp-report", "", "")
 	fs.Var(&o.certificates, "certificates", "")
 	fs.StringVar(&o.tdxQuote, "tdx-quote", "", "")
+	fs.StringVar(&o.eventLog, "event-log", "", "")
 	fs.StringVar(&o.tpmQuote, "tpm-quote", "", "")
 	o.tpm.define(fs, "tpm-")
 	o.output.define(fs)
@@ -101,7 +108,11 @@ func (o *packOptions) bundle() (evidence.Bundle, error) {
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, &evidence.TDX{Quote: quote})
+		log, err := readEventLog(o.eventLog)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, &evidence.TDX{Quote: quote, EventLog: log})
 	}
 	if o.tpmQuote != "" {
 		message, isQuote, err := findQuote(o.tpmQuote, &o.tpm)
@@ -118,4 +129,20 @@ func (o *packOptions) bundle() (evidence.Bundle, error) {
 		items = append(items, item)
 	}
 	return evidence.NewBundle(items...)
+}
+
+// readEventLog reads the memory with an event log, if one is named, and leaves its
+// padding out. What is no log is for its verifier to refuse.
+func readEventLog(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	area, err := readFile(path, maxLogArea)
+	if err != nil {
+		return nil, err
+	}
+	if log, err := eventlog.Parse(area, eventlog.RTMRs); err == nil {
+		return area[:log.Size], nil
+	}
+	return area, nil
 }

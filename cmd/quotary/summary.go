@@ -39,6 +39,7 @@ func summariseTDX(c *evidence.TDXClaims) []row {
 		{"report data", c.ReportData.String()},
 		{"debug", fmt.Sprint(c.Attributes.Debug)},
 	}
+	rows = append(rows, summariseBoot(c.Boot)...)
 	if c.TCB == nil {
 		return rows
 	}
