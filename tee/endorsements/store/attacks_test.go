@@ -20,7 +20,7 @@ import (
 
 // TestAttack_S33_RollBack: an older list is refused whether it comes from the
 // vendor or by import, also when the newer one was lost; what it revoked beyond
-// the newer one counts all the same.
+// the newer one counts beside it, and alone it never passes for the newest.
 func TestAttack_S33_RollBack(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service) {
 		dir := t.TempDir()
@@ -56,12 +56,28 @@ func TestAttack_S33_RollBack(t *testing.T) {
 		h = open(t, s, inDir)
 		s.offer(crl, s.list(8, epoch.Add(-time.Hour), epoch.AddDate(2, 0, 0)).Raw)
 		h.refused(evidence.CodeEndorsementRolledBack, crl)
-		h.serves(more.Raw)
+		h.serves()
 		time.Sleep(time.Minute)
 		next := s.list(10, epoch, epoch.AddDate(2, 0, 0), 1000, 1001)
 		s.offer(crl, next.Raw)
 		h.fetched(crl)
 		h.serves(next.Raw) // which says all that the older one said
+	})
+}
+
+// An older list that is good for longer than the newest does not outlive it.
+func TestAttack_S33_OlderListWithALongerLife(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service) {
+		older := s.list(5, epoch.Add(-2*day), epoch.AddDate(5, 0, 0), 1000)
+		newest := s.list(6, epoch.Add(-day), epoch.AddDate(0, 1, 0))
+		h := open(t, s, func(c *store.Config) { c.Offline = true })
+		if report, err := h.Import(heap(older, newest)); err != nil || len(report.Added) != 1 || len(report.Kept) != 1 {
+			t.Fatalf("%+v, %v", report, err)
+		}
+		stop := h.run()
+		defer stop()
+		time.Sleep(100 * day) // the newest has ended, and so has the grace
+		h.serves(older.Raw, newest.Raw)
 	})
 }
 

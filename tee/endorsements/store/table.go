@@ -202,9 +202,19 @@ func (t *table) needed(e *entry) {
 
 // isShown reports whether verifiers get to see an entry. Documents, and lists that
 // revoke nothing, are shown for the grace after their end; a certificate goes on
-// saying who signed what, and a list who was revoked.
+// saying who signed what, and a list who was revoked. An older list is shown only
+// beside the one in force, and that one with it: alone it would pass for the newest.
 func (t *table) isShown(e *entry, now time.Time) bool {
-	lasts := e.Certificate != nil || e.CRL != nil && len(e.CRL.RevokedCertificateEntries) > 0
+	switch {
+	case e.Certificate != nil:
+		return true
+	case e.CRL == nil:
+		return !e.isExpired(now.Add(-t.grace))
+	case len(e.names) == 0:
+		return slices.ContainsFunc(e.Provides, func(n tee.EndorsementName) bool { return t.inForce[e.slot(n)] != nil })
+	}
+	lasts := len(e.CRL.RevokedCertificateEntries) > 0 ||
+		slices.ContainsFunc(e.names, func(n tee.EndorsementName) bool { return len(t.superseded[e.slot(n)]) > 0 })
 	return lasts || !e.isExpired(now.Add(-t.grace))
 }
 
