@@ -82,7 +82,7 @@ func (s *Store) confirm(_ int, o outcome) {
 		e.vendor.count(func(served *served) { served.stored++ })
 	}
 	e.seen, e.checked, e.jitter = s.now(), time.Now(), s.config.Random()
-	if e.isCounted() {
+	if !e.isKey() {
 		s.table.changes.state = true
 	}
 }

@@ -183,11 +183,21 @@ func (s *Store) recallState(d *directory) map[slot]nameState {
 		if n.floor() != (floor{}) {
 			s.table.floors[n.slot()] = s.table.floors[n.slot()].raise(n.floor())
 		}
-		if _, ok := s.failures[n.name()]; !ok && n.failure() != nil {
+		if _, ok := s.failures[n.name()]; !ok && n.failure() != nil && !s.succeededSince(n) {
 			s.failures[n.name()] = failure{err: n.failure(), since: n.Failed}
 		}
 	}
 	return known
+}
+
+// succeededSince reports whether a name was found to be current after the failure
+// that the state file tells of. The caller holds s.mu.
+func (s *Store) succeededSince(n nameState) bool {
+	all := slots(n.name())
+	return slices.ContainsFunc(all[:], func(at slot) bool {
+		e := s.table.inForce[at]
+		return e != nil && !e.seen.Before(n.Failed)
+	})
 }
 
 // restore gives an entry that came from the directory the dates that it had. A

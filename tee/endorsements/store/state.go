@@ -23,7 +23,8 @@ const stateName = "state.json"
 const stateVersion = 1
 
 // state is what the state file holds: for every list and document the newest
-// issue ever seen, and for every name when it was fetched and what failed.
+// issue ever seen, and for every name, but those of machines' keys, when it was
+// fetched and what failed.
 type state struct {
 	Version int         `json:"version"`
 	Names   []nameState `json:"names"`
@@ -165,6 +166,9 @@ func (s *Store) state() state {
 		}
 	}
 	for name, f := range s.failures {
+		if s.isBare(name) { // there is no end to those of machines' keys
+			continue
+		}
 		n := at(slot{name, false})
 		if e := (*evidence.Error)(nil); errors.As(f.err, &e) {
 			n.Failed, n.Code, n.Error = f.since, e.Code.String(), short(e.Detail)
@@ -176,6 +180,17 @@ func (s *Store) state() state {
 		all.Names = append(all.Names, n)
 	}
 	return all
+}
+
+// isBare reports whether nothing but a failure can be said of a name: it is not of
+// the baseline, and what is held of it is at most a key's certificate. The caller
+// holds s.mu.
+func (s *Store) isBare(name tee.EndorsementName) bool {
+	all := slots(name)
+	return !s.isBaseline(name) && !slices.ContainsFunc(all[:], func(at slot) bool {
+		e := s.table.inForce[at]
+		return e != nil && !e.isKey()
+	})
 }
 
 // short cuts an error's sentence to what the state file takes.
