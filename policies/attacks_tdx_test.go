@@ -3,6 +3,7 @@ package policies_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/policies"
@@ -49,8 +50,73 @@ func TestAttack_T20_NewAdvisory(t *testing.T) {
 	}
 }
 
+// What is accepted for a while, is not for longer, and a certificate does not outlast it.
+func TestAttack_T19_AcceptedForEver(t *testing.T) {
+	const ends = "2026-12-24T00:00:00Z"
+	behind := func(at time.Time, advisories ...string) policies.Input {
+		c := goodTDX()
+		c.TDX.TCB.Status, c.TDX.TCB.Advisories = "OutOfDate", advisories
+		return policies.Input{Claims: []evidence.Claims{c}, Now: at}
+	}
+	end, err := time.Parse(time.RFC3339, ends)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for policy, code := range map[string]evidence.Code{
+		tdxWith("tcb_statuses: [{status: OutOfDate, until: "+ends+"}]", "advisories: [INTEL-SA-00001]"):                   evidence.CodePolicyTDXTCBStatus,
+		tdxWith("tcb_statuses: [{status: OutOfDate, until: " + ends + ", advisories: [INTEL-SA-00001]}]"):                 evidence.CodePolicyTDXTCBStatus,
+		tdxWith("tcb_statuses: [OutOfDate]", "advisories: [{id: INTEL-SA-00001, until: "+ends+"}]"):                       evidence.CodePolicyTDXAdvisories,
+		tdxWith("tcb_statuses: [{status: OutOfDate, advisories: [{id: INTEL-SA-00001, until: " + ends + "}]}, UpToDate]"): evidence.CodePolicyTDXAdvisories,
+	} {
+		set := load(t, policy)
+		for _, at := range []time.Time{now, end} {
+			d := set.Evaluate(behind(at, "INTEL-SA-00001"))
+			if wantVerdict(t, d, policies.Accepted, code); !d.ValidUntil.Equal(end) {
+				t.Errorf("valid until %s", d.ValidUntil)
+			}
+		}
+		for _, at := range []time.Time{end.Add(1), {}} {
+			wantVerdict(t, set.Evaluate(behind(at, "INTEL-SA-00001")), policies.Rejected, code)
+		}
+		d := set.Evaluate(behind(end.Add(1), "INTEL-SA-00001"))
+		if check, _ := d.Checks.Get(code); !strings.Contains(check.Want, "until "+ends) {
+			t.Errorf("check %s", check)
+		}
+		wantVerdict(t, set.Evaluate(behind(now, "INTEL-SA-00002")), policies.Rejected, evidence.CodePolicyTDXAdvisories)
+	}
+}
+
+// An advisory is accepted with the status that it is listed with, and no other.
+func TestAttack_T20_AdvisoryOfAnotherStatus(t *testing.T) {
+	set := load(t, tdxWith("tcb_statuses: [UpToDate, {status: SWHardeningNeeded, advisories: [INTEL-SA-00001]}, {status: OutOfDate, advisories: [INTEL-SA-00002]}, {status: ConfigurationNeeded, advisories: none}]"))
+	for status, accepted := range map[string]string{"UpToDate": "", "SWHardeningNeeded": "INTEL-SA-00001", "OutOfDate": "INTEL-SA-00002", "ConfigurationNeeded": ""} {
+		for _, id := range []string{"", "INTEL-SA-00001", "INTEL-SA-00002"} {
+			c := goodTDX()
+			if c.TDX.TCB.Status = status; id != "" {
+				c.TDX.TCB.Advisories = []string{id}
+			}
+			want := policies.Rejected
+			if id == "" || id == accepted {
+				want = policies.Accepted
+			}
+			wantVerdict(t, evaluate(set, c), want, evidence.CodePolicyTDXAdvisories)
+		}
+	}
+	loadErr(t, tdxWith("tcb_statuses: [{status: SWHardeningNeeded, advisories: [INTEL-SA-00001]}, OutOfDate]"))
+	for _, odd := range []string{"{}", "{status: Revoked, until: 2027-01-01T00:00:00Z}", "{until: 2027-01-01T00:00:00Z}", "{status: OutOfDate, advisories: []}", "{status: OutOfDate, advisories: none, until: tomorrow}"} {
+		loadErr(t, tdxWith("tcb_statuses: ["+odd+"]"))
+	}
+}
+
+// The ends of servicing (INTEL-DOC-10000 and 10001) come as advisories, and deny
+// as any other does.
 func TestAttack_T21_EndOfServicing(t *testing.T) {
+	listed := tdxWith("tcb_statuses: [UpToDate, {status: OutOfDate, advisories: [INTEL-SA-00001]}]")
 	runAttacks(t, goodTDX, []attack{
+		{"T21 extended servicing", tdxWith(), func(c *evidence.Claims) { c.TDX.TCB.Advisories = []string{"INTEL-DOC-10000"} }, evidence.CodePolicyTDXAdvisories},
+		{"T21 beside a listed one", listed, func(c *evidence.Claims) {
+			c.TDX.TCB.Status, c.TDX.TCB.Advisories = "OutOfDate", []string{"INTEL-DOC-10001", "INTEL-SA-00001"}
+		}, evidence.CodePolicyTDXAdvisories},
 		{"advisory of an up-to-date platform", tdxWith(), func(c *evidence.Claims) { c.TDX.TCB.Advisories = []string{"INTEL-DOC-10001"} }, evidence.CodePolicyTDXAdvisories},
 	})
 }

@@ -27,6 +27,7 @@ func BenchmarkEvaluate(b *testing.B) {
 		{"sev-snp", load(b, snpWith()), currentSNP()},
 		{"sev-snp behind", load(b, snpWith()), goodSNP()},
 		{"tdx", load(b, tdxWith()), goodTDX()},
+		{"tdx boot", load(b, leftWith(ukiLists...)), booted(ukiBoot)()},
 		{"tpm", load(b, tpmWith()), goodTPM()},
 		{"10 rules", load(b, withRules(snpWith(), rules...)), goodSNP()},
 		{"1000 workloads", load(b, many...), goodSNP()},

@@ -36,6 +36,10 @@ func documents(t testing.TB) []*policies.Set {
 		load(t, tdxWith("allow: [debug, migratable, no-sept-ve-disable, perfmon, unknown-attributes]", "minimum_evaluation_data_number: 17",
 			"tcb_statuses: [UpToDate, OutOfDate]", "advisories: [INTEL-SA-00001]", `ppids: {deny: ["`+hexOf(1, 16)+`"]}`, "fmspcs: {allow: [00806f050000]}")),
 		load(t, withRules(tdxWith(), `tdx.tcb.status == "UpToDate" || !(tdx.ppid == "00")`, `tdx.tcb.advisories.all(a, a != tdx.fmspc)`)),
+		load(t, replace(leftWith(slices.Concat(grubLists, events, []string{"secure_boot: {db: " + listOf(fingerprint(0x0b)) + ", dbx: {minimum_entries: 3}}", "maximum_boot_attempts: 1"})...), "rtmr3: any", "rtmr3: boot")),
+		load(t, leftWith(slices.Concat(ukiLists, []string{"exited_boot_services: required", `sbat_levels: ["sbat,1,2024010900\nshim,4\n"]`})...)),
+		load(t, withRules(tdxWith(), `tdx.boot.images.all(i, i.digest != "00") && !(tdx.boot.secure_boot.setup_mode)`, `tdx.boot.events.size() < 5 || tdx.boot.uki.phases.all(p, p != "final")`)),
+		load(t, tdxWith("tcb_statuses: [UpToDate, {status: OutOfDate, until: 2027-01-31T00:00:00Z, advisories: [{id: INTEL-SA-00001, until: 2027-01-01T00:00:00Z}]}]")),
 		load(t, tpmWith()),
 		load(t, tpmWith("allow: [clock-unsafe]", `minimum_firmware: "0007000200000000"`, `ak: {sources: [given], sha256: ["`+hexOf(0x41, 32)+`"]}`)),
 		load(t, withRules(tpmWith(), `tpm.pcrs[4] != "00" && !(tpm.ak_name == "")`)),
@@ -47,7 +51,7 @@ func hexOf(b byte, size int) string { return fill(b, size).String() }
 func goodClaims() []evidence.Claims {
 	vlek := currentSNP()
 	vlek.SEVSNP.CSPID, vlek.SEVSNP.RevocationNextUpdate = "good", now.Add(-time.Hour)
-	return []evidence.Claims{goodSNP(), vlek, goodTDX(), goodTPM()}
+	return []evidence.Claims{goodSNP(), vlek, goodTDX(), booted(grubBoot)(), booted(ukiBoot)(), goodTPM()}
 }
 
 // absentable lists the fields below v whose absence has a form: pointers,
@@ -163,6 +167,16 @@ func perturb(t *rapid.T, c *evidence.Claims) {
 			rapid.SampledFrom([]func(){
 				func() { x.Attributes.Debug = true }, func() { x.Attributes.SEPTVEDisable = false }, func() { x.TCB = nil },
 				func() { x.RTMR1[3]++ }, func() { x.MRSignerSEAM[0] = 1 }, func() { x.PPID = fill(1, 16) },
+				func() {
+					if b := x.Boot; b != nil {
+						b.Measurements[0].Digest, b.Measurements[1].Digest = digest(1), digest(2)
+					}
+				},
+				func() {
+					if b := x.Boot; b != nil {
+						b.Registers[2], b.BootAttempts, b.SecureBoot.Enabled = reproduced(6, 3), ptr(uint32(2)), ptr(false)
+					}
+				},
 				func() {
 					if x.TCB != nil {
 						x.TCB.Status, x.TCB.Advisories = "OutOfDate", []string{"INTEL-SA-00001"}

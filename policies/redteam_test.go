@@ -114,8 +114,12 @@ func mutations(v reflect.Value) []reflect.Value {
 		return append(out, value(make([]byte, v.Len())), value(append(slices.Clone(v.Bytes()), 0)))
 	case reflect.Map:
 		out := clone(v)
+		other := reflect.ValueOf(any(evidence.Hex(make([]byte, 32))))
+		if v.Type().Elem() != other.Type() {
+			other = reflect.ValueOf(evidence.BootRegister{Status: evidence.RegisterMismatched})
+		}
 		for _, key := range v.MapKeys() {
-			out.SetMapIndex(key, reflect.ValueOf(evidence.Hex(make([]byte, 32))))
+			out.SetMapIndex(key, other)
 		}
 		return []reflect.Value{out}
 	}
@@ -139,21 +143,32 @@ func isAbsentable(v reflect.Value) bool {
 func TestAttack_Y01_AbsenceNeverAccepts(t *testing.T) {
 	for _, set := range minimal(t) {
 		for _, good := range goodClaims() {
-			if evaluate(set, good).Verdict != policies.Accepted {
+			if good.TDX != nil && good.TDX.Boot != nil || evaluate(set, good).Verdict != policies.Accepted {
 				continue
 			}
-			absenceNeverAccepts(t, set, good)
+			absenceNeverAccepts(t, set, good, "")
 		}
 	}
 }
 
-func absenceNeverAccepts(t *testing.T, set *policies.Set, good evidence.Claims) {
+// The same for the claims of a boot alone.
+func TestAttack_Y01_AbsenceInABoot(t *testing.T) {
+	lines := []string{"secure_boot: {pk: " + listOf(fingerprint(0x0a)) + ", dbx: {minimum_entries: 3}}", "maximum_boot_attempts: 1", "exited_boot_services: required"}
+	absenceNeverAccepts(t, load(t, leftWith(slices.Concat(lines, grubLists, events)...)), booted(grubBoot)(), "tdx.TDX.Boot")
+	absenceNeverAccepts(t, load(t, leftWith(slices.Concat(lines, ukiLists)...)), booted(ukiBoot)(), "tdx.TDX.Boot")
+}
+
+// absenceNeverAccepts looks at the claims whose names begin with prefix.
+func absenceNeverAccepts(t *testing.T, set *policies.Set, good evidence.Claims, prefix string) {
 	type field struct {
 		path []int
 		name string
 	}
 	var all, absent []field
 	paths(reflect.ValueOf(good), nil, string(good.Kind), func(path []int, name string, v reflect.Value) {
+		if !strings.HasPrefix(name, prefix) {
+			return
+		}
 		all = append(all, field{path, name})
 		if isAbsentable(v) {
 			absent = append(absent, field{path, name})
