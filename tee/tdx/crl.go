@@ -110,9 +110,20 @@ func (v *Verifier) revocations(issuer *x509.Certificate, crl *x509.RevocationLis
 	if known, ok := v.crls.Get(id); ok {
 		return known, ""
 	}
-	switch {
-	case crl.SignatureAlgorithm != x509.ECDSAWithSHA256 || crl.CheckSignatureFrom(issuer) != nil:
+	if crl.SignatureAlgorithm != x509.ECDSAWithSHA256 || crl.CheckSignatureFrom(issuer) != nil {
 		return nil, "not signed by " + issuer.Subject.CommonName
+	}
+	found, reason := readRevocations(crl, name)
+	if found != nil {
+		v.crls.Put(id, found)
+	}
+	return found, reason
+}
+
+// readRevocations reads a CRL that says for all of its issuer's certificates, and
+// until when, which are revoked. It returns nil and the reason for any other.
+func readRevocations(crl *x509.RevocationList, name string) (*revocations, string) {
+	switch {
 	case isPartial(crl):
 		return nil, "it is partial, or has a critical extension"
 	case crl.NextUpdate.IsZero():
@@ -125,7 +136,6 @@ func (v *Verifier) revocations(issuer *x509.Certificate, crl *x509.RevocationLis
 	for _, entry := range crl.RevokedCertificateEntries {
 		found.serials[string(entry.SerialNumber.Bytes())] = struct{}{}
 	}
-	v.crls.Put(id, found)
 	return found, ""
 }
 
