@@ -2,11 +2,14 @@ package tdx
 
 import (
 	"bytes"
+	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/evidencetest"
+	simulated "github.com/quotary/quotary/simulators/tdx"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/eventlog"
 )
@@ -48,6 +51,42 @@ func TestRealEventLog(t *testing.T) {
 	}
 	if cases != 2 {
 		t.Errorf("%d cases were judged", cases)
+	}
+}
+
+// TestRealLogsWithoutQuotes puts real logs whose quotes are not public beside the
+// quotes of simulated machines that hold, in their RTMRs, what an independent
+// replayer found.
+func TestRealLogsWithoutQuotes(t *testing.T) {
+	items := evidencetest.Items(t, "ccel")
+	for _, item := range items {
+		t.Run(item.Name, func(t *testing.T) {
+			var replayed map[string]evidence.Hex
+			if err := json.Unmarshal(item.Read(t, "replayed_rtmrs.json"), &replayed); err != nil {
+				t.Fatal(err)
+			}
+			s := newScene(t, func(o *simulated.MachineOptions) {
+				o.RTMR = [4][48]byte{}
+				for n := range o.RTMR {
+					copy(o.RTMR[n][:], replayed["rtmr"+strconv.Itoa(n)])
+				}
+			})
+			boot := bootOf(t, s.withLog(item.Read(t, "ccel.bin")))
+			for n, r := range boot.Registers {
+				want := evidence.RegisterUntouched
+				if len(replayed["rtmr"+strconv.Itoa(n)]) > 0 {
+					want = evidence.RegisterReproduced
+				}
+				if r.Status != want {
+					t.Errorf("RTMR%d is %s, want %s", n, r.Status, want)
+				}
+			}
+			s = newScene(t)
+			refusedWith(t, s.withLog(item.Read(t, "ccel.bin")), evidence.CodeTDXEventLogReplay)
+		})
+	}
+	if len(items) < 5 {
+		t.Errorf("%d logs", len(items))
 	}
 }
 
