@@ -14,9 +14,9 @@ import (
 // the other (an issuer before what it issued). What is there already costs
 // nothing, and counts as needed: what is needed seldom makes room first.
 //
-// Otherwise the error is that of the first name that is not available, with a
-// code in area "endorsements", and retryAfter says when to come back: zero if
-// there is no point. While a vendor is down, wants a pause or has too much to do,
+// Otherwise the error is that of the first name that is not available, or the first
+// that the vendor has but did not give, with a code in area "endorsements", and
+// retryAfter says when to come back: zero if there is no point. While a vendor is down, wants a pause or has too much to do,
 // Fetch returns at once. If ctx ends first, the error is
 // [evidence.CodeEndorsementPending] with ctx's as its cause; the fetch itself goes
 // on, so that a later call finds what it brought.
@@ -28,13 +28,22 @@ func (s *Store) Fetch(ctx context.Context, names []tee.EndorsementName) (retryAf
 		return 0, evidence.Errorf(evidence.CodeEndorsementBusy, "", "%d names; at most %d at once", len(names), maxNames)
 	}
 	for _, p := range s.launch(names) {
-		again, failed := p.wait(ctx)
-		retryAfter = max(retryAfter, again)
-		if err == nil {
-			err = failed
+		switch again, failed := p.wait(ctx); {
+		case failed == nil:
+		case err == nil, isAbsence(err) && !isAbsence(failed):
+			retryAfter, err = again, failed
+		case isAbsence(err) == isAbsence(failed):
+			retryAfter = max(retryAfter, again)
 		}
 	}
 	return retryAfter, err
+}
+
+// isAbsence reports whether an error says that nobody has a name: of a report that
+// does not say its product line several are asked for, and one exists at most.
+func isAbsence(err error) bool {
+	code := evidence.CodeOf(err)
+	return code == evidence.CodeEndorsementNotFound || code == evidence.CodeEndorsementUnobtainable
 }
 
 // pending is a name that was asked for: a flight, or why there is none.

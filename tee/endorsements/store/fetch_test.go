@@ -164,6 +164,23 @@ func TestFetchBringsWhatItCan(t *testing.T) {
 }
 
 // Closing ends what is under way.
+// What does not exist does not hide that something else could not be had now, nor
+// put off the time to come back for it.
+func TestFetchTellsAbsenceFromFailure(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service) {
+		h := open(t, s)
+		s.answer(keyName("A/02"), status(429, "Retry-After", "7"))
+		again, err := h.fetch(keyName("A/01"), keyName("A/02"))
+		if evidence.CodeOf(err) != evidence.CodeEndorsementThrottled || again > 7*time.Second {
+			t.Errorf("%v, again in %v", err, again)
+		}
+		again, err = h.fetch(keyName("A/02"), keyName("A/01"))
+		if evidence.CodeOf(err) != evidence.CodeEndorsementThrottled || again > 7*time.Second {
+			t.Errorf("%v, again in %v", err, again)
+		}
+	})
+}
+
 func TestCloseEndsFetches(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service) {
 		s.all(hangs)
