@@ -16,7 +16,7 @@ var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 // Every example loads, all of a page as one set.
 func TestDocsExamplesLoad(t *testing.T) {
 	for page, workloads := range map[string]string{
-		docsPage:       "billing edge fleet gateway ledger reports vault",
+		docsPage:       "archive billing builder edge fleet gateway ledger reports vault",
 		"../README.md": "payments",
 	} {
 		set, err := policies.Load(examples(t, page)...)
@@ -63,6 +63,8 @@ func TestDocsMentionEveryKey(t *testing.T) {
 			"ttl: 30m", odd+": 1"),
 		tdxWith(requirement("tcb_statuses: ["+odd+"]")...) + "    " + odd + ": 1\n",
 		tpmWith(requirement("ak: {sources: ["+odd+"], "+odd+": 1}")...) + "    require: [{" + odd + ": 1}]\n",
+		bootWith(odd+": 1", "phases: ["+odd+"]", "secure_boot: {"+odd+": 1, dbx: {"+odd+": 1}}", "uki: {"+odd+": 1}", "events: [{"+odd+": 1}]", "exited_boot_services: "+odd),
+		bootWith("secure_boot: " + odd), tdxWith("tcb_statuses: [{" + odd + ": 1, advisories: [{" + odd + ": 1}]}]"),
 		odd + ": 1\n" + replace(reference("a", "2027-01-01T00:00:00Z"), "values: {", "values: {"+odd+": 1, "),
 		replace(snpWith("revocation: {"+odd+": 1}", "advisories: {"+odd+": 1}"), "{bootloader: 4, tee: 0, snp: 24, microcode: 219}", "{Turin: {"+odd+": 1}, "+odd+": 1}"),
 		advisories("kind: Advisories", odd+": 1\nkind: Advisories"), advisories("{product:", "{"+odd+": 1, product:"), advisories("id:", odd+": 1, id:"),
