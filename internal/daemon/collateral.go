@@ -46,16 +46,11 @@ func logEvent(logger *slog.Logger, e collateral.Event) {
 // prewarm has the store fetch what the machines need that attested lately, before
 // they come again.
 func (d *Daemon) prewarm(ctx context.Context, asked []collateral.Vendor) error {
-	claims, err := d.ledger.RecentClaims(ctx, time.Now().Add(-prewarmSpan))
-	if err != nil {
-		return err
-	}
-	for _, c := range claims {
+	return d.ledger.RecentClaims(ctx, time.Now().Add(-prewarmSpan), func(c evidence.Claims) {
 		for _, v := range asked {
 			d.collateral.Want(v.Endorser.Needs(c)...)
 		}
-	}
-	return nil
+	})
 }
 
 // endorsements returns what the operator gave and what was fetched.

@@ -26,8 +26,8 @@ func TestRecentClaims(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	claims, err := s.RecentClaims(t.Context(), now.Add(-time.Hour))
-	if err != nil {
+	var claims []evidence.Claims
+	if err := s.RecentClaims(t.Context(), now.Add(-time.Hour), func(c evidence.Claims) { claims = append(claims, c) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(claims) != 3 || claims[0].SEVSNP.Product != "Milan" || claims[1].Kind != evidence.KindTPM || claims[2].SEVSNP.Product != "Genoa" {

@@ -56,7 +56,7 @@ type Issuance struct {
 	PolicyDigest  string
 	Kinds         []evidence.Kind
 	Simulated     bool
-	Claims        json.RawMessage // of every item, for a later re-appraisal; at most 64 KiB
+	Claims        json.RawMessage // of every item, for a later re-appraisal; at most 256 KiB
 }
 
 // check refuses an entry that the ledger could not hold.
@@ -76,7 +76,7 @@ func (e Entry) check() error {
 		return fmt.Errorf("store: the issuance of %q in the event of %q", e.Issuance.AttestationID, e.Event.AttestationID)
 	}
 	if len(e.Issuance.Claims) > maxClaims {
-		return fmt.Errorf("store: claims take %d bytes, at most %d are kept", len(e.Issuance.Claims), maxClaims)
+		return evidence.Errorf(evidence.CodeEvidenceTooLarge, "evidence", "what the evidence claims takes %d bytes, and the ledger keeps %d: send a shorter event log", len(e.Issuance.Claims), maxClaims)
 	}
 	return nil
 }

@@ -347,7 +347,7 @@ func TestEntriesAreBounded(t *testing.T) {
 	long := func(n int) json.RawMessage { return json.RawMessage(`"` + strings.Repeat("x", n) + `"`) }
 	for name, change := range map[string]func(*store.Entry){
 		"detail": func(e *store.Entry) { e.Event.Detail = long(4 << 10) },
-		"claims": func(e *store.Entry) { e.Issuance.Claims = long(64 << 10) },
+		"claims": func(e *store.Entry) { e.Issuance.Claims = long(256 << 10) },
 		"actor":  func(e *store.Entry) { e.Event.Actor = strings.Repeat("a", 3000) },
 		"two ids": func(e *store.Entry) {
 			e.Event.AttestationID = "another"
@@ -355,8 +355,13 @@ func TestEntriesAreBounded(t *testing.T) {
 	} {
 		e := issued(1)
 		change(&e)
-		if err := s.Record(t.Context(), e); err == nil {
+		err := s.Record(t.Context(), e)
+		if err == nil {
 			t.Errorf("%s: recorded", name)
+		}
+		// Long claims are the sender's doing; all else would be the service's.
+		if sent := evidence.CodeOf(err) == evidence.CodeEvidenceTooLarge; sent != (name == "claims") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	holds(t, s, 0, 0)
