@@ -82,44 +82,68 @@ func (s *scanner) digits() bool {
 	return s.at > start
 }
 
-// quoted reads a text, and judges it where there are rules.
+// quoted reads a text. Where there are no rules it stays as it is written.
 func (s *scanner) quoted() (string, error) {
-	out, escaped, err := s.literal()
-	if err == nil && s.rules != nil {
-		err = s.rules.text(out, escaped || s.odd)
+	literal, escaped, ok := s.literal()
+	if !ok {
+		return "", errNotJSON
 	}
-	return out, err
+	if s.rules == nil {
+		return literal, nil
+	}
+	text, err := unquoted(literal, escaped)
+	if err != nil {
+		return "", err
+	}
+	return text, s.rules.text(text, escaped || s.odd)
 }
 
-// literal reads a text. Without escapes it is a part of the input; else the
-// standard library decodes it.
-func (s *scanner) literal() (out string, escaped bool, err error) {
+// literal reads a text as it is written, with its quotes.
+func (s *scanner) literal() (literal string, escaped, ok bool) {
 	start := s.at
-	for s.at++; s.at < len(s.text); s.at++ {
-		switch c := s.text[s.at]; {
+	for s.at++; s.at < len(s.text); {
+		c := s.text[s.at]
+		s.at++
+		switch {
 		case c == '"':
-			s.at++
-			if !escaped {
-				return s.text[start+1 : s.at-1], false, nil
-			}
-			out, err = unescape(s.text[start:s.at])
-			return out, true, err
+			return s.text[start:s.at], escaped, true
+		case c < ' ', c == '\\' && !s.escape():
+			return "", escaped, false
 		case c == '\\':
 			escaped = true
-			s.at++
-		case c < ' ':
-			return "", escaped, errNotJSON
 		}
 	}
-	return "", escaped, errNotJSON
+	return "", escaped, false
+}
+
+// escape reads what stands behind a backslash.
+func (s *scanner) escape() bool {
+	if !s.sign("u") {
+		return s.sign(`"\/bfnrt`)
+	}
+	for range 4 {
+		if !s.sign("0123456789abcdefABCDEF") {
+			return false
+		}
+	}
+	return true
+}
+
+// unquoted is the text of a literal. Without escapes it is a part of it; else the
+// standard library decodes it.
+func unquoted(literal string, escaped bool) (string, error) {
+	if escaped {
+		return unescape(literal)
+	}
+	return literal[1 : len(literal)-1], nil
 }
 
 func unescape(literal string) (string, error) {
-	var out string
-	if json.Unmarshal([]byte(literal), &out) != nil {
+	var text string
+	if json.Unmarshal([]byte(literal), &text) != nil {
 		return "", errNotJSON
 	}
-	return out, nil
+	return text, nil
 }
 
 // isASCII reports whether s has ASCII characters only.

@@ -39,7 +39,11 @@ func Members(data []byte, most int) ([]Member, error) {
 		if len(members) > 0 && !s.take(',') {
 			return nil, errNotJSON
 		}
-		name, err := s.memberName()
+		literal, err := s.memberName()
+		if err != nil {
+			return nil, err
+		}
+		name, err := unquoted(literal, strings.Contains(literal, `\`))
 		if err != nil {
 			return nil, err
 		}

@@ -113,7 +113,7 @@ func FuzzTCBInfo(f *testing.F) {
 	f.Add([]byte(`{"id":"TDX","tcbLevels":[` + strings.Repeat(`{},`, 100) + `{}]}`))
 	machine, identity := simulated.DefaultMachine(), &qeIdentity{}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		bounded(t, body, 256, func() {
+		bounded(t, body, 64, func() {
 			info, err := decodeTCBInfo(body)
 			if err != nil {
 				return
@@ -141,7 +141,7 @@ func FuzzQEIdentity(f *testing.F) {
 	s := newScene(f)
 	addBodies(f, "enclaveIdentity", s.collateral.Documents[1].Raw, testdata.QeIdentityBody)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		bounded(t, body, 256, func() {
+		bounded(t, body, 64, func() {
 			id, err := decodeQEIdentity(body)
 			if err != nil {
 				return
