@@ -108,6 +108,32 @@ func TestAttack_T29_UnsettledTexts(t *testing.T) {
 	}
 }
 
+// Where boot loaders measured beside the kernel's stub, what it ran with is among
+// what was measured, and nothing else is.
+func TestAttack_T29_UnsettledStub(t *testing.T) {
+	lists := append(slices.Clone(ukiLists[4:]), grubLists[0], grubLists[2])
+	last := func(back int) func(b *evidence.BootClaims) *evidence.BootMeasurement {
+		return func(b *evidence.BootClaims) *evidence.BootMeasurement {
+			return &b.Measurements[len(b.Measurements)-back]
+		}
+	}
+	options, initrd := last(2), last(1)
+	for name, policy := range map[string]string{"left": leftWith(lists...), "pinned": bootWith(lists...)} {
+		runBootAttacks(t, []bootAttack{
+			{name + ": another command line", policy, stubBoot, func(b *evidence.BootClaims) { options(b).Digest = digest(1) }, evidence.CodePolicyBootLoadOptions},
+			{name + ": another RAM disk", policy, stubBoot, func(b *evidence.BootClaims) { initrd(b).Digest = digest(1) }, evidence.CodePolicyBootInitrd},
+			{name + ": no RAM disk", policy, stubBoot, func(b *evidence.BootClaims) {
+				b.Measurements, b.Registers[2] = b.Measurements[:len(b.Measurements)-1], reproduced(3, 3)
+			}, evidence.CodePolicyBootInitrd},
+			{name + ": both, beside the good ones", policy, stubBoot, func(b *evidence.BootClaims) {
+				b.Measurements = append(b.Measurements, evidence.BootMeasurement{Register: 2, Digest: digest(1)}, evidence.BootMeasurement{Register: 2, Digest: digest(2)})
+				b.Registers[2] = reproduced(6, 6)
+			}, evidence.CodePolicyBootLoadOptions},
+			{name + ": the good ones in another register", policy, stubBoot, func(b *evidence.BootClaims) { options(b).Register, initrd(b).Register = 0, 0 }, evidence.CodePolicyBootLoadOptions},
+		})
+	}
+}
+
 // Whatever is measured into a register that is left to the log, as whatever it is
 // logged, in place of something or beside it: it denies unless it is listed.
 func TestAttack_T29_NothingUnlistedPasses(t *testing.T) {

@@ -95,8 +95,8 @@ func (q *bootRequirement) judgeKernel(v *bootView) {
 	if q.grubCommands != nil {
 		v.ask(evidence.CodePolicyBootGRUB, "nothing but "+q.grubCommands.want, q.layout.grub, v.grubCommands)
 	}
-	v.value(evidence.CodePolicyBootLoadOptions, q.loadOptions, q.layout.stub, c.LoadOptions)
-	v.value(evidence.CodePolicyBootInitrd, q.initrds, q.layout.stub, c.Initrd)
+	v.stub(evidence.CodePolicyBootLoadOptions, q.loadOptions, c.LoadOptions)
+	v.stub(evidence.CodePolicyBootInitrd, q.initrds, c.Initrd)
 	if q.uki != nil {
 		v.ask(evidence.CodePolicyBootUKI, q.uki.want, q.layout.uki, func() finding { return q.uki.find(v) })
 	}
@@ -110,17 +110,40 @@ func (q *bootRequirement) judgeKernel(v *bootView) {
 	}
 }
 
-// value judges a digest that is one of a list, where a list is asked for.
-func (v *bootView) value(code evidence.Code, wanted *values, registers []int, value evidence.Hex) {
+// stub judges a digest that the kernel's EFI stub measures, where it is asked for.
+func (v *bootView) stub(code evidence.Code, wanted *values, value evidence.Hex) {
 	if wanted == nil {
 		return
 	}
-	v.ask(code, wanted.want, registers, func() finding {
-		if len(value) == 0 {
-			return unsettled
+	v.ask(code, wanted.want, v.layout.stub, func() finding {
+		c := v.claims
+		switch {
+		case len(value) > 0:
+			return v.listed(value, wanted)
+		case c.UKI != nil || len(c.LoadOptions)+len(c.Initrd) > 0:
+			return unsettled // the log tells what is whose, and this is not there
 		}
-		return v.listed(value, wanted)
+		return v.unsettledStub(wanted)
 	})
+}
+
+// unsettledStub reports whether a listed digest was measured where the log does not
+// tell which one is the stub's, because boot loaders measured into the register as
+// well. Then all that it holds must be listed: what the stub measured is among it.
+func (v *bootView) unsettledStub(wanted *values) finding {
+	for i := range v.claims.Measurements {
+		m := &v.claims.Measurements[i]
+		if !slices.Contains(v.layout.stub, int(m.Register)) {
+			continue
+		}
+		if found := v.listed(m.Digest, wanted); found.ok || !found.code.IsZero() {
+			if account := v.accountAll(v.layout.stub); !account.ok {
+				return account
+			}
+			return found
+		}
+	}
+	return unsettled
 }
 
 // commandLines reports whether there are command lines, all of them listed. Where
