@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -14,11 +15,11 @@ import (
 // it in, so that the verdict waits for the right one.
 const forged = "milan-v2-wrong-vcek-legacy-trustee"
 
-// TestOfflineRoundTrip takes the endorsements of real reports through a store, an
+// TestOfflineRoundTrip takes the endorsements of real reports and quotes through a store, an
 // archive and another store: the verdict is the one that the collection has.
 func TestOfflineRoundTrip(t *testing.T) {
 	judged := 0
-	for _, item := range evidencetest.Items(t, "snp") {
+	for _, item := range evidencetest.Items(t, "snp", "tdx") {
 		for nth, c := range item.Cases {
 			files := item.EndorsementFiles(t, c)
 			if len(files) == 0 {
@@ -30,11 +31,24 @@ func TestOfflineRoundTrip(t *testing.T) {
 				if item.Name == forged {
 					imported, want = exitRejected, exitUndecided
 				}
-				roundTrip(t, imported, want, c.At, item.Path("report.bin"), files)
+				roundTrip(t, imported, want, c.At, evidenceOf(t, item), files)
 			})
 		}
 	}
 	t.Logf("%d cases", judged)
+}
+
+// evidenceOf returns the file of an item that is judged: without the text that one
+// published sample has behind its quote.
+func evidenceOf(t *testing.T, item evidencetest.Item) string {
+	if item.Kind == "snp" {
+		return item.Path("report.bin")
+	}
+	whole, cut := item.Read(t, "quote.bin"), filepath.Join(t.TempDir(), "quote.bin")
+	if err := os.WriteFile(cut, whole[:len(whole)-trailingText(t, item)], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return cut
 }
 
 func roundTrip(t *testing.T, imported, want exit, at time.Time, report string, files []string) {

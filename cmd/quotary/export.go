@@ -37,7 +37,7 @@ func export(s streams, args []string) (exit, error) {
 	if *out == "" {
 		return exitFailed, usage("there is no --out", "name the archive to write, such as bundle.tar.gz")
 	}
-	opened, r, err := readStore(f)
+	opened, r, err := readStore(f, nil)
 	if err != nil {
 		return exitFailed, err
 	}

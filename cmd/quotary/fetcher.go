@@ -133,13 +133,13 @@ func (f fetchFailure) say() string {
 
 // advices are what the user of this program can do about a failure to fetch.
 var advices = map[evidence.Code]string{
-	evidence.CodeEndorsementUnreachable: "is there a network, or a proxy to go through (HTTPS_PROXY)? a mirror is named with --amd-kds; without either, import a bundle that" +
-		" quotary endorsements export wrote elsewhere",
-	evidence.CodeEndorsementThrottled:    "come back later, give more time with --timeout, or name a mirror or caching proxy with --amd-kds",
+	evidence.CodeEndorsementUnreachable: "is there a network, or a proxy to go through (HTTPS_PROXY)? a mirror or caching service is named with --amd-kds, --intel-pcs and --intel-root, or" +
+		" --intel-pccs, and a certificate that it signed itself with SSL_CERT_FILE; without any, import a bundle that quotary endorsements export wrote elsewhere",
+	evidence.CodeEndorsementThrottled:    "come back later, give more time with --timeout, or name a mirror or caching service with --amd-kds or --intel-pccs",
 	evidence.CodeEndorsementBusy:         "come back later, or give more time with --timeout",
 	evidence.CodeEndorsementPending:      "give more time with --timeout; what was fetched before is kept in the store",
-	evidence.CodeEndorsementNotFound:     "the vendor does not know this chip or TCB: is the evidence of production hardware, and --amd-kds the right service?",
-	evidence.CodeEndorsementNotAuthentic: "is the clock right, and --amd-kds the right service? the root of a simulator or test PKI is named with --trust",
+	evidence.CodeEndorsementNotFound:     "the vendor does not know this chip, platform or TCB: is the evidence of production hardware, and the base URL that of the right service, without its paths?",
+	evidence.CodeEndorsementNotAuthentic: "is the clock right, and the base URL that of the right service? the root of a simulator or test PKI is named with --trust",
 	evidence.CodeEndorsementRolledBack:   "bring the mirror up to date",
 	evidence.CodeEndorsementStale:        "is the clock right? else only the vendor, or who runs the mirror, can help",
 }

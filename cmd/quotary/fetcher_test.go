@@ -61,7 +61,7 @@ func TestPrefetchInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir, held := fixtureFiles(t), t.TempDir()
-	whole := answers(vendors, func(body []byte) []byte { return body })
+	whole := changed(fromAMD(vendors), func(body []byte) []byte { return body })
 	var once sync.Once
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/crl") {
@@ -77,7 +77,7 @@ func TestPrefetchInterrupted(t *testing.T) {
 	}))
 	defer server.Close()
 	var stdout, stderr bytes.Buffer
-	args := []string{"endorsements", "prefetch", "--store", held, "--trust", dir + "/sim/roots", "--at", simulatedNow.Format(time.RFC3339), "--amd-kds", server.URL}
+	args := []string{"endorsements", "prefetch", "--store", held, "--trust", dir + "/sim/roots", "--at", simulatedNow.Format(time.RFC3339), "--vendor", "amd", "--amd-kds", server.URL}
 	if got := run(args, nil, &stdout, &stderr); got != exitUndecided {
 		t.Errorf("exit %d", got)
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/internal/vendors"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements/store"
 	"github.com/quotary/quotary/verifier"
@@ -14,11 +13,8 @@ import (
 
 // storeConfig is that of the store that verify fetches into: in memory, if none
 // is named.
-func (o *verifyOptions) storeConfig(amd tee.Endorser) store.Config {
-	return store.Config{
-		Dir: o.store, Vendors: []store.Vendor{vendors.AMD(o.amdKDS, amd)},
-		Now: func() time.Time { return o.at.Time },
-	}
+func (o *verifyOptions) storeConfig(a authorities) store.Config {
+	return store.Config{Dir: o.store, Vendors: o.vendors.services(a), Now: func() time.Time { return o.at.Time }}
 }
 
 // endorsements returns what the store holds; none if nothing is fetched.

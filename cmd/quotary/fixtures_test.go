@@ -5,12 +5,14 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	sevtest "github.com/google/go-sev-guest/verify/testdata"
+	tdxtesting "github.com/google/go-tdx-guest/testing"
 	tdxtest "github.com/google/go-tdx-guest/testing/testdata"
 
 	"github.com/quotary/quotary/evidence"
@@ -39,6 +41,8 @@ var simulatedReportData = func() (data [64]byte) {
 //	sim/booted.bin, sim/ccel.bin      a quote of a machine with an event log, and that
 //	sim/quote.msg, .sig, .pcrs        a simulated TPM's quote over 0a0b
 //	sim/ak.pub, sim/ak.pem            its attestation key, whose certificate is sim/ak.crt
+//	real/collateral                   Intel's collateral for it, valid in June 2023
+//	sim/stranger.bin                  a quote of a platform that nobody has published anything of
 //	sim/endorsements, sim/roots       what the simulated vendors publish
 //	sim/turin.bin, sim/vlek.json, …   see fixtures_snp_test.go
 //	sim/policy.yaml, sim/strict.yaml  a policy for sim/tdx.bin; the second without consent to simulations
@@ -71,6 +75,9 @@ var fixtures = sync.OnceValues(func() (map[string][]byte, error) {
 		"real/vcek.der":   sevtest.VcekBytes,
 		"real/quote.bin":  quote,
 	}
+	if err := recorded(files); err != nil {
+		return nil, err
+	}
 	published := &tee.Endorsements{}
 	for _, simulate := range []func(map[string][]byte, *tee.Endorsements) error{simulateSNP, simulateTDX, simulateTPM} {
 		if err := simulate(files, published); err != nil {
@@ -80,8 +87,36 @@ var fixtures = sync.OnceValues(func() (map[string][]byte, error) {
 	return files, addEndorsements(files, published)
 })
 
+// recorded adds what Intel's services answered for the public sample of a quote:
+// bodies, and the chains of headers.
+func recorded(files map[string][]byte) error {
+	for name, body := range map[string][]byte{
+		"tcb_info.json": tdxtest.TcbInfoBody, "qe_identity.json": tdxtest.QeIdentityBody, "pck_crl.der": tdxtest.PckCrlBody, "root_crl.der": tdxtest.RootCrlBody,
+	} {
+		files["real/collateral/"+name] = body
+	}
+	for name, chain := range map[string][]string{
+		"signing_chain.pem": tdxtesting.TcbInfoHeader["Tcb-Info-Issuer-Chain"], "pck_crl_chain.pem": tdxtesting.PckCrlHeader["Sgx-Pck-Crl-Issuer-Chain"],
+	} {
+		text, err := url.QueryUnescape(chain[0])
+		if err != nil {
+			return err
+		}
+		files["real/collateral/"+name] = []byte(text)
+	}
+	return nil
+}
+
+// simulatedIntel makes the simulated vendor of TDX machines.
+var simulatedIntel = sync.OnceValue(func() *tdx.Vendor {
+	return tdx.NewVendor(tdx.Options{Seed: "cli", Clock: func() time.Time { return simulatedNow }})
+})
+
 func simulateTDX(files map[string][]byte, published *tee.Endorsements) error {
-	vendor := tdx.NewVendor(tdx.Options{Seed: "cli", Clock: func() time.Time { return simulatedNow }})
+	vendor := simulatedIntel()
+	stranger := tdx.DefaultMachine()
+	stranger.FMSPC = [6]byte{0: 0xff}
+	files["sim/stranger.bin"] = vendor.NewMachine(stranger).Quote(simulatedReportData)
 	machine := vendor.NewMachine(tdx.DefaultMachine())
 	vendor.Endorsements(published)
 	quote := machine.Quote(simulatedReportData)

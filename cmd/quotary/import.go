@@ -13,9 +13,10 @@ import (
 const importHelp = `usage: quotary endorsements import --store DIR [FLAG]… PATH…
 
 Take into a store what is authentic of files, directories and archives: a bundle
-that quotary endorsements export wrote, files from AMD's service, a host's
-certificate table (auxblob, THIM JSON). Where they come from does not matter. What
-is older than what the store has seen is refused; nothing displaces what is newer.
+that quotary endorsements export wrote, files from AMD's or Intel's services (with
+the chains of their headers as files, too), a host's certificate table (auxblob,
+THIM JSON). Where they come from does not matter. What is older than what the store
+has seen is refused; nothing displaces what is newer.
 
 flags:
 ` + storeFlagsHelp + `  -o text|json    output format
@@ -24,8 +25,9 @@ What becomes of each endorsement:
   added      the store has it now
   held       was there, or is no newer than what is there
   refused    authentic, but older than what was seen before, or without room
-  unvouched  no chain leads to a trusted root of a vendor of the store's: forged,
-             of another vendor, or of a simulator whose root --trust does not name
+  unvouched  no chain leads to a trusted root of AMD's or Intel's: forged, of
+             another vendor or for other evidence (SGX), or of a simulator whose
+             root --trust does not name
   root       not kept: trusted roots are part of this build, or named with --trust
 
 exit codes: 0 all of it was added, held or a root, 2 something was refused or
@@ -35,6 +37,7 @@ endorsement in any PATH
 examples:
   quotary endorsements import --store ./collateral bundle.tar.gz
   quotary endorsements import --store /var/lib/quotary/collateral vcek.der auxblob
+  quotary endorsements import --store ./collateral tcb.json identity.json pck.crl root.crl chain.pem
 `
 
 // importReport is import's answer, as JSON has it.
@@ -87,7 +90,7 @@ func importCommand(s streams, args []string) (exit, error) {
 }
 
 func importPaths(f storeFlags, paths []string) (*importReport, error) {
-	amd, err := f.endorser()
+	authorities, err := f.authorities()
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +98,8 @@ func importPaths(f storeFlags, paths []string) (*importReport, error) {
 	if err != nil {
 		return nil, withHint(err, "PATH is a file, directory or archive of certificates and revocation lists; nothing was imported")
 	}
-	opened, err := openStore(f.config("", amd))
+	services := new(vendorFlags).services(authorities)
+	opened, err := openStore(f.config(services))
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +110,12 @@ func importPaths(f storeFlags, paths []string) (*importReport, error) {
 	r := &importReport{Store: f.dir, Held: taken.Held, Unused: read.Unrecognised}
 	r.addTaken(taken)
 	if taken.Unknown > 0 {
-		r.addUnknown(unknownOf(found, opened.Endorsements(), amd.Admit(found, opened.Endorsements(), f.now())))
+		held := opened.Endorsements()
+		var authentic []tee.Endorsed
+		for _, service := range services {
+			authentic = append(authentic, service.Endorser.Admit(found, held, f.now())...)
+		}
+		r.addUnknown(unknownOf(found, held, authentic))
 	}
 	return r, closeStore(opened)
 }
@@ -120,7 +129,7 @@ func (r *importReport) addTaken(taken store.ImportReport) {
 	}
 }
 
-// addUnknown tells roots, which are in every chain that AMD hands out, from what
+// addUnknown tells roots, which are in every chain that is handed out, from what
 // nobody vouches for.
 func (r *importReport) addUnknown(unknown *tee.Endorsements) {
 	eachOf(unknown, func(d tee.Endorsed) {
@@ -128,7 +137,7 @@ func (r *importReport) addUnknown(unknown *tee.Endorsements) {
 			r.Roots++
 			return
 		}
-		err := evidence.Errorf(evidence.CodeEndorsementUnvouched, "", "no chain leads from it to a trusted root of AMD's, or it is dated after now")
+		err := evidence.Errorf(evidence.CodeEndorsementUnvouched, "", "no chain leads from it to a trusted root of AMD's or Intel's, it is for other evidence than theirs, or it is dated after now")
 		r.Unvouched = append(r.Unvouched, importRefused{describeEndorsed(d), errorOf(err)})
 	})
 }
@@ -150,7 +159,7 @@ func (r *importReport) writeText(s streams) {
 		s.note("%s: %s: %s", printable(shorten(refused.What)), refused.Error.Code, printable(refused.Error.Detail))
 	}
 	if len(r.Unvouched) > 0 {
-		s.note("hint: is it what AMD hands out, and is the clock right? the root of a simulator or test PKI is named with --trust")
+		s.note("hint: is it what AMD or Intel hands out for SEV-SNP or TDX, with its chain, and is the clock right? the root of a simulator or test PKI is named with --trust")
 	}
 	for _, name := range r.Added {
 		fmt.Fprintf(s.out, "added  %s\n", printable(cutTo(nameWidth, name.Type+" "+name.ID)))

@@ -13,8 +13,6 @@ import (
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements"
 	"github.com/quotary/quotary/tee/endorsements/store"
-	"github.com/quotary/quotary/tee/sevsnp"
-	"github.com/quotary/quotary/tee/tdx"
 	"github.com/quotary/quotary/tee/tpm"
 	"github.com/quotary/quotary/verifier"
 )
@@ -29,7 +27,7 @@ type judge struct {
 }
 
 func newJudge(s streams, o *verifyOptions) (*judge, error) {
-	technologies, amd, err := technologies(o)
+	technologies, authorities, err := technologies(o)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +40,7 @@ func newJudge(s streams, o *verifyOptions) (*judge, error) {
 		return nil, err
 	}
 	if o.fetch {
-		opened, err := openStore(o.storeConfig(amd))
+		opened, err := openStore(o.storeConfig(authorities))
 		if err != nil {
 			return nil, err
 		}
@@ -61,29 +59,25 @@ func newJudge(s streams, o *verifyOptions) (*judge, error) {
 }
 
 // technologies returns a verifier for each kind, trusting what the flags say, and
-// the one that knows AMD's endorsements.
-func technologies(o *verifyOptions) ([]tee.Verifier, tee.Endorser, error) {
+// those among them that know vendors' endorsements.
+func technologies(o *verifyOptions) ([]tee.Verifier, authorities, error) {
 	roots, err := loadAnchors(o.trust)
 	if err != nil {
-		return nil, nil, err
+		return nil, authorities{}, err
 	}
 	keys, err := loadKeys(o.ak)
 	if err != nil {
-		return nil, nil, err
+		return nil, authorities{}, err
 	}
-	snp, err := sevsnp.New(roots.SEVSNP...)
+	a, err := newAuthorities(roots)
 	if err != nil {
-		return nil, nil, withHint(err, trustHint)
-	}
-	td, err := tdx.New(roots.TDX...)
-	if err != nil {
-		return nil, nil, withHint(err, trustHint)
+		return nil, authorities{}, err
 	}
 	machine, err := tpm.New(tpm.Options{Roots: roots.TPM, Keys: keys})
 	if err != nil {
-		return nil, nil, withHint(err, trustHint)
+		return nil, authorities{}, withHint(err, trustHint)
 	}
-	return []tee.Verifier{snp, td, machine}, snp, nil
+	return []tee.Verifier{a.amd, a.intel, machine}, a, nil
 }
 
 func loadKeys(paths list) ([]tpm.TrustedKey, error) {

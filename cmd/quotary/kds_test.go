@@ -1,29 +1,58 @@
 package main
 
 import (
+	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 
 	"github.com/quotary/quotary/simulators/sevsnp"
+	"github.com/quotary/quotary/simulators/tdx"
 )
 
-// simulatedKDS is a simulated key distribution service, on loopback, until the
-// tests end.
-type simulatedKDS struct{ url, dead string }
+// simulatedServices are those of simulated vendors, on loopback, until the tests
+// end. Each is the base URL of one.
+type simulatedServices struct {
+	kds, pcs, root, pccs string
+	tls                  string // the PCCS with a TLS certificate that it signed itself
+	certificate          []byte // that, as PEM
+	dead                 string // nobody listens there
+}
 
-// serveKDS starts the service. Under a prefix it has the faults of a vendor:
+// serveVendors starts the services. Under a prefix each has the faults of a vendor:
 //
 //	/absent   knows nothing
 //	/busy     wants an hour's pause
 //	/broken   fails with each request
 //	/page     answers with a log-in page
 //	/forged   answers with the wrong signature
-var serveKDS = sync.OnceValues(func() (simulatedKDS, error) {
-	vendors, err := simulatedAMD()
+var serveVendors = sync.OnceValues(func() (simulatedServices, error) {
+	amd, err := simulatedAMD()
 	if err != nil {
-		return simulatedKDS{}, err
+		return simulatedServices{}, err
 	}
+	intel := tdx.NewServices(simulatedIntel())
+	secure := httptest.NewUnstartedServer(withFaults(fromIntel(intel.PCCS)))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // who does not trust it, says so
+	secure.StartTLS()
+	dead := httptest.NewServer(nil)
+	dead.Close()
+	return simulatedServices{
+		kds: serve(fromAMD(amd)), pcs: serve(fromIntel(intel.PCS)), root: serve(fromIntel(intel.Roots)), pccs: serve(fromIntel(intel.PCCS)),
+		tls: secure.URL, certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}),
+		dead: dead.URL,
+	}, nil
+})
+
+// answer is what a service says to a request.
+type answer func(r *http.Request) (status int, header map[string]string, body []byte)
+
+func serve(of answer) string { return httptest.NewServer(withFaults(of)).URL }
+
+// withFaults serves answers, and faults under the prefixes.
+func withFaults(of answer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/absent/", http.NotFound)
 	mux.HandleFunc("/busy/", func(w http.ResponseWriter, _ *http.Request) {
@@ -35,19 +64,36 @@ var serveKDS = sync.OnceValues(func() (simulatedKDS, error) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte("<html>please log in"))
 	})
-	mux.Handle("/forged/", http.StripPrefix("/forged", answers(vendors, forge)))
-	mux.Handle("/", answers(vendors, func(body []byte) []byte { return body }))
-	dead := httptest.NewServer(mux)
-	dead.Close()
-	return simulatedKDS{httptest.NewServer(mux).URL, dead.URL}, nil
-})
+	mux.Handle("/forged/", http.StripPrefix("/forged", changed(of, forge)))
+	mux.Handle("/", changed(of, func(body []byte) []byte { return body }))
+	return mux
+}
 
-// answers has simulated vendors answer, each answer changed.
-func answers(vendors []*sevsnp.Vendor, change func([]byte) []byte) http.Handler {
+// changed serves answers, with the body of what is there changed.
+func changed(of answer, change func([]byte) []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		status, contentType, body := sevsnp.KDS(vendors).Answer(r.Method, r.URL.Path, r.URL.RawQuery)
-		w.Header().Set("Content-Type", contentType)
+		status, header, body := of(r)
+		if status == http.StatusOK {
+			body = change(body)
+		}
+		for name, value := range header {
+			w.Header().Set(name, value)
+		}
 		w.WriteHeader(status)
-		_, _ = w.Write(change(body))
+		_, _ = w.Write(body)
 	})
+}
+
+func fromAMD(vendors []*sevsnp.Vendor) answer {
+	return func(r *http.Request) (int, map[string]string, []byte) {
+		status, contentType, body := sevsnp.KDS(vendors).Answer(r.Method, r.URL.Path, r.URL.RawQuery)
+		return status, map[string]string{"Content-Type": contentType}, body
+	}
+}
+
+func fromIntel(service func(method, path, query string) tdx.Answer) answer {
+	return func(r *http.Request) (int, map[string]string, []byte) {
+		a := service(r.Method, r.URL.Path, r.URL.RawQuery)
+		return a.Status, a.Header, a.Body
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/verifier"
 )
 
@@ -53,13 +52,13 @@ func (r report) fetch() []string {
 
 // canBeFetched reports whether this program could fetch it and was not told to.
 func (m reportMissing) canBeFetched() bool {
-	return m.Error == nil && canFetch(tee.EndorsementName{Type: m.Type, ID: m.ID})
+	return m.Error == nil && m.URL != ""
 }
 
 // comesWithChain reports whether the vendor's answer has the certificates of who
 // signed it in its header.
 func (m reportMissing) comesWithChain() bool {
-	return m.URL != "" && (m.Type == "tcb-info" || m.Type == "qe-identity")
+	return m.Error == nil && m.URL != "" && (m.Type == "tcb-info" || m.Type == "qe-identity")
 }
 
 // remedies are the failures that a user of this program, not the machine, may

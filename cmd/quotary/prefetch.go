@@ -10,33 +10,37 @@ import (
 
 const prefetchHelp = `usage: quotary endorsements prefetch --store DIR [FLAG]…
 
-Fetch into a store what every verification may draw on (the vendor's issuers and
-revocation lists), what given evidence draws on besides, and newer issues of what
-is due for a look. Certificates that the evidence carries are taken in, too.
-Only what is authentic is kept. Vendors are asked slowly, as they want it.
+Fetch into a store what given evidence draws on; without any, what every
+verification may draw on (AMD's issuers and revocation lists of all product lines,
+Intel's lists and the identity of its quoting enclave); and newer issues of what is
+held and due for a look. Certificates that evidence carries are taken in, too. Only
+what is authentic is kept. Vendors are asked slowly, as they want it.
 
 flags:
 ` + storeFlagsHelp + `  --evidence FILE what to fetch for: as quotary verify takes it; repeatable
-  --amd-kds URL   AMD's key distribution service, or a mirror or caching proxy of
-                  it; default: https://kdsintf.amd.com
+  --vendor NAME   what every verification of this vendor's evidence may draw on,
+                  beside --evidence or alone; amd or intel; repeatable. What is due
+                  is then renewed of these vendors alone
   --timeout TIME  how long to try, waits for the vendor included, such as 90s or
                   2h; default: 5m
   -o text|json    output format
-
-exit codes: 0 everything is there, 3 something is not (standard error says why, and
-when to come back), 1 usage or internal error
+` + vendorFlagsHelp + `
+exit codes: 0 everything that was to be fetched is there, 3 something is not (standard
+error says why, and when to come back), 1 usage or internal error
 
 examples:
   quotary endorsements prefetch --store ./collateral
   quotary endorsements prefetch --store ./collateral --evidence a.json --evidence b.json
-  quotary endorsements prefetch --store ./collateral --amd-kds https://kds.example.org
+  quotary endorsements prefetch --store ./collateral --vendor amd --amd-kds https://kds.example.org
+  quotary endorsements prefetch --store ./collateral --intel-pccs https://pccs.example:8081 --evidence quote.bin
 `
 
 // prefetchOptions are prefetch's flags.
 type prefetchOptions struct {
 	storeFlags
 	evidence list
-	amdKDS   string
+	vendors  vendorList
+	services vendorFlags
 	timeout  time.Duration
 	output   *choice
 }
@@ -46,7 +50,8 @@ func parsePrefetch(args []string) (*prefetchOptions, error) {
 	fs := flagSet("endorsements prefetch")
 	o.define(fs)
 	fs.Var(&o.evidence, "evidence", "")
-	fs.StringVar(&o.amdKDS, "amd-kds", "", "")
+	fs.Var(&o.vendors, "vendor", "")
+	o.services.define(fs)
 	fs.DurationVar(&o.timeout, "timeout", prefetchTimeout, "")
 	o.output = outputFlag(fs, "text", "json")
 	if err := parseWithout(fs, args); err != nil {
@@ -57,6 +62,9 @@ func parsePrefetch(args []string) (*prefetchOptions, error) {
 		return nil, usage(fmt.Sprintf("--timeout %s is not between 1s and %s", o.timeout, maxPrefetchTimeout), "the default is 5m")
 	case len(o.evidence) > maxPrefetched:
 		return nil, usage(fmt.Sprintf("%d files of evidence are more than %d", len(o.evidence), maxPrefetched), "fetch for some first")
+	}
+	if err := o.services.check(); err != nil {
+		return nil, err
 	}
 	return o, o.check(fs)
 }
@@ -97,7 +105,7 @@ func prefetch(s streams, args []string) (exit, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	amd, err := o.endorser()
+	authorities, err := o.authorities()
 	if err != nil {
 		return exitFailed, err
 	}
@@ -105,14 +113,14 @@ func prefetch(s streams, args []string) (exit, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	opened, err := openStore(o.config(o.amdKDS, amd))
+	opened, err := openStore(o.config(o.services.services(authorities)))
 	if err != nil {
 		return exitFailed, err
 	}
 	ctx, stop := interruptible(o.timeout)
 	defer stop()
-	p := &prefetching{fetcher: newFetcher(s, opened), endorser: amd, now: o.now}
-	p.plan(opened.Baseline(), targets)
+	p := &prefetching{fetcher: newFetcher(s, opened), authorities: authorities, vendors: o.vendors, now: o.now}
+	p.plan(targets)
 	p.run(ctx)
 	if err := closeStore(opened); err != nil {
 		return exitFailed, err

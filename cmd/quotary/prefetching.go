@@ -13,45 +13,58 @@ import (
 // prefetching fetches what is wanted, one after the other, and reports.
 type prefetching struct {
 	*fetcher
-	endorser tee.Endorser
-	now      func() time.Time
-	wanted   []demand
-	held     map[tee.EndorsementName]store.Status // what is there, and has not expired
-	report   prefetchReport
+	authorities authorities
+	vendors     vendorList // that were named
+	now         func() time.Time
+	wanted      []demand
+	held        map[tee.EndorsementName]store.Status // what is there, and has not expired
+	report      prefetchReport
 }
 
 // demand is one endorsement that is wanted, under the names that it may have: a
 // report of version 2 does not say its product line.
 type demand []tee.EndorsementName
 
-// plan gathers what is wanted: the baseline, then what evidence needs besides.
-func (p *prefetching) plan(baseline []tee.EndorsementName, targets []target) {
-	for _, name := range baseline {
-		p.want(demand{name})
+// plan gathers what is wanted: of the vendors that were named, or of all if there
+// is no evidence either, what every verification may draw on; then what evidence
+// needs.
+func (p *prefetching) plan(targets []target) {
+	if len(p.vendors) > 0 || len(targets) == 0 {
+		for _, name := range p.authorities.baseline(p.vendors) {
+			p.want(demand{name})
+		}
 	}
 	for _, t := range targets {
-		p.planFor(t, baseline)
+		p.planFor(t)
 	}
 	p.look()
 }
 
+// unnamed says of evidence that names nothing of its own why that is.
+var unnamed = map[evidence.Kind]string{
+	evidence.KindSEVSNP: "it names no key that a vendor could be asked for: the host masks the chip, or the processor is not known",
+	evidence.KindTDX:    "it does not say what platform it is of: there is no PCK certificate in the quote",
+}
+
 // planFor takes in what evidence carries, and gathers what it needs.
-func (p *prefetching) planFor(t target, baseline []tee.EndorsementName) {
-	switch t.item.Kind() {
-	case evidence.KindTPM:
+func (p *prefetching) planFor(t target) {
+	if t.item.Kind() == evidence.KindTPM {
 		return // the certificate of its key comes with it, from whoever made the TPM
-	case evidence.KindSEVSNP:
-	default:
-		p.refuse(t, "no vendor is asked for what this kind of evidence needs; give it to quotary verify with --endorsements")
-		return
 	}
 	p.take(carriedBy(t.item))
-	keys := slices.DeleteFunc(p.endorser.Needs(t.claims), func(n tee.EndorsementName) bool { return slices.Contains(baseline, n) })
-	if len(keys) == 0 {
-		p.refuse(t, "it names no key that a vendor could be asked for: the host masks the chip, or the processor is not known")
+	var own demand // what no other machine's, or platform's, evidence needs
+	for _, name := range p.authorities.needs(t.claims) {
+		if slices.Contains(p.authorities.baseline(nil), name) {
+			p.want(demand{name})
+		} else {
+			own = append(own, name)
+		}
+	}
+	if len(own) == 0 {
+		p.refuse(t, unnamed[t.item.Kind()])
 		return
 	}
-	p.want(keys)
+	p.want(own)
 }
 
 func (p *prefetching) want(d demand) {
@@ -83,7 +96,7 @@ func (p *prefetching) run(ctx context.Context) {
 		p.meet(ctx, d, i+1)
 	}
 	for _, status := range p.store.Status() {
-		if p.isDue(status.Name) {
+		if p.vendors.covers(vendorOf(status.Vendor)) && p.isDue(status.Name) {
 			p.refresh(ctx, status.Name)
 		}
 	}

@@ -29,9 +29,10 @@ func TestMain(m *testing.M) {
 //	add FILE HEX NEW           NEW is FILE with bytes added
 //	shape NEW                  NEW lists the members of the JSON on stdout, with their types
 //
-// in real/ and sim/, the evidence of fixtures_test.go; in $KDS the simulated service
-// of kds_test.go, in $DEAD a base URL where nobody listens, and in $AT the time of
-// the simulated evidence. The condition
+// in real/ and sim/, the evidence of fixtures_test.go; in $KDS, $PCS, $ROOT, $PCCS and
+// $TLS the simulated services of kds_test.go, in $DEAD a base URL where nobody
+// listens, and in $AT the time of the simulated evidence. Nobody else is asked: the
+// way to any other host leads to $DEAD. The condition
 // [snpguest] holds where the tests run on a machine that may give reports. With
 // QUOTARY_UPDATE_SCRIPTS set, golden files are rewritten instead of compared.
 func TestScripts(t *testing.T) {
@@ -41,12 +42,19 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("QUOTARY_UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("DATA", strings.Repeat("0123456789abcdef", 8)) // 64 bytes of report data
-			kds, err := serveKDS()
+			services, err := serveVendors()
 			if err != nil {
 				return err
 			}
-			env.Setenv("KDS", kds.url)
-			env.Setenv("DEAD", kds.dead)
+			for name, url := range map[string]string{
+				"KDS": services.kds, "PCS": services.pcs, "ROOT": services.root, "PCCS": services.pccs, "TLS": services.tls, "DEAD": services.dead,
+				"HTTPS_PROXY": services.dead, "NO_PROXY": "",
+			} {
+				env.Setenv(name, url)
+			}
+			if err := writeFile(env.WorkDir, "sim/pccs.pem", services.certificate); err != nil {
+				return err
+			}
 			env.Setenv("AT", simulatedNow.Format(time.RFC3339))
 			return writeFixtures(env.WorkDir)
 		},

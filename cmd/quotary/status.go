@@ -21,14 +21,21 @@ states:
   superseded  an older list that is kept for what it revoked
   missing     every verification may draw on it, and it is not there
 
-flags:
-` + storeFlagsHelp + `  -o text|json    output format
+A store is taken to be for the vendors, and of AMD's for the product lines, of which
+it holds something or was asked for something in vain. Of the others nothing counts
+as missing; they are listed as unused. Where nothing is held, everything counts: of
+all vendors, of one that was asked in vain, or of one that --vendor names.
 
-exit codes: 0 everything is current, 3 something is missing, expired or unusable,
-1 usage or internal error: the store cannot be read
+flags:
+` + storeFlagsHelp + `  --vendor NAME   show what is this vendor's alone; amd or intel; repeatable
+  -o text|json    output format
+
+exit codes: 0 everything is current, 3 something that counts is missing, or anything
+expired or unusable, 1 usage or internal error: the store cannot be read
 
 examples:
   quotary endorsements status --store /var/lib/quotary/collateral
+  quotary endorsements status --store ./collateral --vendor intel
   quotary endorsements status --store ./collateral -o json | jq '.endorsements[] | select(.error)'
 `
 
@@ -43,6 +50,8 @@ type storeReport struct {
 	Missing    int `json:"missing"`
 
 	Endorsements []storeEntry `json:"endorsements"`
+	// Unused lists the vendors and product lines that the store was never used for.
+	Unused []string `json:"unused,omitempty"`
 	// Unusable lists files of the directory that hold nothing authentic.
 	Unusable []endorsements.Source `json:"unusable,omitempty"`
 }
@@ -70,7 +79,9 @@ type storeEntry struct {
 func status(s streams, args []string) (exit, error) {
 	fs := flagSet("endorsements status")
 	var f storeFlags
+	var named vendorList
 	f.define(fs)
+	fs.Var(&named, "vendor", "")
 	output := outputFlag(fs, "text", "json")
 	if err := parseWithout(fs, args); err != nil {
 		return exitFailed, err
@@ -78,7 +89,7 @@ func status(s streams, args []string) (exit, error) {
 	if err := f.check(fs); err != nil {
 		return exitFailed, err
 	}
-	_, r, err := readStore(f)
+	_, r, err := readStore(f, named)
 	if err != nil {
 		return exitFailed, err
 	}
@@ -91,16 +102,16 @@ func status(s streams, args []string) (exit, error) {
 
 // readStore opens a store to read it, and says how things stand. It is left as it
 // is: nobody closes it, which would write.
-func readStore(f storeFlags) (*store.Store, storeReport, error) {
+func readStore(f storeFlags, named vendorList) (*store.Store, storeReport, error) {
 	if err := f.checkThere(); err != nil {
 		return nil, storeReport{}, err
 	}
-	amd, err := f.endorser()
+	authorities, err := f.authorities()
 	if err != nil {
 		return nil, storeReport{}, err
 	}
 	at := f.now()
-	c := f.config("", amd)
+	c := f.config(new(vendorFlags).services(authorities))
 	c.Now = func() time.Time { return at }
 	c.Random = func() float64 { return 0 } // the latest time of a refresh
 	opened, err := openStore(c)
@@ -108,7 +119,9 @@ func readStore(f storeFlags) (*store.Store, storeReport, error) {
 		return nil, storeReport{}, err
 	}
 	r := storeReport{Store: f.dir, At: second(at), Unusable: opened.Directory().Unusable}
-	for _, one := range opened.Status() {
+	var kept []store.Status
+	kept, r.Unused = ofInterest(opened.Status(), named)
+	for _, one := range kept {
 		r.add(one)
 	}
 	return opened, r, nil
@@ -126,7 +139,7 @@ func (r *storeReport) add(one store.Status) {
 		r.Missing++
 	}
 	e := storeEntry{
-		Type: one.Name.Type, ID: one.Name.ID, Vendor: one.Vendor, State: one.State, Size: one.Size, Sequence: one.Sequence,
+		Type: one.Name.Type, ID: one.Name.ID, Vendor: vendorOf(one.Vendor), State: one.State, Size: one.Size, Sequence: one.Sequence,
 		Issued: second(one.Issued), Expires: second(one.Expires), Fetched: second(one.Fetched), Checked: second(one.Checked),
 		Refresh: second(one.Next), Failed: second(one.Failed), Error: errorOf(one.Error),
 	}

@@ -8,6 +8,8 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode/utf8"
+
+	"github.com/quotary/quotary/tee/endorsements/store"
 )
 
 // nameWidth keeps a line within 80 columns: the identifier of a chip alone has
@@ -31,8 +33,12 @@ func (r *storeReport) writeText(out *bytes.Buffer) {
 		r.writeTable(out, rest[:end])
 		rest = rest[end:]
 	}
+	if len(r.Unused) > 0 {
+		fmt.Fprintln(out, "\nunused:")
+		writeWrapped(out, "  ", printable(strings.Join(r.Unused, ", ")))
+	}
 	if len(r.Unusable) > 0 {
-		fmt.Fprintln(out, "\nnot used:")
+		fmt.Fprintln(out, "\nunusable:")
 		for _, file := range r.Unusable {
 			writeWrapped(out, "  ", printable(file.Name+": "+file.Note))
 		}
@@ -87,13 +93,26 @@ func (r *storeReport) writeNext(out *bytes.Buffer) {
 	}
 	fmt.Fprintln(out, "\nnext:")
 	if r.Missing > 0 || r.Expired > 0 {
-		fmt.Fprintf(out, "  with a network: quotary endorsements prefetch --store %s\n", printable(r.Store))
+		fmt.Fprintf(out, "  with a network: quotary endorsements prefetch --store %s%s\n", printable(r.Store), r.vendorsToAsk())
 		fmt.Fprintf(out, "  without: import a bundle that quotary endorsements export wrote elsewhere\n")
 	}
 	if len(r.Unusable) > 0 {
 		fmt.Fprintln(out, "  see where the files that are not used come from, and remove them; a simulated")
 		fmt.Fprintln(out, "  or test root is named with --trust")
 	}
+}
+
+// vendorsToAsk are the flags that have prefetch ask those whose is to be fetched.
+func (r *storeReport) vendorsToAsk() string {
+	var flags string
+	for _, vendor := range []string{vendorAMD, vendorIntel} {
+		if slices.ContainsFunc(r.Endorsements, func(e storeEntry) bool {
+			return e.Vendor == vendor && (e.State == store.StateMissing || e.State == store.StateExpired)
+		}) {
+			flags += " --vendor " + vendor
+		}
+	}
+	return flags
 }
 
 // cutTo shortens a text to a number of characters.

@@ -7,10 +7,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/internal/vendors"
-	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements/store"
-	"github.com/quotary/quotary/tee/sevsnp"
 )
 
 // storeFlags say which store is meant, what is authentic in it, and as of when.
@@ -59,20 +56,18 @@ func (f *storeFlags) now() time.Time {
 	return time.Now()
 }
 
-// endorser is the one that says what of AMD's is authentic.
-func (f *storeFlags) endorser() (*sevsnp.Verifier, error) {
+// authorities are those that trust what the flags say.
+func (f *storeFlags) authorities() (authorities, error) {
 	roots, err := loadAnchors(f.trust)
 	if err != nil {
-		return nil, err
+		return authorities{}, err
 	}
-	amd, err := sevsnp.New(roots.SEVSNP...)
-	return amd, withHint(err, trustHint)
+	return newAuthorities(roots)
 }
 
-// config is that of a store which asks AMD's service at a base URL, empty for
-// AMD's own.
-func (f *storeFlags) config(amdKDS string, amd tee.Endorser) store.Config {
-	return store.Config{Dir: f.dir, Vendors: []store.Vendor{vendors.AMD(amdKDS, amd)}, Now: f.now}
+// config is that of a store which asks these services.
+func (f *storeFlags) config(services []store.Vendor) store.Config {
+	return store.Config{Dir: f.dir, Vendors: services, Now: f.now}
 }
 
 // openStore opens a store.
@@ -80,7 +75,7 @@ func openStore(c store.Config) (*store.Store, error) {
 	opened, err := store.Open(c)
 	switch evidence.CodeOf(err) {
 	case evidence.CodeEndorsementVendor:
-		err = withHint(err, "--amd-kds takes the base URL of AMD's key distribution service or of a mirror: https://HOST, with a prefix at most; http is for this machine alone")
+		err = withHint(err, "whom to ask is a base URL, of the vendor's service or of a mirror: https://HOST, with a prefix at most; http is for this machine alone")
 	case evidence.CodeEndorsementStore:
 		err = withHint(err, "--store names a directory that you may read, and write to if anything is to be kept")
 	}

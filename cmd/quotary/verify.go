@@ -31,22 +31,22 @@ flags:
                          simulated for SEV-SNP and TDX, configured for TPMs; repeatable
   --ak FILE              a trusted TPM attestation key, PEM or TPM2B_PUBLIC; repeatable
   --policy PATH          policy documents, a file or directory; repeatable
-  --fetch                fetch what is missing from AMD's service, and judge again
+  --fetch                fetch what is missing from AMD's and Intel's services, and
+                         judge again
   --store DIR            with --fetch: a store that is asked first, and keeps what
                          was fetched or given; see quotary endorsements --help
-  --amd-kds URL          with --fetch: the service, or a mirror or caching proxy of
-                         it; default: https://kdsintf.amd.com
   --at TIME              judge as of this time (RFC 3339) instead of now
   --report-data HEX      what the evidence must carry: all 64 bytes of REPORT_DATA,
                          or a TPM quote's qualifying data
   -o text|json           output format
-` + tpmFlagsHelp + `
+` + tpmFlagsHelp + vendorFlagsHelp + `
 exit codes: 0 accepted by policy, 2 rejected, 3 undecided (an endorsement is
 missing), 4 genuine but no policy given, 1 usage or internal error
 
 examples:
   quotary verify --endorsements ./amd report.bin
   quotary verify --fetch --store ./collateral report.bin
+  quotary verify --fetch --intel-pccs https://pccs.example:8081 quote.bin
   quotary verify --endorsements ./collateral report.bin   (offline, from a store)
   quotary verify --at 2025-07-04T10:00:00Z --endorsements collateral.zip quote.bin
   quotary verify --ak ak.pem --policy ./policy quote.msg
@@ -62,7 +62,7 @@ type verifyOptions struct {
 	policy       list
 	fetch        bool
 	store        string
-	amdKDS       string
+	vendors      vendorFlags
 	at           instant
 	reportData   hexBytes
 	output       *choice
@@ -80,7 +80,7 @@ func parseVerify(args []string) (*verifyOptions, error) {
 	fs.Var(&o.policy, "policy", "")
 	fs.BoolVar(&o.fetch, "fetch", false, "")
 	fs.StringVar(&o.store, "store", "", "")
-	fs.StringVar(&o.amdKDS, "amd-kds", "", "")
+	o.vendors.define(fs)
 	fs.Var(&o.at, "at", "")
 	fs.Var(&o.reportData, "report-data", "")
 	o.output = outputFlag(fs, "text", "json")
@@ -89,8 +89,11 @@ func parseVerify(args []string) (*verifyOptions, error) {
 	if o.operand, err = oneOperand(fs, args, "EVIDENCE"); err != nil {
 		return nil, err
 	}
-	if !o.fetch && (o.store != "" || o.amdKDS != "") {
-		return nil, usage("--store and --amd-kds go with --fetch", "to judge offline from a store's directory, give it with --endorsements")
+	if !o.fetch && (o.store != "" || o.vendors.given()) {
+		return nil, usage("--store and whom to ask go with --fetch", "to judge offline from a store's directory, give it with --endorsements")
+	}
+	if err := o.vendors.check(); err != nil {
+		return nil, err
 	}
 	if o.kind != "" {
 		kind, err := evidence.ParseKind(o.kind)
