@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"slices"
@@ -155,6 +156,24 @@ func (x kdsExtensions) tcb(l *layout) (tcb, error) {
 		}
 	}
 	return t, nil
+}
+
+// isNamedBy reports whether a certificate that was not decoded yet names these
+// levels. It is for the choice among very many.
+func (t tcb) isNamedBy(cert *x509.Certificate) bool {
+	for c, as := range components {
+		level, ok := t.level(component(c))
+		if !ok {
+			continue
+		}
+		value := encodeUint8(level)
+		if !slices.ContainsFunc(cert.Extensions, func(ext pkix.Extension) bool {
+			return len(ext.Id) == len(oidSPL)+1 && ext.Id[len(oidSPL)] == as.arc && bytes.Equal(ext.Value, value) && ext.Id[:len(oidSPL)].Equal(oidSPL)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // decodeOwner tells a VCEK, which belongs to a chip, from a VLEK, which belongs

@@ -3,6 +3,7 @@ package sevsnp
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"slices"
 	"strings"
@@ -133,30 +134,31 @@ func (v *Verifier) provenFirst(certs []*x509.Certificate) []*x509.Certificate {
 	return append(proven, others...)
 }
 
-// lookUp finds the endorsements that may fit: by the chip's identifier, or,
-// where the report does not name the chip, by the microcode level. Of the latter it
-// gathers no more than shows that there are too many: they may be all keys of a fleet.
-func lookUp(r *report, e *tee.Endorsements) []*x509.Certificate {
-	var found []*x509.Certificate
-	if r.key == vcek && !r.chipMasked() {
-		chip, ok := r.layout.chipOf(r.chipID[:])
-		if !ok {
-			return nil
+// lookUp finds the endorsements that may fit: those that name the report's TCB, by
+// the chip's identifier or, where the report does not name the chip, by the
+// microcode level. It gathers no more than shows that there are too many: where
+// chips are masked they may be all keys of a fleet.
+func lookUp(r *report, e *tee.Endorsements) (found []*x509.Certificate) {
+	look := func(oid asn1.ObjectIdentifier, value []byte) {
+		for cert := range e.EachByExtension(oid, value) {
+			if len(found) > maxLookalikes {
+				return
+			}
+			if isKeyLike(cert, r.key) && r.reported.isNamedBy(cert) {
+				found = append(found, cert)
+			}
 		}
-		for _, id := range encodeHWID(chip) {
-			found = append(found, e.ByExtension(oidHWID, id)...)
+	}
+	if r.key == vcek && !r.chipMasked() {
+		if chip, ok := r.layout.chipOf(r.chipID[:]); ok {
+			for _, id := range encodeHWID(chip) {
+				look(oidHWID, id)
+			}
 		}
 		return found
 	}
 	level, _ := r.reported.level(microcode)
-	for cert := range e.EachByExtension(oidOfSPL(components[microcode].arc), encodeUint8(level)) {
-		if len(found) > maxLookalikes {
-			break
-		}
-		if isKeyLike(cert, r.key) {
-			found = append(found, cert)
-		}
-	}
+	look(oidOfSPL(components[microcode].arc), encodeUint8(level))
 	return found
 }
 

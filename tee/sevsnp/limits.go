@@ -10,9 +10,9 @@ const (
 	maxSentKeys = 2
 	// maxKeys bounds those of the endorsements in the same way.
 	maxKeys = 4
-	// maxLookalikes bounds the endorsements that are decoded to find those: a chip
-	// has one for each TCB that it ever had. It matters where the host masks the
-	// chip, so that every key of a fleet may be the one.
+	// maxLookalikes bounds the endorsements of the report's TCB that are decoded to
+	// find those. It matters where the host masks the chip, so that every key of a
+	// fleet may be the one.
 	maxLookalikes = 1024
 	// maxIssuers bounds the ASK or ASVK certificates among the endorsements that are
 	// tried for one key, besides those that were proven before. AMD has issued two

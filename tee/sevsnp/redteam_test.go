@@ -1,6 +1,8 @@
 package sevsnp_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"math/big"
 	"testing"
@@ -179,4 +181,35 @@ func TestAttack_S01_SentIssuersRaiseNoDoubt(t *testing.T) {
 	}
 	out := newVerifier(t, milan().Anchor()).Verify(it, authorities(milan()), tee.Params{Now: now})
 	wantRefused(t, out, evidence.CodeSNPChain, evidence.CodeSNPSignature)
+}
+
+// Whoever owns a chip, or knows one, can have the vendor issue a certificate for
+// each of very many levels. They neither hide the one that counts nor cost a decoding each.
+func TestAttack_S34_ManyLevelsOfOneChip(t *testing.T) {
+	m := newMachine(t, milan(), "levels")
+	key, err := rsa.GenerateKey(rand.Reader, 1024) // who signed them is never looked at
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := &x509.Certificate{RawSubject: milan().ASK().Certificate.RawSubject, PublicKey: &key.PublicKey}
+	e := authorities(milan())
+	for n := range 1100 {
+		level := m.Template.ReportedTCB
+		level.Bootloader, level.TEE = uint8(100+n%100), uint8(n/100)
+		template := milan().VCEKTemplate(m.Template.ChipID, level)
+		template.SignatureAlgorithm = x509.SHA384WithRSAPSS
+		der, err := x509.CreateCertificate(rand.Reader, template, issuer, m.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.AddCertificate(cert)
+	}
+	v := newVerifier(t, milan().Anchor())
+	wantUndecided(t, v.Verify(item(t, m), e, tee.Params{Now: now, Pooled: true}), "vcek")
+	e.AddCertificate(m.Certificate)
+	wantGenuine(t, v.Verify(item(t, m), e, tee.Params{Now: now, Pooled: true}))
 }
