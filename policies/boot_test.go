@@ -34,6 +34,9 @@ func TestBootRequirements(t *testing.T) {
 		{[]string{"secure_boot: required"}, grub, func(b *evidence.BootClaims) { b.SecureBoot.AuditMode = ptr(true) }, evidence.CodePolicyBootSecureBoot, "audit mode: what nobody signed runs all the same"},
 		{[]string{"secure_boot: required"}, grub, func(b *evidence.BootClaims) { b.SecureBoot.FirmwareDebugger = ptr(true) }, evidence.CodePolicyBootSecureBoot, "the firmware can be debugged"},
 		{[]string{"secure_boot: {pk: " + listOf(fingerprint(0x0a)) + "}"}, grub, func(b *evidence.BootClaims) { b.SecureBoot.PK = database(fingerprint(1)) }, evidence.CodePolicyBootPK, fingerprint(1).String()},
+		{[]string{"secure_boot: {pk: " + listOf(fingerprint(0x0a)) + "}"}, grub, func(b *evidence.BootClaims) {
+			b.SecureBoot.PK = evidence.SignatureDatabase{Hashes: []evidence.Hex{fingerprint(1)}}
+		}, evidence.CodePolicyBootPK, "no certificates"},
 		{[]string{"secure_boot: {kek: " + listOf(fingerprint(0x0a), fingerprint(0x0b)) + "}"}, grub, func(b *evidence.BootClaims) { b.SecureBoot.KEK.Others = 1 }, evidence.CodePolicyBootKEK, "entries that are no certificates"},
 		{[]string{"secure_boot: {db: " + listOf(fingerprint(0x0b)) + "}"}, grub, func(b *evidence.BootClaims) {
 			b.SecureBoot.DB.Certificates = append(b.SecureBoot.DB.Certificates, fingerprint(1))

@@ -230,7 +230,7 @@ func FuzzLoad(f *testing.F) {
 			}
 			return
 		}
-		for _, claims := range [][]evidence.Claims{{goodSNP()}, {goodTDX()}, {goodTPM()}, {goodSNP(), goodTPM()}} {
+		for _, claims := range [][]evidence.Claims{{goodSNP()}, {goodTDX()}, {booted(grubBoot)()}, {booted(ukiBoot)()}, {goodTPM()}, {goodSNP(), goodTPM()}} {
 			evaluate(set, claims...)
 		}
 	})
