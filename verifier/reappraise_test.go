@@ -3,6 +3,8 @@ package verifier_test
 import (
 	"crypto/x509"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,6 +99,27 @@ func TestReappraise(t *testing.T) {
 			}
 			refusedWith(t, v, a.request(t), evidence.CodeChallengeSpent)
 		})
+	}
+}
+
+// However many try at once, one of them replaces a result.
+func TestReappraiseAtOnce(t *testing.T) {
+	c, v := newCollateral(t)
+	first := appraise(t, v, c.answer(t, evidence.KindSEVSNP).request(t))
+	c.add("key")
+	c.add("list")
+	var accepted atomic.Int64
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			if r, err := v.Reappraise(first); err == nil && r.Accepted() {
+				accepted.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := accepted.Load(); n != 1 {
+		t.Errorf("%d identities for one challenge", n)
 	}
 }
 
