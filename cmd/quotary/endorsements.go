@@ -11,7 +11,7 @@ DATA/collateral, which may be used while the service runs.
 
 subcommands:
   status    what the store holds and lacks, how old it is, and what failed
-  prefetch  fetch what every verification, and given evidence, draws on
+  prefetch  fetch what given evidence, or every verification, draws on
   export    write all of it as one archive, for where there is no network
   import    take in what is authentic of files, directories and archives
 
