@@ -246,6 +246,51 @@ func TestAttack_T48_RelaunchOfRevoked(t *testing.T) {
 	}
 }
 
+// TestAttack_T48_NoRelaunch: a relaunch is advised where the TDX module alone was
+// out of date, and what runs now is of the newest levels. Other updates make nothing
+// better than out of date.
+func TestAttack_T48_NoRelaunch(t *testing.T) {
+	old, current := [16]byte{3, 1, 8}, [16]byte{5, 1, 8}
+	for name, c := range map[string]struct {
+		launched, now [16]byte
+		info          func(*simulated.TCBInfo)
+	}{
+		"SEAM loader was out of date": {launched: [16]byte{5, 1, 7}, now: current},
+		"module without a version": {[16]byte{3, 0, 8}, current, func(i *simulated.TCBInfo) {
+			for n := range i.TCBLevels[1:] {
+				i.TCBLevels[1+n].TCBStatus = "OutOfDate"
+			}
+		}},
+		"now not of the module's newest level": {old, [16]byte{4, 1, 8}, func(i *simulated.TCBInfo) {
+			levels := &i.TDXModuleIdentities[1].TCBLevels
+			*levels = append(*levels, (*levels)[0])
+			(*levels)[len(*levels)-1].TCB.ISVSVN = 4
+		}},
+		"now not of the SEAM loader's newest level": {old, current, func(i *simulated.TCBInfo) {
+			i.TCBLevels = append(i.TCBLevels, i.TCBLevels[0])
+			i.TCBLevels[0].TCB.TDX[2].SVN++
+		}},
+		"platform by itself out of date": {old, current, func(i *simulated.TCBInfo) {
+			i.TCBLevels = append(i.TCBLevels, i.TCBLevels[0])
+			i.TCBLevels[0].TCB.TDX[15].SVN, i.TCBLevels[0].TCBStatus = 9, "OutOfDate"
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, func(o *simulated.MachineOptions) {
+				o.Version, o.TD15, o.TEETCBSVN, o.TEETCBSVN2 = 5, true, c.launched, c.now
+			})
+			if c.info != nil {
+				s.setTCBInfo(c.info)
+			}
+			out := s.genuine()
+			requireGenuine(t, out)
+			if got := out.Claims.TDX.TCB; got.Status != "OutOfDate" || got.CurrentStatus != "UpToDate" {
+				t.Errorf("TCB %+v", got)
+			}
+		})
+	}
+}
+
 // TestAttack_T48_TDReport10: a TD report 1.0 says nothing of updates, so its
 // launch's status stands, also in a quote of version 5.
 func TestAttack_T48_TDReport10(t *testing.T) {

@@ -59,7 +59,7 @@ var attackRows = map[string]archtest.AttackRow{
 	"T45": {"ambiguous certificate extension", "TestAttack_T44_T45_PCKExtension TestAttack_T45_TwoExtensions"},
 	"T46": {"flood of platform types", "TestAttack_T46_SelfMadePlatforms TestAttack_T46_NothingForWhatIsRefusedAnyhow"},
 	"T47": {"addresses in certificates", "TestAttack_T47_DistributionPoints"},
-	"T48": {"module updated under a running TD", "TestAttack_T48_UpdatedModule TestAttack_T48_RelaunchOfRevoked TestAttack_T48_TDReport10 TestAttack_T48_Relaunch"},
+	"T48": {"module updated under a running TD", "TestAttack_T48_UpdatedModule TestAttack_T48_RelaunchOfRevoked TestAttack_T48_NoRelaunch TestAttack_T48_TDReport10 TestAttack_T48_Relaunch"},
 	"T49": {"versions in the header", "TestAttack_T49_HeaderVersions"},
 	"T50": {"signature in its other form", "TestAttack_T50_MalleableSignature"},
 }

@@ -51,7 +51,7 @@ func (w *world) expected() expected {
 	default:
 		relaunched = false
 	}
-	if relaunched {
+	if relaunched && w.relaunchable(launch.module) {
 		configuration := strings.Contains(launch.status, "Configuration") || strings.Contains(now.status, "Configuration")
 		launch.status = "TDRelaunchAdvised"
 		if configuration {
@@ -59,6 +59,44 @@ func (w *world) expected() expected {
 		}
 	}
 	return launch
+}
+
+// relaunchable is what Intel's library asks for besides, step by step: the
+// platform by itself is not out of date, the module of the launch is, and what runs
+// now is of the newest level, by the module's identity if it has a version.
+func (w *world) relaunchable(launched string) bool {
+	levels := highestFirst(w.info.TCBLevels)
+	platform := "NotSupported"
+	for i := len(levels) - 1; i >= 0; i-- { // the highest is written last
+		reached := int(w.platform.PCESVN) >= levels[i].TCB.PCESVN
+		for n := range 16 {
+			reached = reached && int(w.platform.Components[n]) >= levels[i].TCB.SGX[n].SVN
+		}
+		if reached {
+			platform = levels[i].TCBStatus
+		}
+	}
+	switch platform {
+	case "UpToDate", "SWHardeningNeeded", "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded":
+	default:
+		return false
+	}
+	if !strings.HasPrefix(launched, "OutOfDate") || int(w.now[2]) < levels[0].TCB.TDX[2].SVN {
+		return false
+	}
+	if w.now[1] == 0 {
+		return int(w.now[0]) >= levels[0].TCB.TDX[0].SVN
+	}
+	for _, identity := range w.info.TDXModuleIdentities {
+		if identity.ID == fmt.Sprintf("TDX_%02X", w.now[1]) {
+			newest := -1
+			for _, level := range identity.TCBLevels {
+				newest = max(newest, level.TCB.ISVSVN)
+			}
+			return newest >= 0 && int(w.now[0]) >= newest
+		}
+	}
+	return false
 }
 
 // withModule evaluates with the module of one TEE_TCB_SVN.

@@ -59,13 +59,16 @@ func converge(parts ...status) status {
 	return all
 }
 
+// lost are the statuses that an update is needed against, or that none helps against.
+const lost = outOfDate | notSupported | revoked
+
 // afterUpdate joins the converged statuses by the TDX module of the TD's launch
-// and by the one of now. As Intel's verification library has it, a TD that was
-// launched out of date and is so no more should be launched again. Else the worse
-// counts: an update never makes up for a launch, nor a launch for what runs now.
-func afterUpdate(launch, now status) status {
-	const lost = outOfDate | notSupported | revoked
-	if launch&lost == outOfDate && now&lost == 0 {
+// and by the one of now. Where the update is one that Intel's verification library
+// advises a relaunch for, a TD that was launched out of date and is so no more
+// should be launched again. Else the worse counts: an update never makes up for a
+// launch, nor a launch for what runs now.
+func afterUpdate(launch, now status, updated bool) status {
+	if updated && launch&lost == outOfDate && now&lost == 0 {
 		return relaunch | (launch|now)&configuration
 	}
 	return converge(launch, now)

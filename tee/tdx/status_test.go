@@ -84,8 +84,12 @@ func TestAfterUpdate(t *testing.T) {
 		none:    {none, none, none, none, none, none, bad, none},
 	} {
 		for i, want := range row {
-			if got := afterUpdate(statusNamed(t, launch), statusNamed(t, now[i])); got.String() != want {
+			if got := afterUpdate(statusNamed(t, launch), statusNamed(t, now[i]), true); got.String() != want {
 				t.Errorf("launched %s, now %s: %s, want %s", launch, now[i], got, want)
+			}
+			otherwise := converge(statusNamed(t, launch), statusNamed(t, now[i]))
+			if got := afterUpdate(statusNamed(t, launch), statusNamed(t, now[i]), false); got != otherwise {
+				t.Errorf("launched %s, now %s, by another update: %s, want %s", launch, now[i], got, otherwise)
 			}
 		}
 	}

@@ -119,7 +119,7 @@ func (t *tcb) claims() *evidence.TDXTCB {
 	if t.now != nil {
 		now := t.evaluate(t.now)
 		out.LaunchStatus, out.CurrentStatus = status.String(), now.status().String()
-		status, parts = afterUpdate(status, now.status()), append(parts, now.verdicts()...)
+		status, parts = afterUpdate(status, now.status(), t.updated(&launch)), append(parts, now.verdicts()...)
 	}
 	out.Status, out.TCBDate = status.String(), earliest(parts)
 	for _, part := range parts {
@@ -128,6 +128,28 @@ func (t *tcb) claims() *evidence.TDXTCB {
 	slices.Sort(out.Advisories)
 	out.Advisories = slices.Compact(out.Advisories)
 	return out
+}
+
+// anySVN is a TEE_TCB_SVN that reaches every level: what is left is the platform.
+var anySVN = bytes.Repeat([]byte{0xff}, 16)
+
+// updated reports whether what was out of date at the launch was the TDX module
+// alone, by its identity, and what runs now reaches the newest levels of module and
+// SEAM loader (Intel TDX DCAP quote verification library, "check for relaunch").
+func (t *tcb) updated(launch *evaluation) bool {
+	if launch.module == nil || launch.module.status&lost != outOfDate || t.info.platformVerdict(t.platform, anySVN).status&lost != 0 {
+		return false
+	}
+	newest := &t.info.levels[0] // there is one: the platform reaches a level
+	least := uint16(newest.tdx[0])
+	if version := t.now[1]; version > 0 {
+		identity := t.info.identity(version)
+		if identity == nil || len(identity.levels) == 0 {
+			return false
+		}
+		least = identity.levels[0].svn
+	}
+	return uint16(t.now[0]) >= least && t.now[2] >= newest.tdx[2]
 }
 
 // earliest returns the earliest date, or the zero time if one is absent.
