@@ -23,7 +23,6 @@ package store
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,16 +122,12 @@ func (s *Store) Endorsements() *tee.Endorsements { return s.snapshot.Load() }
 // publishLocked makes the table's contents the current snapshot. The caller holds s.mu.
 func (s *Store) publishLocked() { s.snapshot.Store(s.table.view(s.config.Now())) }
 
-// Baseline names what every verification may draw on, whatever the evidence. Each
-// is named once, although services of one vendor have the same needs.
+// Baseline names what every verification may draw on, whatever the evidence, and a
+// vendor hands out.
 func (s *Store) Baseline() []tee.EndorsementName {
 	var names []tee.EndorsementName
 	for _, v := range s.vendors {
-		for _, name := range v.baseline {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
+		names = append(names, v.baseline...)
 	}
 	return names
 }

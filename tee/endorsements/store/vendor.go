@@ -3,6 +3,7 @@ package store
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,13 +50,21 @@ func newVendor(given Vendor, c Config) (*vendor, error) {
 	every := rate.Every(given.RequestEvery)
 	return &vendor{
 		name: given.Name, base: base, endorser: given.Endorser, headers: given.ChainHeaders,
-		transport: c.Transport, baseline: given.Endorser.Needs(evidence.Claims{}),
+		transport: c.Transport, baseline: baselineOf(given.Endorser),
 		upkeep:  lane{limiter: rate.NewLimiter(every, given.Burst)},
 		demand:  lane{limiter: rate.NewLimiter(every, given.Burst)},
 		places:  make(chan struct{}, given.Concurrency),
 		breaker: breaker{backoff: backoff{first: firstBackoff, longest: maxBackoff, random: c.Random}},
 		served:  newServed(),
 	}, nil
+}
+
+// baselineOf names what every verification may draw on and this service hands out.
+func baselineOf(e tee.Endorser) []tee.EndorsementName {
+	return slices.DeleteFunc(slices.Clone(e.Needs(evidence.Claims{})), func(name tee.EndorsementName) bool {
+		_, located := e.Locate(name)
+		return !located
+	})
 }
 
 // turn takes the next turn of a lane and returns how long to wait for it. It is
