@@ -40,9 +40,6 @@ const (
 	idProcessor = "processor"
 )
 
-// pckCAs are the two CAs that issue PCK certificates.
-var pckCAs = []string{idPlatform, idProcessor}
-
 // fmspcSize is the size of an FMSPC: family, model, stepping, platform and custom SKU.
 const fmspcSize = 6
 

@@ -12,7 +12,7 @@ import (
 func TestLayouts(t *testing.T) {
 	r := Request{ReportData: [64]byte(bytes.Repeat([]byte{0xd1}, 64)), VMPL: 3}
 	common := strings.Repeat("d1", 64) + "03000000" + strings.Repeat("00", 28)
-	if got := hex.EncodeToString(r.marshal(0)); got != common || r.command() != 3<<30|32<<16|'S'<<8|0 {
+	if got := hex.EncodeToString(r.marshal(0)); got != common || r.command() != 3<<30|32<<16|'S'<<8 {
 		t.Errorf("snp_report_req: %s, number %#x", got, r.command())
 	}
 	r.Certificates = make([]byte, 0x4000)
