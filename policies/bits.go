@@ -39,6 +39,14 @@ const (
 	bitAny       = anyWord
 )
 
+// known has every bit that has a name.
+func (b *bitRegister) known() (mask uint64) {
+	for _, named := range b.bits {
+		mask |= named.mask
+	}
+	return mask
+}
+
 // strictest is the rule where a document says nothing.
 func (b *bitRegister) strictest() *bitRule {
 	rule := &bitRule{register: b, forbidden: b.refused}

@@ -24,7 +24,7 @@ func documents(t testing.TB) []*policies.Set {
 	return []*policies.Set{
 		load(t, snpWith()),
 		load(t, snpWith("advisories: deny", "revocation: {stale_ok: 24h}", "csp_ids: {deny: [evil]}", "products: {deny: [Turin]}")),
-		load(t, snpWith("allow: [debug, provisional-firmware, unknown-platform-bits]", "guest_policy: {cxl: any}", "platform: {tio: any}",
+		load(t, snpWith("allow: [debug, provisional-firmware]", "guest_policy: {cxl: any}", "platform: {tio: any}",
 			`migration_agents: ["`+hexOf(6, 32)+`"]`, "revocation: off", "products: [Milan, Genoa]")),
 		load(t, snpWith(
 			`host_data: ["`+hexOf(3, 32)+`"]`, `id_key_digests: ["`+id+`"]`, `author_key_digests: ["`+author+`"]`, `family_id: ["`+hexOf(1, 16)+`"]`,

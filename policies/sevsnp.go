@@ -55,10 +55,9 @@ type snpRequirement struct {
 const (
 	allowDebug       = "debug"
 	allowProvisional = "provisional-firmware"
-	allowPlatform    = "unknown-platform-bits"
 )
 
-var snpAllow = []string{allowDebug, allowProvisional, allowPlatform}
+var snpAllow = []string{allowDebug, allowProvisional}
 
 // defaultSNP is the requirement that holds where a document says nothing.
 func defaultSNP() *snpRequirement {

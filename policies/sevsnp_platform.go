@@ -20,9 +20,6 @@ var snpProducts = []string{"Milan", "Genoa", "Turin"}
 // refused unless the document says otherwise.
 const platformTIO = 1 << 7
 
-// Bit 6 is reserved in the table, but Turin sets it.
-const platformIOMMU = 1 << 6
-
 // platformBits are the bits of PLATFORM_INFO (SEV-SNP ABI, table 24).
 var platformBits = &bitRegister{
 	key: "platform", claim: "platform_info",
@@ -33,7 +30,7 @@ var platformBits = &bitRegister{
 		{"rapl_disabled", 1 << 3},
 		{"ciphertext_hiding", 1 << 4},
 		{"alias_check_complete", 1 << 5},
-		{"iommu_write_safe", platformIOMMU},
+		{"iommu_write_safe", 1 << 6}, // reserved in the table, but set by current firmware
 		{"tio", platformTIO},
 	},
 	refused: platformTIO,
@@ -76,20 +73,16 @@ func (q *snpRequirement) judgePlatform(r *report, c *evidence.SNPClaims) {
 		}
 		return shownText(c.Product)
 	})
-	r.judge(q.platform.holds(c.PlatformInfo.Raw) && q.platformKnown(c), snp, evidence.CodePolicySNPPlatform, q.platform.want,
+	r.judge(q.platform.holds(c.PlatformInfo.Raw) && platformKnown(c), snp, evidence.CodePolicySNPPlatform, q.platform.want,
 		func() string { return q.platform.violations(c.PlatformInfo.Raw) })
 	r.access(snp, evidence.CodePolicySNPChip, q.chips, c.ChipID)
 }
 
 // platformKnown reports whether the platform has no bit that this build does not
-// know, or may have them.
-func (q *snpRequirement) platformKnown(c *evidence.SNPClaims) bool {
-	known := uint64(1<<6 - 1 | platformTIO)
-	if c.Product == "Turin" {
-		known |= platformIOMMU
-	}
+// know. No document can allow one: nobody could say what it allows.
+func platformKnown(c *evidence.SNPClaims) bool {
 	bits, ok := registerValue(c.PlatformInfo.Raw)
-	return ok && (bits&^known == 0 || q.allows(allowPlatform))
+	return ok && bits&^platformBits.known() == 0
 }
 
 // numberText writes a big-endian number in hex, as it is written elsewhere.
