@@ -46,15 +46,16 @@ func (j *judge) judgeFetching(ctx context.Context, bundle evidence.Bundle) (repo
 }
 
 // fetchAny asks for the names that were not asked for in vain, and reports
-// whether any of them is there now.
+// whether the store holds more, or other, than before: what came with an error,
+// such as a list that has expired, may be good enough for a policy.
 func (f *fetcher) fetchAny(ctx context.Context, names []tee.EndorsementName) bool {
-	brought := false
+	before := f.store.Endorsements()
 	for _, name := range names {
-		if _, failed := f.failed[name]; !failed && f.fetch(ctx, name) == nil {
-			brought = true
+		if _, failed := f.failed[name]; !failed {
+			_ = f.fetch(ctx, name) // remembered
 		}
 	}
-	return brought
+	return f.store.Endorsements() != before
 }
 
 // wantedBy names the endorsements with which an examination could say more: what

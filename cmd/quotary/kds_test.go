@@ -97,3 +97,13 @@ func fromIntel(service func(method, path, query string) tdx.Answer) answer {
 		return a.Status, a.Header, a.Body
 	}
 }
+
+// withCRL serves answers, but this list at a path.
+func withCRL(of answer, path string, list []byte) http.Handler {
+	return changed(func(r *http.Request) (int, map[string]string, []byte) {
+		if r.URL.Path == path {
+			return http.StatusOK, map[string]string{"Content-Type": "application/pkix-crl"}, list
+		}
+		return of(r)
+	}, func(body []byte) []byte { return body })
+}

@@ -25,8 +25,8 @@ flags:
                   2h; default: 5m
   -o text|json    output format
 ` + vendorFlagsHelp + `
-exit codes: 0 everything that was to be fetched is there, 3 something is not (standard
-error says why, and when to come back), 1 usage or internal error
+exit codes: 0 everything that was to be fetched is there, 3 something is not, or has
+expired (standard error says why, and when to come back), 1 usage or internal error
 
 examples:
   quotary endorsements prefetch --store ./collateral
@@ -74,6 +74,7 @@ type prefetchReport struct {
 	Store   string `json:"store"`
 	Held    int    `json:"held"`
 	Fetched int    `json:"fetched"` // renewed ones included
+	Expired int    `json:"expired"` // held, but the newest there is has expired, or none newer could be had
 	Missing int    `json:"missing"`
 
 	Endorsements []prefetchEntry `json:"endorsements"`
@@ -84,7 +85,7 @@ type prefetchEntry struct {
 	Type    string  `json:"type"`
 	ID      string  `json:"id"`
 	Outcome outcome `json:"outcome"`
-	// Error says why it is missing, or could not be renewed, and RetryAfter in how
+	// Error says why it is missing or expired, or could not be renewed, and RetryAfter in how
 	// many seconds there is a point in trying again.
 	Error      *reportError `json:"error,omitempty"`
 	RetryAfter int64        `json:"retry_after,omitempty"`
@@ -97,6 +98,7 @@ const (
 	outcomeHeld    outcome = "held"    // was there
 	outcomeFetched outcome = "fetched" // is there now
 	outcomeRenewed outcome = "renewed" // was there, and the vendor was asked for a newer issue
+	outcomeExpired outcome = "expired" // is there, and has expired
 	outcomeMissing outcome = "missing"
 )
 
@@ -130,17 +132,26 @@ func prefetch(s streams, args []string) (exit, error) {
 	if o.output.value == "json" {
 		err = writeJSON(s, r)
 	} else {
-		fmt.Fprintf(s.out, "%s: %d fetched, %d held before, %d missing\n", printable(r.Store), r.Fetched, r.Held, r.Missing)
+		fmt.Fprintf(s.out, "%s: %s\n", printable(r.Store), r.summary())
 	}
 	return r.exit(), err
 }
 
 // exit is exitAccepted only if everything is there.
 func (r *prefetchReport) exit() exit {
-	if r.Missing > 0 {
+	if r.Missing > 0 || r.Expired > 0 {
 		return exitUndecided
 	}
 	return exitAccepted
+}
+
+// summary counts, and tells of what has expired only where there is any.
+func (r *prefetchReport) summary() string {
+	expired := ""
+	if r.Expired > 0 {
+		expired = fmt.Sprintf("%d expired, ", r.Expired)
+	}
+	return fmt.Sprintf("%d fetched, %d held before, %s%d missing", r.Fetched, r.Held, expired, r.Missing)
 }
 
 // add takes note of what became of a name.
@@ -152,6 +163,8 @@ func (r *prefetchReport) add(name tee.EndorsementName, became outcome, failure f
 		r.Held++
 	case outcomeFetched, outcomeRenewed:
 		r.Fetched++
+	case outcomeExpired:
+		r.Expired++
 	case outcomeMissing:
 		r.Missing++
 	}

@@ -18,6 +18,7 @@ type prefetching struct {
 	now         func() time.Time
 	wanted      []demand
 	held        map[tee.EndorsementName]store.Status // what is there, and has not expired
+	expired     map[tee.EndorsementName]bool         // what is there although it has
 	report      prefetchReport
 }
 
@@ -82,10 +83,13 @@ func (p *prefetching) refuse(t target, why string) {
 
 // look notes what the store holds.
 func (p *prefetching) look() {
-	p.held = map[tee.EndorsementName]store.Status{}
+	p.held, p.expired = map[tee.EndorsementName]store.Status{}, map[tee.EndorsementName]bool{}
 	for _, status := range p.store.Status() {
-		if status.State == store.StateCurrent {
+		switch status.State {
+		case store.StateCurrent:
 			p.held[status.Name] = status
+		case store.StateExpired:
+			p.expired[status.Name] = true
 		}
 	}
 }
@@ -124,6 +128,11 @@ func (p *prefetching) meet(ctx context.Context, d demand, nth int) {
 			p.report.add(name, outcomeFetched, fetchFailure{})
 			return
 		}
+	}
+	p.look()
+	if at := slices.IndexFunc(d, func(n tee.EndorsementName) bool { return p.expired[n] }); at >= 0 {
+		p.report.add(d[at], outcomeExpired, p.failed[d[at]])
+		return
 	}
 	p.report.add(d[0], outcomeMissing, p.failed[d[0]])
 }
