@@ -21,8 +21,9 @@ flags:
   --vendor NAME   what every verification of this vendor's evidence may draw on,
                   beside --evidence or alone; amd or intel; repeatable. What is due
                   is then renewed of these vendors alone
-  --timeout TIME  how long to try, waits for the vendor included, such as 90s or
-                  2h; default: 5m
+  --timeout TIME  how long it may take, such as 90s or 2h, pauses included that a
+                  vendor asks for (429, or Retry-After); default: 5m. A vendor that
+                  fails or cannot be reached is not waited for: come back later
   -o text|json    output format
 ` + vendorFlagsHelp + `
 exit codes: 0 everything that was to be fetched is there, 3 something is not, or has
