@@ -28,19 +28,43 @@ func openCollateral(o Options, c Config, asked []collateral.Vendor, given *tee.E
 	return s, nil
 }
 
-// logEvent writes what became of an endorsement. What a vendor does not have, or
-// does not say now, is no news: evidence can name any chip, and status and metrics
-// tell the rest.
+// logEvent writes what became of an endorsement, a vendor or the directory. What a
+// vendor does not have, or does not say now, is no news of its own: evidence can
+// name any chip, and status and metrics tell the rest.
 func logEvent(logger *slog.Logger, e collateral.Event) {
-	level, attrs := slog.LevelInfo, []any{"vendor", e.Vendor, "endorsement", e.Name.String()}
-	if e.Err != nil {
-		level, attrs = slog.LevelDebug, append(attrs, "cause", e.Err.Error())
-		switch evidence.CodeOf(e.Err) {
-		case evidence.CodeEndorsementNotAuthentic, evidence.CodeEndorsementRolledBack, evidence.CodeEndorsementStore, evidence.CodeEndorsementStale:
-			level = slog.LevelWarn
-		}
+	isNamed := e.Name != tee.EndorsementName{}
+	message, level := "endorsement", slog.LevelInfo
+	switch {
+	case isNamed && e.Err != nil:
+		level = levelOf(e.Err)
+	case isNamed:
+	case e.Vendor == "":
+		message, level = "the directory of endorsements", slog.LevelWarn
+	case e.Err != nil:
+		message, level = "a vendor of endorsements is not available", slog.LevelWarn
+	default:
+		message = "a vendor of endorsements answers again"
 	}
-	logger.Log(context.Background(), level, "endorsement", attrs...)
+	var attrs []slog.Attr
+	if e.Vendor != "" {
+		attrs = append(attrs, slog.String("vendor", e.Vendor))
+	}
+	if isNamed {
+		attrs = append(attrs, slog.String("endorsement", e.Name.String()))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.String("cause", e.Err.Error()))
+	}
+	logger.LogAttrs(context.Background(), level, message, attrs...)
+}
+
+// levelOf says how much an operator cares that an endorsement was refused.
+func levelOf(err error) slog.Level {
+	switch evidence.CodeOf(err) {
+	case evidence.CodeEndorsementNotAuthentic, evidence.CodeEndorsementRolledBack, evidence.CodeEndorsementStore, evidence.CodeEndorsementStale:
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }
 
 // prewarm has the store fetch what the machines need that attested lately, before

@@ -80,30 +80,35 @@ func (b *breaker) enter(now time.Time) (pause time.Duration) {
 	return 0
 }
 
-// succeed takes note of an answer, whatever it said: the vendor is there.
-func (b *breaker) succeed() {
+// succeed takes note of an answer, whatever it said: the vendor is there. It
+// reports whether that closed the breaker.
+func (b *breaker) succeed() (closed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	closed = b.isOpen
 	b.failures, b.isOpen, b.probing = 0, false, false
+	return closed
 }
 
 // fail takes note that the vendor did not answer, or asked for a pause (which
-// opens the breaker at once).
-func (b *breaker) fail(now time.Time, pause time.Duration, asked bool) {
+// opens the breaker at once). It reports whether that opened it.
+func (b *breaker) fail(now time.Time, pause time.Duration, asked bool) (opened bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failures++
 	again := b.probing
 	b.probing = false
 	if !asked && !again && b.failures < breakerFailures {
-		return
+		return false
 	}
+	opened = !b.isOpen
 	if pause == 0 {
 		pause = b.backoff.after(b.failures)
 	}
 	if until := now.Add(pause); !b.isOpen || again || until.After(b.until) {
 		b.isOpen, b.wanted, b.until = true, asked, until
 	}
+	return opened
 }
 
 // leave takes note of a request that was given up for reasons of the store's.

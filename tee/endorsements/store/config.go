@@ -71,6 +71,9 @@ type Vendor struct {
 
 // Event is something that happened to a name. Err is nil if a new endorsement is
 // in force, and says otherwise what failed; what was in force stays then.
+//
+// Without a name it is about the vendor as a whole: Err says why it is not
+// available from now on, and is nil if it answers again.
 type Event struct {
 	Vendor string // empty: the directory
 	Name   tee.EndorsementName

@@ -22,8 +22,10 @@ type Counters struct {
 
 // VendorCounters are those of one vendor.
 type VendorCounters struct {
-	Name      string
-	Available bool                     // false while the vendor is down or wants a pause
+	Name string
+	// Available is false from when the vendor was found to be down, or asked for a
+	// pause, until it answers again. It is true of one that was never asked.
+	Available bool
 	Requests  uint64                   // that were made
 	Bytes     uint64                   // of answers
 	Stored    uint64                   // endorsements that came into force
@@ -87,7 +89,7 @@ func (v *vendor) counters() VendorCounters {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return VendorCounters{
-		Name: v.name, Available: v.isAvailable(), Requests: v.served.requests, Bytes: v.served.bytes,
+		Name: v.name, Available: v.breaker.isClosed(), Requests: v.served.requests, Bytes: v.served.bytes,
 		Stored: v.served.stored, Refused: maps.Clone(v.served.refused),
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements"
 	"github.com/quotary/quotary/tee/endorsements/store"
 )
@@ -104,7 +106,7 @@ func TestFaultsOfTheVendor(t *testing.T) {
 				if again2, err := h.fetch(crl); evidence.CodeOf(err) != f.code || s.requests() != 0 || again2 > again+time.Second {
 					t.Errorf("at once again: %v", err)
 				}
-				events := h.heard()
+				events := slices.DeleteFunc(h.heard(), isOfVendor)
 				if len(events) != 1 || events[0].Name != crl || evidence.CodeOf(events[0].Err) != f.code {
 					t.Errorf("told of %v", events)
 				}
@@ -184,6 +186,9 @@ func TestBreaker(t *testing.T) {
 			t.Error("it counts as available")
 		}
 		time.Sleep(again)
+		if h.Counters().Vendors[0].Available {
+			t.Error("it counts as available before it answered")
+		}
 		s.all(func(r *http.Request) *http.Response {
 			time.Sleep(time.Second)
 			return response(200, s.list5().Raw)
@@ -271,6 +276,41 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		_, err = h.fetch(keyName("A/\n\x00" + strings.Repeat("x", 10_000)))
 		if text := err.Error(); len(text) > 400 || strings.ContainsAny(text, "\n\x00") {
 			t.Errorf("%q", text)
+		}
+	})
+}
+
+func isOfVendor(e store.Event) bool { return e.Vendor != "" && e.Name == tee.EndorsementName{} }
+
+// An outage is told of once when it begins and once when it ends, and the vendor
+// counts as unavailable all the while, also when it may be tried again.
+func TestOutageIsToldOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service) {
+		h := open(t, s)
+		if !h.Counters().Vendors[0].Available {
+			t.Error("a vendor that was never asked counts as down")
+		}
+		told := func() []store.Event {
+			return slices.DeleteFunc(h.heard(), func(e store.Event) bool { return !isOfVendor(e) })
+		}
+		s.all(down)
+		for n := range 20 {
+			_, _ = h.fetch(keyName(fmt.Sprintf("A/%02d", n)))
+			if n >= 3 && h.Counters().Vendors[0].Available {
+				t.Errorf("available at %d", n)
+			}
+			time.Sleep(time.Hour)
+		}
+		if events := told(); len(events) != 1 || events[0].Vendor != "test-kds" || evidence.CodeOf(events[0].Err) != evidence.CodeEndorsementUnreachable {
+			t.Errorf("told of %v", events)
+		}
+		s.all(nil)
+		h.fetched(issuerA, crl)
+		if events := told(); len(events) != 1 || events[0].Vendor != "test-kds" || events[0].Err != nil {
+			t.Errorf("told of %v", events)
+		}
+		if !h.Counters().Vendors[0].Available {
+			t.Error("it counts as down")
 		}
 	})
 }

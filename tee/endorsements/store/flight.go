@@ -123,15 +123,19 @@ func (f *flight) follow(ctx context.Context) {
 	}
 }
 
-// learn tells the breaker how a request went.
+// learn tells the breaker how a request went, and everybody if that changed it.
 func (v *vendor) learn(r *refusal, ended error) {
 	switch {
 	case errors.Is(ended, context.Canceled):
 		v.breaker.leave()
 	case r != nil && (r.wide || r.paused):
-		v.breaker.fail(time.Now(), r.pause, r.paused)
+		if v.breaker.fail(time.Now(), r.pause, r.paused) {
+			v.notify(Event{Vendor: v.name, Err: r.err})
+		}
 	default:
-		v.breaker.succeed()
+		if v.breaker.succeed() {
+			v.notify(Event{Vendor: v.name})
+		}
 	}
 }
 

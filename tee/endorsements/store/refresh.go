@@ -89,7 +89,7 @@ func (s *Store) maintain() {
 func (s *Store) refresh(ctx context.Context, v *vendor) (more bool) {
 	began := time.Now()
 	for _, name := range s.due(v) {
-		if ctx.Err() != nil || !v.isAvailable() {
+		if ctx.Err() != nil || !v.mayBeAsked() {
 			return false
 		}
 		if time.Since(began) > tick {

@@ -26,6 +26,7 @@ type vendor struct {
 	upkeep, demand lane
 	places         chan struct{} // taken by running requests
 	breaker        breaker
+	notify         func(Event)
 
 	mu     sync.Mutex // guards tally
 	served served
@@ -55,6 +56,7 @@ func newVendor(given Vendor, c Config) (*vendor, error) {
 		demand:  lane{limiter: rate.NewLimiter(every, given.Burst)},
 		places:  make(chan struct{}, given.Concurrency),
 		breaker: breaker{backoff: backoff{first: firstBackoff, longest: maxBackoff, random: c.Random}},
+		notify:  c.Notify,
 		served:  newServed(),
 	}, nil
 }
@@ -79,5 +81,6 @@ func (l *lane) turn(now time.Time) (wait time.Duration, ok bool) {
 	return wait, true
 }
 
-// isAvailable reports whether the vendor may be asked.
-func (v *vendor) isAvailable() bool { return v.breaker.pause(time.Now()) == 0 }
+// mayBeAsked reports whether a request would be made now; of a vendor that is
+// down, one that finds out whether it is back.
+func (v *vendor) mayBeAsked() bool { return v.breaker.pause(time.Now()) == 0 }
