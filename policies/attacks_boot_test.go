@@ -134,6 +134,60 @@ func TestAttack_T29_UnsettledStub(t *testing.T) {
 	}
 }
 
+// A RAM disk of GRUB's must have been read, and by the one kernel that GRUB loaded:
+// without it, or behind the next kernel, the machine starts what the host has on its
+// disk, by a command line that is listed.
+func TestAttack_T29_NoRAMDisk(t *testing.T) {
+	again := func(b *evidence.BootClaims) *evidence.CommandLine {
+		b.UnsettledCommandLines = append(b.UnsettledCommandLines, b.UnsettledCommandLines[0])
+		b.Registers[2] = reproduced(6, 2)
+		return &b.UnsettledCommandLines[1]
+	}
+	policy := leftWith(grubLists...)
+	runBootAttacks(t, []bootAttack{
+		{"not read", policy, grubBoot, func(b *evidence.BootClaims) {
+			b.Measurements, b.Registers[2] = b.Measurements[:2], reproduced(4, 1)
+		}, evidence.CodePolicyBootInitrd},
+		{"not read, the kernel twice", policy, grubBoot, func(b *evidence.BootClaims) { b.Measurements[2].Digest = b.Measurements[1].Digest }, evidence.CodePolicyBootInitrd},
+		{"forgotten", policy, grubBoot, func(b *evidence.BootClaims) { again(b).Ordinal = 5 }, evidence.CodePolicyBootInitrd},
+		{"forgotten for another kernel", replace(policy, `command_lines: [`, `command_lines: ["/old", `), grubBoot, func(b *evidence.BootClaims) { again(b).Text = "/old" }, evidence.CodePolicyBootInitrd},
+	})
+}
+
+// A kernel that needs no RAM disk is said to need none, and then has none that is not listed.
+func TestAttack_T29_NoneIsNamed(t *testing.T) {
+	lists := append(slices.Clone(grubLists[:2]), "measurements: "+listOf(digest(0x71)), grubLists[3], "initrds: none")
+	without := func() *evidence.BootClaims {
+		b := grubBoot()
+		b.Measurements, b.Registers[2] = b.Measurements[:2], reproduced(4, 1)
+		return b
+	}
+	runBootAttacks(t, []bootAttack{{"one all the same", leftWith(lists...), without, func(b *evidence.BootClaims) {
+		b.Measurements = append(b.Measurements, evidence.BootMeasurement{Register: 2, Ordinal: 3, Digest: digest(0x72)})
+		b.Registers[2] = reproduced(5, 2)
+	}, evidence.CodePolicyBootRegister}})
+	d := evaluate(load(t, leftWith(lists...)), booted(without)())
+	if !slices.Contains(d.Relaxed, "tdx.boot.initrds.none") {
+		t.Errorf("relaxed %q", d.Relaxed)
+	}
+}
+
+// Behind a unified kernel image only labels tell its own events from those of its
+// kernel's stub: a command line from outside, which the image's stub measures, can be
+// logged as load options.
+func TestAttack_T29_OptionsBehindImage(t *testing.T) {
+	policy := replace(bootWith(ukiLists[3:]...), `rtmr2: ["`+m32+`"]`, "rtmr2: any")
+	alone := replace(bootWith(ukiLists[3:4]...), `rtmr2: ["`+m32+`"]`, "rtmr2: any")
+	other := func(b *evidence.BootClaims) { b.LoadOptions, b.Measurements[3].Digest = digest(1), digest(1) }
+	runBootAttacks(t, []bootAttack{
+		{"others", policy, ukiBoot, other, evidence.CodePolicyBootUKI},
+		{"and its RAM disk", policy, ukiBoot, func(b *evidence.BootClaims) { b.Initrd, b.Measurements[4].Digest = digest(1), digest(1) }, evidence.CodePolicyBootUKI},
+	})
+	if d := evaluate(load(t, alone), booted(ukiBoot)()); d.Verdict != policies.Rejected {
+		t.Errorf("load options that nobody listed: %s", d.Verdict)
+	}
+}
+
 // Whatever is measured into a register that is left to the log, as whatever it is
 // logged, in place of something or beside it: it denies unless it is listed.
 func TestAttack_T29_NothingUnlistedPasses(t *testing.T) {
@@ -186,8 +240,8 @@ func TestAttack_T30_LeftOpen(t *testing.T) {
 		"RTMR0":                      {replace(left, `["`+m30+`"]`, "boot"), "rtmr0 cannot be left to the event log"},
 		"MRTD":                       {replace(left, `["`+m22+`"]`, "boot"), "mrtd cannot be left to the event log"},
 		"images":                     {leftWith(without(grubLists, "images")...), "which images may be loaded"},
-		"command line":               {leftWith(without(grubLists, "command_lines")...), "the kernel's command line"},
-		"RAM disk":                   {leftWith(without(grubLists, "measurements")...), "the initial RAM disk"},
+		"command line":               {leftWith(without(grubLists[:4], "command_lines")...), "the kernel's command line"},
+		"RAM disk":                   {leftWith(without(grubLists, "initrds")...), "the initial RAM disk"},
 		"RAM disk by name":           {replace(leftWith(grubLists...), "/vmlinuz root=/dev/vda1 ro\"]\n", "/vmlinuz root=/dev/vda1 initrd=\\\\initrd.img\"]\n"), "that a command line names"},
 		"RAM disk beside options":    {leftWith(grubLists[0], ukiLists[4], grubLists[2]), "the initial RAM disk"},
 		"RAM disk without options":   {bootWith(ukiLists[5]), "leaves open the command line"},
@@ -202,7 +256,7 @@ func TestAttack_T30_LeftOpen(t *testing.T) {
 			t.Errorf("%s: %s", name, text)
 		}
 	}
-	for _, lists := range [][]string{grubLists, ukiLists, append(slices.Clone(grubLists), ukiLists[4:]...)} {
+	for _, lists := range [][]string{grubLists, ukiLists, append(slices.Clone(grubLists[:4]), ukiLists[4:]...)} {
 		load(t, leftWith(lists...))
 	}
 	load(t, replace(bootWith("secure_boot: required", "images: "+listOf(digest(1))), `["`+m32+`"]`, "any"))
@@ -212,7 +266,7 @@ func TestAttack_T30_LeftOpen(t *testing.T) {
 // would have to say is taken for granted.
 func TestAttack_T31_NoLog(t *testing.T) {
 	for _, lines := range [][]string{
-		{"secure_boot: required"}, {grubLists[0]}, {ukiLists[1]}, grubLists[1:], ukiLists[2:3], ukiLists[3:4], ukiLists[4:], {"exited_boot_services: required"}, {"maximum_boot_attempts: 9"}, events,
+		{"secure_boot: required"}, {grubLists[0]}, {ukiLists[1]}, grubLists[1:], ukiLists[2:3], ukiLists[3:], ukiLists[4:], {"exited_boot_services: required"}, {"maximum_boot_attempts: 9"}, events,
 		{`sbat_levels: ["sbat,1,2024010900\nshim,4\n"]`},
 	} {
 		good := booted(grubBoot)

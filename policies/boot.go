@@ -48,6 +48,7 @@ type bootRequirement struct {
 	commandLines *values
 	loadOptions  *values
 	initrds      *values
+	noInitrd     bool // the kernel needs none: what it starts follows from the command line
 	grubCommands *values
 	uki          *ukiRequirement
 	phases       *choice // exactly these
@@ -68,9 +69,12 @@ func (l *loader) readBoot(s source, n *yaml.Node, layout *bootLayout, a *alterna
 	q := &bootRequirement{
 		layout: layout, secureBoot: b.secureBoot(f.take("secure_boot")), sbatLevels: b.values("sbat_levels"),
 		images: b.values("images"), kernels: b.values("kernels"), exited: b.required("exited_boot_services"),
-		commandLines: b.values("command_lines"), loadOptions: b.values("load_options"), initrds: b.values("initrds"),
+		commandLines: b.values("command_lines"), loadOptions: b.values("load_options"),
 		grubCommands: b.values("grub_commands"), uki: b.uki(f.take("uki")), measurements: b.values("measurements"),
 		phases: newChoice(s.words(f.take("phases"), "boot.phases", bootPhases)...), events: b.events(f.take("events"), a),
+	}
+	if q.initrds, q.noInitrd = b.initrds(); q.noInitrd {
+		a.relax(string(layout.kind) + ".boot.initrds.none")
 	}
 	if n := f.take("maximum_boot_attempts"); n != nil {
 		q.attempts = b.positive(n, "boot.maximum_boot_attempts")
@@ -95,6 +99,16 @@ type bootReader struct {
 // values reads a list that may refer to reference values of the same name.
 func (b bootReader) values(key string) *values {
 	return b.readValues(b.source, b.take(key), b.layout.spec(key))
+}
+
+// initrds reads a list, or none.
+func (b bootReader) initrds() (list *values, none bool) {
+	const key = "initrds"
+	if n := b.fields.values[key]; n != nil && n.Kind == yaml.ScalarNode && n.Value == "none" {
+		b.take(key)
+		return nil, true
+	}
+	return b.values(key), false
 }
 
 // required reads a key that takes the word required alone.

@@ -118,6 +118,7 @@ var (
 	grubLists = []string{
 		"images: " + listOf(digest(0x61), digest(0x62)), `command_lines: ["` + line + `"]`, "measurements: " + listOf(digest(0x71), digest(0x72)),
 		`grub_commands: ["` + setRoot + `", "menuentry Linux {\n\tlinux /vmlinuz root=/dev/vda1 ro\n}"]`,
+		"initrds: " + listOf(digest(0x72)),
 	}
 	ukiLists = []string{
 		"images: " + listOf(digest(0x61)), "kernels: " + listOf(digest(0x62)), "phases: [enter-initrd, leave-initrd]",

@@ -63,6 +63,26 @@ func (q *ukiRequirement) contents(name string) *values {
 	return q.sections[i].contents
 }
 
+// judge holds an image against the requirement. What its kernel's stub measured
+// behind it into the same register must be listed too: where the one ends and the
+// other begins, only labels say, and a command line from outside, which an image's
+// stub measures as well, could be given either.
+func (q *ukiRequirement) judge(v *bootView) finding {
+	found := q.find(v)
+	if !found.ok || !slices.Equal(v.layout.uki, v.layout.stub) {
+		return found
+	}
+	for _, digest := range []evidence.Hex{v.claims.LoadOptions, v.claims.Initrd} {
+		if len(digest) == 0 {
+			continue
+		}
+		if behind := v.measured(digest); !behind.ok {
+			return behind.of("behind the image")
+		}
+	}
+	return found
+}
+
 // find holds an image against the requirement.
 func (q *ukiRequirement) find(v *bootView) finding {
 	c := v.claims.UKI
@@ -98,7 +118,7 @@ func (q *bootRequirement) judgeKernel(v *bootView) {
 	v.stub(evidence.CodePolicyBootLoadOptions, q.loadOptions, c.LoadOptions)
 	v.stub(evidence.CodePolicyBootInitrd, q.initrds, c.Initrd)
 	if q.uki != nil {
-		v.ask(evidence.CodePolicyBootUKI, q.uki.want, q.layout.uki, func() finding { return q.uki.find(v) })
+		v.ask(evidence.CodePolicyBootUKI, q.uki.want, q.layout.uki, func() finding { return q.uki.judge(v) })
 	}
 	if q.phases != nil {
 		v.ask(evidence.CodePolicyBootPhases, join(q.phases.words), q.layout.uki, func() finding {
@@ -123,8 +143,28 @@ func (v *bootView) stub(code evidence.Code, wanted *values, value evidence.Hex) 
 		case c.UKI != nil || len(c.LoadOptions)+len(c.Initrd) > 0:
 			return unsettled // the log tells what is whose, and this is not there
 		}
+		if wanted == v.q.initrds && v.kernelsOfGRUB() > 1 {
+			return wrong("several kernels of GRUB's, which forgets the RAM disk of one for the next")
+		}
 		return v.unsettledStub(wanted)
 	})
+}
+
+// sourceGRUB is the source of command lines that GRUB measured.
+const sourceGRUB = "grub"
+
+// kernelsOfGRUB counts the command lines from GRUB: it measures one whenever it loads
+// a kernel.
+func (v *bootView) kernelsOfGRUB() int {
+	count := 0
+	for _, lines := range [][]evidence.CommandLine{v.claims.CommandLines, v.claims.UnsettledCommandLines} {
+		for i := range lines {
+			if lines[i].Source == sourceGRUB {
+				count++
+			}
+		}
+	}
+	return count
 }
 
 // unsettledStub reports whether a listed digest was measured where the log does not

@@ -57,10 +57,10 @@ func TestBootRequirements(t *testing.T) {
 		{[]string{"exited_boot_services: required"}, grub, func(b *evidence.BootClaims) { b.ExitedBootServices = nil }, evidence.CodePolicyBootExit, open},
 		{ukiLists[4:], uki, func(b *evidence.BootClaims) { b.LoadOptions = digest(1) }, evidence.CodePolicyBootLoadOptions, digest(1).String()},
 		{ukiLists[4:], uki, func(b *evidence.BootClaims) { b.Initrd = nil }, evidence.CodePolicyBootInitrd, open},
-		{ukiLists[3:4], uki, func(b *evidence.BootClaims) { b.UKI = nil }, evidence.CodePolicyBootUKI, open},
-		{ukiLists[3:4], uki, func(b *evidence.BootClaims) { b.UKI.Sections[".cmdline"] = digest(1) }, evidence.CodePolicyBootUKI, ".cmdline " + digest(1).String()},
-		{ukiLists[3:4], uki, func(b *evidence.BootClaims) { delete(b.UKI.Sections, ".initrd") }, evidence.CodePolicyBootUKI, "no section .initrd"},
-		{ukiLists[3:4], uki, func(b *evidence.BootClaims) { b.UKI.Sections[".dtb"] = digest(1) }, evidence.CodePolicyBootUKI, `a section ".dtb" that is not listed`},
+		{ukiLists[3:], uki, func(b *evidence.BootClaims) { b.UKI = nil }, evidence.CodePolicyBootUKI, open},
+		{ukiLists[3:], uki, func(b *evidence.BootClaims) { b.UKI.Sections[".cmdline"] = digest(1) }, evidence.CodePolicyBootUKI, ".cmdline " + digest(1).String()},
+		{ukiLists[3:], uki, func(b *evidence.BootClaims) { delete(b.UKI.Sections, ".initrd") }, evidence.CodePolicyBootUKI, "no section .initrd"},
+		{ukiLists[3:], uki, func(b *evidence.BootClaims) { b.UKI.Sections[".dtb"] = digest(1) }, evidence.CodePolicyBootUKI, `a section ".dtb" that is not listed`},
 		{ukiLists[2:3], uki, func(b *evidence.BootClaims) { b.UKI.Phases = append(b.UKI.Phases, "sysinit") }, evidence.CodePolicyBootPhases, "enter-initrd, leave-initrd, sysinit"},
 		{ukiLists[2:3], uki, func(b *evidence.BootClaims) { b.UKI.Phases = nil }, evidence.CodePolicyBootPhases, "none"},
 		{ukiLists[2:3], uki, func(b *evidence.BootClaims) { b.UKI = nil }, evidence.CodePolicyBootPhases, open},
@@ -150,7 +150,7 @@ not_after: ` + notAfter + "\n" + extra + `values:
     measurements: ` + listOf(digest(0x71), digest(0x72)) + `
     sbat_levels: ["sbat,1,2024010900\nshim,4\n"]
     load_options: ` + listOf(digest(0x84)) + `
-    initrds: ` + listOf(digest(0x82)) + `
+    initrds: ` + listOf(digest(0x72), digest(0x82)) + `
     uki: {.linux: ` + listOf(digest(0x81)) + `}
     secure_boot: {pk: ` + listOf(fingerprint(0x0a)) + `, kek: ` + listOf(fingerprint(0x0a), fingerprint(0x0b)) + `, db: ` + listOf(fingerprint(0x0b)) +
 			`, dbx: {hashes: ` + listOf(fingerprint(0x0d)) + `, certificates: ` + listOf(fingerprint(0x0c)) + `}}
@@ -158,7 +158,7 @@ not_after: ` + notAfter + "\n" + extra + `values:
 `
 	}
 	refer := "{reference: release}"
-	policy := leftWith("images: "+refer, "kernels: ["+refer+"]", "command_lines: "+refer, "grub_commands: "+refer, "measurements: "+refer, "sbat_levels: "+refer,
+	policy := leftWith("images: "+refer, "kernels: ["+refer+"]", "command_lines: "+refer, "grub_commands: "+refer, "measurements: "+refer, "initrds: "+refer, "sbat_levels: "+refer,
 		"secure_boot: {pk: "+refer+", kek: "+refer+", db: "+refer+", dbx: {hashes: "+refer+", certificates: "+refer+"}}",
 		"events: [{name: app-id, payloads: "+refer+"}]")
 	claims := booted(grubBoot)()

@@ -78,17 +78,18 @@ func (q *bootRequirement) leftOpen(register int) string {
 	return ""
 }
 
-// initrdLeftOpen says why the initial RAM disk is not pinned. Where the command
-// line names it, the kernel loads it from a disk that the host has, and nobody
-// measures it.
+// initrdLeftOpen says why the initial RAM disk is not pinned. That it may have been
+// read (boot.measurements) does not say that it was: without one, the kernel starts
+// what the host has on its disk. Where the command line names it, the kernel loads
+// it from such a disk, and nobody measures it.
 func (q *bootRequirement) initrdLeftOpen() string {
 	switch {
-	case q.initrds != nil || q.uki.contents(".initrd") != nil:
+	case q.uki.contents(".initrd") != nil:
 		return ""
-	case q.measurements == nil || q.commandLines == nil:
-		return "the initial RAM disk; list it in boot.initrds or boot.uki, or in boot.measurements beside boot.command_lines"
-	case q.commandLines.containText("initrd="):
-		return "the initial RAM disk that a command line names (initrd=); list it in boot.initrds"
+	case q.initrds == nil && !q.noInitrd:
+		return "the initial RAM disk; list it in boot.initrds or boot.uki, or write none if the command line pins what a kernel without one starts"
+	case q.commandLines != nil && q.commandLines.containText("initrd="):
+		return "the initial RAM disk that a command line names (initrd=), which nobody measures"
 	}
 	return ""
 }
