@@ -19,7 +19,7 @@ flags:
                      privileged and the default, to 3
   --no-event-log     TDX: the quote alone
   -o json|cbor       encoding
-  --out FILE         write to FILE, which must not exist yet, instead of standard output
+  --out FILE         write to FILE, which must not exist yet, instead of standard output (-)
 
 examples:
   DATA=$(openssl rand -hex 64)

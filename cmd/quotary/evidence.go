@@ -57,14 +57,21 @@ func (o *bundleOutput) write(s streams, bundle evidence.Bundle) error {
 		return err
 	}
 	if o.file == "" {
-		s.out.Write(encoded)
-		return nil
+		o.file = standardOutput
 	}
-	return writeNew(o.file, encoded)
+	return writeNew(s, o.file, encoded)
 }
 
-// writeNew writes a file that must not exist: nothing is overwritten.
-func writeNew(path string, data []byte) error {
+// standardOutput is the file that means it.
+const standardOutput = "-"
+
+// writeNew writes a file that must not exist, as nothing is overwritten, or to
+// standard output.
+func writeNew(s streams, path string, data []byte) error {
+	if path == standardOutput {
+		s.out.Write(data)
+		return nil
+	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return withHint(err, "--out writes a new file; remove the old one first or choose another name")

@@ -14,7 +14,7 @@ a network: quotary endorsements import takes it in there, and quotary verify
 no secrets, and needs no protection: whoever reads it verifies it.
 
 flags:
-` + storeFlagsHelp + `  --out FILE      the archive, which must not exist yet
+` + storeFlagsHelp + `  --out FILE      the archive, which must not exist yet, or - for standard output
 
 exit codes: 0 written, 1 usage or internal error, or the store is empty. What the
 archive lacks, or holds although it has expired, is noted on standard error
@@ -44,7 +44,7 @@ func export(s streams, args []string) (exit, error) {
 	if opened.Endorsements().Len() == 0 {
 		return exitFailed, usage("the store is empty, so there is nothing to export", "fill it: quotary endorsements prefetch --store DIR; a simulated or test root is named with --trust")
 	}
-	if err := writeBundle(*out, opened); err != nil {
+	if err := writeBundle(s, *out, opened); err != nil {
 		return exitFailed, err
 	}
 	for _, e := range r.Endorsements {
@@ -57,10 +57,10 @@ func export(s streams, args []string) (exit, error) {
 }
 
 // writeBundle writes the archive, whole or not at all.
-func writeBundle(path string, from *store.Store) error {
+func writeBundle(s streams, path string, from *store.Store) error {
 	var archive bytes.Buffer
 	if err := from.Export(&archive); err != nil {
 		return err
 	}
-	return writeNew(path, archive.Bytes())
+	return writeNew(s, path, archive.Bytes())
 }

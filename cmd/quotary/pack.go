@@ -27,7 +27,7 @@ flags:
   --ak-public FILE        the attestation key's public area (tpm2_createak -u, format tss)
   --ak-certificate FILE   its certificate and intermediates; repeatable
   -o json|cbor            encoding
-  --out FILE              write to FILE, which must not exist yet, instead of standard output
+  --out FILE              write to FILE, which must not exist yet, instead of standard output (-)
 
 examples:
   quotary evidence pack --snp-report report.bin --certificates auxblob --out evidence.json
