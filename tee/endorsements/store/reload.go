@@ -175,6 +175,7 @@ func (s *Store) recallState(d *directory) map[slot]nameState {
 		d.unusable[stateName] = unusable{why: err.Error()}
 		return nil
 	}
+	stored = stored.merge(state{}) // of what other builds wrote, too, only what still holds
 	known := make(map[slot]nameState, len(stored.Names))
 	s.mu.Lock()
 	defer s.mu.Unlock()

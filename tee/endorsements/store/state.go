@@ -100,7 +100,9 @@ func (s state) merge(other state) state {
 	}
 	merged := state{Version: stateVersion, Names: make([]nameState, 0, len(bySlot))}
 	for _, n := range bySlot {
-		merged.Names = append(merged.Names, n)
+		if n = n.settle(bySlot); n != (nameState{Type: n.Type, ID: n.ID, Simulated: n.Simulated}) {
+			merged.Names = append(merged.Names, n)
+		}
 	}
 	slices.SortFunc(merged.Names, func(a, b nameState) int {
 		return cmp.Or(compareNames(a.name(), b.name()), cmp.Compare(a.rank(), b.rank()))
@@ -115,8 +117,16 @@ func (n nameState) merge(other nameState) nameState {
 	if other.Failed.After(n.Failed) {
 		n.Failed, n.Code, n.Error = other.Failed, other.Code, other.Error
 	}
-	if !n.Failed.After(n.Checked) {
-		n.Failed, n.Code, n.Error = time.Time{}, "", ""
+	return n
+}
+
+// settle drops a failure that a success came after. A fetch is of a name, so a
+// success counts whatever root what it brought rests on.
+func (n nameState) settle(bySlot map[slot]nameState) nameState {
+	for _, at := range slots(n.name()) {
+		if !n.Failed.After(bySlot[at].Checked) {
+			n.Failed, n.Code, n.Error = time.Time{}, "", ""
+		}
 	}
 	return n
 }

@@ -47,16 +47,19 @@ func TestMergeState(t *testing.T) {
 		{Type: "crl", ID: "a", Sequence: 5, Issued: at(1), Fetched: at(2), Checked: at(9)},
 		{Type: "crl", ID: "b", Failed: at(5), Code: evidence.CodeEndorsementNotFound.String(), Error: "no"},
 		{Type: "doc", ID: "c", Sequence: 2, Issued: at(8)},
+		{Type: "doc", ID: "d", Failed: at(5), Code: evidence.CodeEndorsementNotFound.String(), Error: "no"},
 	}}
 	two := state{1, []nameState{
 		{Type: "crl", ID: "a", Sequence: 4, Issued: at(7), Fetched: at(3), Checked: at(4), Failed: at(8), Code: "x", Error: "y"},
 		{Type: "crl", ID: "b", Sequence: 1, Issued: at(1), Checked: at(4)},
 		{Type: "doc", ID: "c", Sequence: 2, Issued: at(7), Checked: at(6)},
+		{Type: "doc", ID: "d", Simulated: true, Sequence: 1, Issued: at(1), Checked: at(6)}, // a success, whatever root it rests on
 	}}
 	want := state{1, []nameState{
 		{Type: "crl", ID: "a", Sequence: 5, Issued: at(1), Fetched: at(3), Checked: at(9)},
 		{Type: "crl", ID: "b", Sequence: 1, Issued: at(1), Checked: at(4), Failed: at(5), Code: evidence.CodeEndorsementNotFound.String(), Error: "no"},
 		{Type: "doc", ID: "c", Sequence: 2, Issued: at(8), Checked: at(6)},
+		{Type: "doc", ID: "d", Simulated: true, Sequence: 1, Issued: at(1), Checked: at(6)},
 	}}
 	for _, got := range []state{one.merge(two), two.merge(one)} {
 		if !reflect.DeepEqual(got, want) {
