@@ -38,7 +38,9 @@ type inspectionItem struct {
 	Kind   evidence.Kind    `json:"kind"`
 	Size   int              `json:"size"` // bytes of report, quote or attested structure, with padding
 	Claims *evidence.Claims `json:"unverified_claims,omitempty"`
-	Error  *reportError     `json:"error,omitempty"`
+	// Report is what an SEV-SNP report holds beside its claims.
+	Report *sevsnp.Unclaimed `json:"report,omitempty"`
+	Error  *reportError      `json:"error,omitempty"`
 }
 
 func inspect(s streams, args []string) (exit, error) {
@@ -79,9 +81,22 @@ func (in *inspection) decode(bundle evidence.Bundle) error {
 			return err
 		}
 		if out.Error == nil {
-			out.Claims = &claims
+			out.Claims, out.Report = &claims, unclaimed(item)
 		}
 		in.Items = append(in.Items, out)
+	}
+	return nil
+}
+
+// unclaimed returns what the claims of an item that can be decoded leave out; nil
+// if that is nothing.
+func unclaimed(item evidence.Item) *sevsnp.Unclaimed {
+	snp, ok := item.(*evidence.SNP)
+	if !ok {
+		return nil
+	}
+	if rest, err := sevsnp.UnverifiedUnclaimed(snp.Report); err == nil {
+		return &rest
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee/sevsnp"
 )
 
 // writeText writes every field of every item, one a line.
@@ -23,17 +24,18 @@ func (in inspection) writeText(out *bytes.Buffer) error {
 			fmt.Fprintf(out, "  cannot be decoded: %s: %s\n", item.Error.Code, printable(item.Error.Detail))
 			continue
 		}
-		if err := outlineClaims(out, item.Claims); err != nil {
+		if err := item.outline(out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// outlineClaims writes what the technology says, and not what only a
-// verification could: whether the evidence is simulated, and under which root.
-func outlineClaims(out io.Writer, c *evidence.Claims) error {
-	for name, claims := range map[string]any{"sev_snp": c.SEVSNP, "tdx": c.TDX, "tpm": c.TPM} {
+// outline writes what the technology says, and not what only a verification
+// could: whether the evidence is simulated, and under which root.
+func (item inspectionItem) outline(out io.Writer) error {
+	c := item.Claims
+	for name, claims := range map[string]any{"sev_snp": item.snp(), "tdx": c.TDX, "tpm": c.TPM} {
 		encoded, err := json.Marshal(claims)
 		if err != nil {
 			return err
@@ -46,6 +48,27 @@ func outlineClaims(out io.Writer, c *evidence.Claims) error {
 		}
 	}
 	return nil
+}
+
+// snpFields are the fields of a report, and in place of claims that only a
+// verification makes, nothing.
+type snpFields struct {
+	*evidence.SNPClaims
+	RevocationChecked *bool  `json:"revocation_checked,omitempty"` // never set
+	ChipID            string `json:"chip_id"`
+	*sevsnp.Unclaimed
+}
+
+func (item inspectionItem) snp() *snpFields {
+	c := item.Claims.SEVSNP
+	if c == nil {
+		return nil
+	}
+	fields := &snpFields{SNPClaims: c, ChipID: c.ChipID.String(), Unclaimed: item.Report}
+	if item.Report != nil && item.Report.ChipIDMasked {
+		fields.ChipID = "masked by the host (all bytes are zero)"
+	}
+	return fields
 }
 
 // outline writes a JSON value, which stands at path, as a table of paths and
