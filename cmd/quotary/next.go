@@ -43,12 +43,17 @@ func (r report) fetch() []string {
 	if slices.ContainsFunc(r.Missing, reportMissing.comesWithChain) {
 		steps = append(steps, "keep the chain in the answers' header TCB-Info-Issuer-Chain (or SGX-Enclave-Identity-Issuer-Chain) as a file, too")
 	}
-	steps = append(steps, "then give the directory they are in with --endorsements")
+	if slices.ContainsFunc(r.Missing, reportMissing.canBeGiven) {
+		steps = append(steps, "then give the directory they are in with --endorsements")
+	}
 	if slices.ContainsFunc(r.Missing, reportMissing.canBeFetched) {
 		steps = append(steps, "or have them fetched: quotary verify --fetch, or quotary endorsements prefetch --store DIR --evidence EVIDENCE")
 	}
 	return steps
 }
+
+// canBeGiven reports whether the user was told where to get it.
+func (m reportMissing) canBeGiven() bool { return m.Error == nil }
 
 // canBeFetched reports whether this program could fetch it and was not told to.
 func (m reportMissing) canBeFetched() bool {

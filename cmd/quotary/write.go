@@ -139,5 +139,8 @@ func (r report) policyRows() []row {
 	if len(r.Policy.Relaxed) > 0 {
 		rows = append(rows, row{"relaxed", strings.Join(r.Policy.Relaxed, ", ")})
 	}
+	for _, a := range r.Policy.Advisories {
+		rows = append(rows, row{"advisory", fmt.Sprintf("%s: %s %s → %s", a.ID, a.Component, a.Have, a.Need)})
+	}
 	return rows
 }
