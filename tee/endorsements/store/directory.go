@@ -49,7 +49,7 @@ type file struct {
 const writing = ".writing"
 
 func openDirectory(path string, fault func(string) error) (*directory, error) {
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(path)
@@ -174,7 +174,7 @@ func (d *directory) write(name string, content []byte) error {
 	if err := d.root.Remove(writing); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := d.root.OpenFile(writing, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := create(d.root, writing)
 	if err != nil {
 		return err
 	}

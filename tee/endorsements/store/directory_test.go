@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/quotary/quotary/tee"
@@ -93,4 +94,56 @@ func forget(t *testing.T, dir string, raw []byte) {
 	if err := os.Remove(fileOf(t, dir, raw)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// What is kept is for the service's user alone, like all of the data directory.
+func TestDirectoryIsPrivate(t *testing.T) {
+	bubble(t, func(t *testing.T, s *service) {
+		dir := filepath.Join(t.TempDir(), "collateral")
+		h := open(t, s, func(c *store.Config) { c.Dir = dir })
+		h.fetched(issuerA, crl)
+		h.Close()
+		files, err := os.ReadDir(dir)
+		if err != nil || len(files) < 4 { // two endorsements, the state, the lock
+			t.Fatalf("%v, %v", files, err)
+		}
+		for _, f := range files {
+			if info, err := f.Info(); err != nil || info.Mode() != 0o600 {
+				t.Errorf("%s: %v, %v", f.Name(), info.Mode(), err)
+			}
+		}
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%v, %v", info, err)
+		}
+	})
+}
+
+// The superuser's import into the service's directory leaves nothing there that
+// the service cannot read.
+func TestDirectoryKeepsItsOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only the superuser can write for others")
+	}
+	bubble(t, func(t *testing.T, s *service) {
+		dir := t.TempDir()
+		if err := os.Chown(dir, 12345, 12346); err != nil {
+			t.Skip(err)
+		}
+		h := open(t, s, func(c *store.Config) { c.Dir = dir })
+		h.fetched(issuerA, crl)
+		h.Close()
+		files, err := os.ReadDir(dir)
+		if err != nil || len(files) < 4 {
+			t.Fatalf("%v, %v", files, err)
+		}
+		for _, f := range files {
+			info, err := f.Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 12345 || owner.Gid != 12346 {
+				t.Errorf("%s is of %d:%d", f.Name(), owner.Uid, owner.Gid)
+			}
+		}
+	})
 }

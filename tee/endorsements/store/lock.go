@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -13,7 +14,12 @@ const lockName = "lock"
 // lock waits for its turn to write to the directory, among all processes that
 // use it. The operating system lets go of the lock when a process ends, however it ends.
 func lock(root *os.Root) (unlock func(), err error) {
-	file, err := root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o644)
+	file, err := root.OpenFile(lockName, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		if file, err = create(root, lockName); errors.Is(err, fs.ErrExist) { // somebody else was faster
+			file, err = root.OpenFile(lockName, os.O_RDWR, 0)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
