@@ -16,7 +16,7 @@ import (
 func openCollateral(o Options, c Config, asked []collateral.Vendor, given *tee.Endorsements) (*collateral.Store, error) {
 	s, err := collateral.Open(collateral.Config{
 		Dir: filepath.Join(o.Data, collateralDir), Vendors: asked, Offline: c.Vendors.Offline,
-		Grace:  time.Duration(c.Vendors.GraceDays) * 24 * time.Hour,
+		Grace:  c.Vendors.grace(),
 		Notify: func(e collateral.Event) { logEvent(o.Logger, e) },
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/evidence"
@@ -70,8 +71,8 @@ type Vendors struct {
 	// Defaults to standard.
 	IntelUpdate string `yaml:"intel_update"`
 	// GraceDays is for how many days expired documents are still handed to the
-	// verifiers, which see that they have expired. Defaults to 30.
-	GraceDays int `yaml:"grace_days"`
+	// verifiers, which see that they have expired: 1 to 366. Defaults to 30.
+	GraceDays *int `yaml:"grace_days"`
 }
 
 // TPM says which attestation keys are trusted.
@@ -162,8 +163,8 @@ func (c Config) check() error {
 }
 
 func (v Vendors) check() error {
-	if v.GraceDays < 0 || v.GraceDays > maxGraceDays {
-		return evidence.Errorf(evidence.CodeConfigMalformed, "vendors.grace_days", "%d is not between 1 and %d", v.GraceDays, maxGraceDays)
+	if days := v.GraceDays; days != nil && (*days < 1 || *days > maxGraceDays) {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "vendors.grace_days", "%d is not between 1 and %d", *days, maxGraceDays)
 	}
 	if v.IntelPCCS != "" && (v.IntelPCS != "" || v.IntelRoot != "") {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "vendors.intel_pccs", "it is asked instead of intel_pcs and intel_root; leave these out")
@@ -178,6 +179,14 @@ func (v Vendors) check() error {
 func (v Vendors) intel() vendors.Intel {
 	update, _ := tdx.ParseUpdate(v.IntelUpdate) // else standard
 	return vendors.Intel{PCS: v.IntelPCS, Root: v.IntelRoot, PCCS: v.IntelPCCS, Update: update}
+}
+
+// grace is GraceDays; zero if it is not given.
+func (v Vendors) grace() time.Duration {
+	if v.GraceDays == nil {
+		return 0
+	}
+	return time.Duration(*v.GraceDays) * 24 * time.Hour
 }
 
 // resolve makes relative paths relative to dir.

@@ -201,8 +201,13 @@ func (d *Daemon) note(ctx context.Context, action string, s *snapshot) error {
 	if err != nil {
 		return err
 	}
-	d.logger.Info(action, "policy_digest", s.policies.Digest(), "workloads", s.policies.Workloads(),
-		"endorsements", s.endorsements.Len(), "unrecognised_files", len(s.report.Unrecognised))
+	unrecognised := s.unrecognised()
+	attrs := []any{"policy_digest", s.policies.Digest(), "workloads", s.policies.Workloads(),
+		"endorsements", s.endorsements.Len(), "unrecognised_files", len(unrecognised)}
+	if len(unrecognised) > 0 {
+		attrs = append(attrs, "unrecognised", unrecognised[:min(len(unrecognised), maxLoggedFiles)])
+	}
+	d.logger.Info(action, attrs...)
 	return d.ledger.Record(ctx, store.Entry{Event: store.Event{
 		Time: time.Now(), Actor: "service", Action: action, Outcome: store.Done, Detail: detail,
 	}})
@@ -253,10 +258,4 @@ func (d *Daemon) Endorsements() int { return d.endorsements().Len() }
 
 // Unrecognised lists files among the endorsements that could not be used, with
 // the reason.
-func (d *Daemon) Unrecognised() []string {
-	var out []string
-	for _, source := range d.current.Load().report.Unrecognised {
-		out = append(out, source.Name+": "+source.Note)
-	}
-	return out
-}
+func (d *Daemon) Unrecognised() []string { return d.current.Load().unrecognised() }

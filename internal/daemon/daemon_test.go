@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -351,6 +352,8 @@ func TestConfigErrorsHavePlaces(t *testing.T) {
 		"simulated: {accept: \"true\"}\n":         "c.yaml:1:21",
 		"simulated: {accept: yes please}\n":       "c.yaml:1:21",
 		"limits: {concurrent_appraisals: many}\n": "c.yaml:1:33",
+		"vendors: {grace_days: soon}\n":           "c.yaml:1:23",
+		"vendors: {grace_days: }\n":               "c.yaml:1:",
 		"limits: 5\n":                             "c.yaml:1:9",
 		"x: &a {}\n":                              "c.yaml:1:1",
 		"policies: &a [x]\nendorsements: *a\n":    "c.yaml:2:15",
@@ -371,6 +374,62 @@ func TestConfigErrorsHavePlaces(t *testing.T) {
 	} {
 		if _, err := open(t, t.TempDir(), c); evidence.CodeOf(err) != evidence.CodeConfigMalformed {
 			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// A start and a reload say which files they could not use: not only how many, but
+// no more than an operator reads.
+func TestUnusableFilesAreNamed(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	var log bytes.Buffer
+	d, err := daemon.Open(t.Context(), daemon.Options{
+		Data: data, Version: "test", Config: daemon.Config{Vendors: daemon.Vendors{Offline: true}}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if strings.Contains(log.String(), "unrecognised=") {
+		t.Errorf("none, and named: %s", &log)
+	}
+	root, err := os.ReadFile(filepath.Join(data, "ca", "root.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(data, "endorsements", "root.pem"), string(root))
+	for n := range 12 {
+		write(t, filepath.Join(data, "endorsements", fmt.Sprintf("notes-%02d.txt", n)), "hello")
+	}
+	log.Reset()
+	if err := d.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"unrecognised_files=12", "notes-00.txt", "notes-09.txt"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in %s", want, &log)
+		}
+	}
+	if strings.Contains(log.String(), "notes-10.txt") {
+		t.Errorf("all are named: %s", &log)
+	}
+}
+
+// No grace is refused, and not taken for the default.
+func TestGraceDays(t *testing.T) {
+	for days, good := range map[string]bool{"-1": false, "0": false, "1": true, "366": true, "367": false} {
+		path := filepath.Join(t.TempDir(), "c.yaml")
+		write(t, path, "vendors: {offline: true, grace_days: "+days+"}\n")
+		c, err := daemon.ReadConfig(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := open(t, filepath.Join(t.TempDir(), "data"), c)
+		if good != (err == nil) || !good && (evidence.CodeOf(err) != evidence.CodeConfigMalformed || !strings.Contains(err.Error(), "not between 1 and 366")) {
+			t.Errorf("%s: %v", days, err)
+		}
+		if err == nil {
+			_ = d.Close()
 		}
 	}
 }

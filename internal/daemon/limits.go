@@ -13,6 +13,9 @@ const (
 	maxConcurrency = 1024
 	// maxGraceDays bounds the configured grace for expired documents.
 	maxGraceDays = 366
+	// maxLoggedFiles bounds how many unusable files the line of a start or reload
+	// names: enough to see what went wrong.
+	maxLoggedFiles = 10
 	// prewarmSpan is how long ago a machine may have been seen whose endorsements
 	// are fetched before it comes again: identities live a day at most.
 	prewarmSpan = 48 * time.Hour

@@ -37,3 +37,12 @@ func load(c Config) (*snapshot, error) {
 	}
 	return s, nil
 }
+
+// unrecognised lists files that could not be used, with the reason.
+func (s *snapshot) unrecognised() []string {
+	var out []string
+	for _, source := range s.report.Unrecognised {
+		out = append(out, source.Name+": "+source.Note)
+	}
+	return out
+}

@@ -61,6 +61,8 @@ type shape struct{ file string }
 
 func (s shape) check(n *yaml.Node, t reflect.Type) error {
 	switch t.Kind() {
+	case reflect.Pointer: // what may be left out
+		return s.check(n, t.Elem())
 	case reflect.Struct:
 		return s.mapping(n, t)
 	case reflect.Slice:
