@@ -101,6 +101,9 @@ func TestAttack_D10_DeadVendor(t *testing.T) {
 			if strings.Contains(string(answer.body), "mirror.internal") || !strings.Contains(log.String(), "mirror.internal") {
 				t.Errorf("answer %s\nlog %s", answer.body, log.String())
 			}
+			if strings.Contains(log.String(), `"level":"ERROR"`) || !strings.Contains(log.String(), `"level":"WARN"`) {
+				t.Errorf("whoever asks for what is not there shows as a fault of the service: %s", log.String())
+			}
 			a.post("/v1/attestations", body).refused(http.StatusConflict, evidence.CodeChallengeSpent)
 			a.ledger(2, 0)
 		})

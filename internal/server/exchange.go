@@ -143,12 +143,23 @@ func (s *Server) log(x *exchange) {
 		attrs = append(attrs, slog.String("code", x.code.String()))
 	}
 	if x.status >= http.StatusInternalServerError {
-		level = slog.LevelError
+		level = faultLevel(x.code)
 		if x.cause != nil {
 			attrs = append(attrs, slog.String("cause", x.cause.Error()))
 		}
 	}
 	s.Logger.LogAttrs(x.r.Context(), level, "request", attrs...)
+}
+
+// faultLevel is the level of a request that the service could not serve. Anybody
+// can ask for what needs endorsements that nobody has, or ask too often: that is
+// no fault that somebody should be woken for.
+func faultLevel(code evidence.Code) slog.Level {
+	switch code {
+	case evidence.CodeEndorsementsMissing, evidence.CodeOverloaded:
+		return slog.LevelWarn
+	}
+	return slog.LevelError
 }
 
 // clip keeps foreign text in logs and messages short.

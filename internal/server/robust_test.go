@@ -61,6 +61,9 @@ func TestAttack_D05_PanicInAHandler(t *testing.T) {
 	if !strings.Contains(log.String(), "a secret in a panic") || !strings.Contains(log.String(), "robust_test.go") {
 		t.Error("the log does not have the cause with its stack")
 	}
+	if !strings.Contains(log.String(), `"level":"ERROR"`) {
+		t.Error("a fault of the service is not logged as one")
+	}
 	a.ledger(3, 0)
 }
 
