@@ -1,6 +1,7 @@
 package tdx
 
 import (
+	"bytes"
 	"reflect"
 	"slices"
 	"sync"
@@ -117,5 +118,24 @@ func TestEveryCheckReports(t *testing.T) {
 	out = s.parts(func(p *simulated.Parts) { p.Chain = nil })
 	if got := codes(out); !slices.Equal(got, genuine) {
 		t.Errorf("no chain: %v\ngenuine: %v", got, genuine)
+	}
+}
+
+// TestAttack_D06_ChainsOfOneQuote: one quote in any number of spellings does not
+// crowd out what is remembered of others.
+func TestAttack_D06_ChainsOfOneQuote(t *testing.T) {
+	s := newScene(t)
+	requireGenuine(t, s.genuine())
+	chains, keys := s.verifier.chains.Len(), s.verifier.keys.Len()
+	if chains != 1 || keys != 1 {
+		t.Fatalf("%d chains and %d keys are remembered", chains, keys)
+	}
+	for n := range 20 {
+		requireGenuine(t, s.parts(func(p *simulated.Parts) {
+			p.Chain = bytes.Replace(p.Chain, []byte("\n"), bytes.Repeat([]byte("\n"), n+2), 1)
+		}))
+	}
+	if s.verifier.chains.Len() != chains || s.verifier.keys.Len() != keys {
+		t.Errorf("%d chains and %d keys are remembered", s.verifier.chains.Len(), s.verifier.keys.Len())
 	}
 }

@@ -16,6 +16,7 @@ type chain struct {
 	key      *ecdsa.PublicKey // the leaf's
 	platform *platform
 	checks   evidence.Checks // all passed
+	plain    bool            // worth remembering
 }
 
 // windows are the periods in which the chain's certificates are valid.
@@ -65,7 +66,9 @@ func (v *Verifier) chain(data []byte) (*chain, evidence.Checks) {
 	}
 	c.key = c.leaf.PublicKey.(*ecdsa.PublicKey) // held by checkCommon
 	c.checks = checks[:len(checks):len(checks)]
-	v.chains.Put(id, c)
+	if c.plain = certs.isPlain(data); c.plain {
+		v.chains.Put(id, c)
+	}
 	return c, c.checks
 }
 

@@ -38,7 +38,9 @@ func (v *Verifier) attestationKey(q *quote) (attestationKey, evidence.Checks) {
 	k.public = publicKey(q.key)
 	if ok && bound && k.public != nil {
 		k.checks = checks[:len(checks):len(checks)]
-		v.keys.Put(id, k)
+		if k.chain.plain {
+			v.keys.Put(id, k)
+		}
 	}
 	return k, checks
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -41,6 +42,18 @@ func parseChain(data []byte, known ...*anchor) (pckChain, error) {
 		return pckChain{}, chainError("%d bytes behind the third certificate", len(rest))
 	}
 	return pckChain{certs[0], certs[1], certs[2]}, nil
+}
+
+// isPlain reports whether data is the chain as everybody writes it. No signature
+// covers its line breaks: whoever has one quote can write it in any number of ways,
+// which are all good but not worth remembering.
+func (c pckChain) isPlain(data []byte) bool {
+	var plain []byte
+	for _, cert := range []*x509.Certificate{c.leaf, c.ca, c.root} {
+		plain = append(plain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})...)
+	}
+	written, _ := bytes.CutSuffix(bytes.TrimSuffix(data, []byte{0}), []byte("\n"))
+	return bytes.Equal(written, bytes.TrimSuffix(plain, []byte("\n")))
 }
 
 func parseCertificate(der []byte, known []*anchor) (*x509.Certificate, error) {
