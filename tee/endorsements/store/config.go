@@ -139,6 +139,19 @@ func parseBase(v Vendor) (*url.URL, error) {
 	return base, nil
 }
 
+// repeats reports whether a base's path ends with two or more of the parts that a
+// located path begins with, as other programs want it configured.
+func repeats(base, located string) bool {
+	path, _, _ := strings.Cut(located, "?")
+	parts := strings.Split(path, "/") // the first is empty
+	for n := 3; n <= len(parts); n++ {
+		if strings.HasSuffix(base, strings.Join(parts[:n], "/")) {
+			return true
+		}
+	}
+	return false
+}
+
 func isLoopback(host string) bool {
 	address, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && address.IsLoopback()

@@ -212,6 +212,7 @@ func TestVendorsAreChecked(t *testing.T) {
 		"http://localhost.example": false, "http://127.0.0.1.example": false,
 		"https://": false, "https://:443": false, "https://a@kds.example": false, "https://kds.example?a=b": false,
 		"https://kds.example/?": false, "https://kds.example#a": false, "https://kds.example/../x": false,
+		"https://kds.example/v1/crl": false, "https://kds.example/mirror/v1/crl/": false, "https://kds.example/v1": true,
 		"https://kds.example/a//b": false, "https://kds.example/%2e%2e/b": false, "https://kds.example/a b": false,
 	} {
 		s, err := store.Open(store.Config{Vendors: []store.Vendor{{Name: "v", BaseURL: base, Endorser: endorser{root: w.root}}}})

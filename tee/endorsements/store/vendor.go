@@ -48,10 +48,17 @@ func newVendor(given Vendor, c Config) (*vendor, error) {
 	if given.Endorser == nil || given.Name == "" {
 		return nil, evidence.Errorf(evidence.CodeEndorsementVendor, given.Name, "a vendor needs a name and an endorser")
 	}
+	baseline := baselineOf(given.Endorser)
+	for _, name := range baseline {
+		if path, _ := given.Endorser.Locate(name); repeats(base.Path, path) {
+			return nil, evidence.Errorf(evidence.CodeEndorsementVendor, given.Name,
+				"the base URL %q ends with what the service's own paths begin with (%s): leave that out", given.BaseURL, path)
+		}
+	}
 	every := rate.Every(given.RequestEvery)
 	return &vendor{
 		name: given.Name, base: base, endorser: given.Endorser, headers: given.ChainHeaders,
-		transport: c.Transport, baseline: baselineOf(given.Endorser),
+		transport: c.Transport, baseline: baseline,
 		upkeep:  lane{limiter: rate.NewLimiter(every, given.Burst)},
 		demand:  lane{limiter: rate.NewLimiter(every, given.Burst)},
 		places:  make(chan struct{}, given.Concurrency),
