@@ -41,7 +41,8 @@ func isPath(text string) bool { return strings.HasPrefix(text, "/") || strings.H
 func (e *extraction) commandLines() {
 	var lines []evidence.CommandLine
 	settled := true
-	for _, n := range slices.Compact([]int{e.at(8), e.at(12)}) {
+	registers := slices.Compact([]int{e.at(8), e.at(12)}) // one and the same in a trust domain
+	for _, n := range registers {
 		lines = append(lines, linesOf(n, e.byRegister[n])...)
 		settled = settled && (e.accounted(n, grubText) || e.accounted(n, wideText)) && !slices.ContainsFunc(e.byRegister[n], isBroken)
 	}
@@ -49,7 +50,7 @@ func (e *extraction) commandLines() {
 	case len(lines) == 0:
 	case !settled:
 		e.claims.UnsettledCommandLines = lines
-		e.doubt(evidence.CodeEventLogCommandLine, "command lines and commands alone", fmt.Sprintf("what could be others in registers %d and %d", e.at(8), e.at(12)))
+		e.doubt(evidence.CodeEventLogCommandLine, "command lines and commands alone", fmt.Sprintf("what could be others in registers %v", registers))
 	case contradictory(lines):
 		e.doubt(evidence.CodeEventLogCommandLine, "one from GRUB", "several")
 	default:
