@@ -14,8 +14,11 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/vendors"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements"
+	"github.com/quotary/quotary/tee/endorsements/store"
+	"github.com/quotary/quotary/tee/tdx"
 )
 
 // TestFetcherWaits waits as long as a vendor wants, if there is as much time.
@@ -103,6 +106,43 @@ func TestCutTo(t *testing.T) {
 	for in, want := range map[string]string{"": "", "four": "four", "fiver": "fiv…", "äöüß": "äöüß", "äöüßä": "äöü…"} {
 		if got := cutTo(4, in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestFetchesSideBySide has a service that answers nothing before everything was
+// asked for: the documents of one judgement do not wait for each other.
+func TestFetchesSideBySide(t *testing.T) {
+	names := []tee.EndorsementName{
+		{Type: "qe-identity", ID: "TD_QE"}, {Type: "pck-crl", ID: "platform"}, {Type: "root-crl", ID: "intel-sgx-root"},
+	}
+	var asked sync.WaitGroup
+	asked.Add(len(names))
+	var once sync.Map
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, again := once.LoadOrStore(r.URL.Path, true); !again {
+			asked.Done()
+		}
+		asked.Wait()
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer server.Close()
+	intel, err := tdx.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := store.Open(store.Config{Vendors: vendors.Intel{PCCS: server.URL}.Vendors(intel)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	f := newFetcher(streams{err: &bytes.Buffer{}}, opened)
+	if f.fetchAny(t.Context(), names) {
+		t.Error("something was fetched")
+	}
+	for _, name := range names {
+		if evidence.CodeOf(f.failed[name].err) != evidence.CodeEndorsementNotFound {
+			t.Errorf("%s: %v", name, f.failed[name].err)
 		}
 	}
 }

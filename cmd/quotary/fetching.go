@@ -50,10 +50,15 @@ func (j *judge) judgeFetching(ctx context.Context, bundle evidence.Bundle) (repo
 // such as a list that has expired, may be good enough for a policy.
 func (f *fetcher) fetchAny(ctx context.Context, names []tee.EndorsementName) bool {
 	before := f.store.Endorsements()
+	names = slices.DeleteFunc(slices.Clone(names), func(name tee.EndorsementName) bool {
+		_, failed := f.failed[name]
+		return failed
+	})
+	if len(names) > 1 {
+		_, _ = f.store.Fetch(ctx, names) // side by side; what became of each is asked below
+	}
 	for _, name := range names {
-		if _, failed := f.failed[name]; !failed {
-			_ = f.fetch(ctx, name) // remembered
-		}
+		_ = f.fetch(ctx, name) // remembered
 	}
 	return f.store.Endorsements() != before
 }

@@ -141,6 +141,10 @@ func readEventLog(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(area) == 0 {
+		return nil, withHint(evidence.Errorf(evidence.CodeEvidenceEmpty, path, "there is no event log in this file"),
+			"Linux has the log in /sys/firmware/acpi/tables/data/CCEL; leave --event-log out to send none")
+	}
 	if log, err := eventlog.Parse(area, eventlog.RTMRs); err == nil {
 		return area[:log.Size], nil
 	}
