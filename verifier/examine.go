@@ -36,3 +36,13 @@ func (v *Verifier) Examine(bundle evidence.Bundle, reportData []byte) Examinatio
 
 // Missing lists the endorsements that were needed and not at hand.
 func (e Examination) Missing() []tee.EndorsementName { return missingOf(e.Items) }
+
+// Wanted lists the endorsements with which an examination could say more: what is
+// missing, and what left checks undone. It is empty if something speaks against
+// the evidence that no endorsement could change.
+func (e Examination) Wanted() []tee.EndorsementName {
+	if !curable(e.Items) {
+		return nil
+	}
+	return append(missingOf(e.Items), lackingOf(e.Items)...)
+}

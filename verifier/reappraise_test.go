@@ -180,3 +180,19 @@ func reappraise(t *testing.T, v *verifier.Verifier, r verifier.Result) verifier.
 	}
 	return next
 }
+
+// An examination wants what is missing and what left checks undone, unless nothing helps.
+func TestExaminationWants(t *testing.T) {
+	c, v := newCollateral(t)
+	bundle := c.answer(t, evidence.KindSEVSNP).request(t).Bundle
+	if got := v.Examine(bundle, nil).Wanted(); !slices.Equal(got, []tee.EndorsementName{keyName, crlName}) {
+		t.Errorf("wanting %v", got)
+	}
+	if got := v.Examine(bundle, make([]byte, 64)).Wanted(); got != nil {
+		t.Errorf("with another's report data: wanting %v", got)
+	}
+	c.foreign = true
+	if got := v.Examine(bundle, nil).Wanted(); got != nil {
+		t.Errorf("with another failure: wanting %v", got)
+	}
+}

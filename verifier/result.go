@@ -148,16 +148,22 @@ func (r Result) Wanted() []tee.EndorsementName {
 	if r.r.verdict == Undecided {
 		return r.Missing()
 	}
-	if r.r.verdict == Accepted || r.r.policyDigest != "" {
+	if r.r.verdict == Accepted || r.r.policyDigest != "" || !curable(r.r.items) {
 		return nil
 	}
-	for _, item := range r.r.items {
+	return r.Missing()
+}
+
+// curable reports whether nothing speaks against any item but what endorsements
+// could change.
+func curable(items []Item) bool {
+	for _, item := range items {
 		binding, _ := item.Outcome.Checks.Get(evidence.CodeBinding)
 		if !item.Outcome.Genuine() && (len(item.Outcome.Missing) == 0 || binding.Status == evidence.Fail) {
-			return nil
+			return false
 		}
 	}
-	return r.Missing()
+	return true
 }
 
 // Simulated reports whether any item rests on a simulated root.

@@ -8,7 +8,6 @@ import (
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements/store"
-	"github.com/quotary/quotary/verifier"
 )
 
 // storeConfig is that of the store that verify fetches into: in memory, if none
@@ -61,22 +60,6 @@ func (f *fetcher) fetchAny(ctx context.Context, names []tee.EndorsementName) boo
 		_ = f.fetch(ctx, name) // remembered
 	}
 	return f.store.Endorsements() != before
-}
-
-// wantedBy names the endorsements with which an examination could say more: what
-// is missing, and what left checks undone. There are none if something speaks
-// against the evidence that no endorsement could change.
-func wantedBy(e verifier.Examination) []tee.EndorsementName {
-	var wanted []tee.EndorsementName
-	for _, item := range e.Items {
-		binding, _ := item.Outcome.Checks.Get(evidence.CodeBinding)
-		if !item.Outcome.Genuine() && (len(item.Outcome.Missing) == 0 || binding.Status == evidence.Fail) {
-			return nil
-		}
-		wanted = append(wanted, item.Outcome.Missing...)
-		wanted = append(wanted, item.Outcome.Lacking...)
-	}
-	return slices.Clip(wanted)
 }
 
 // close keeps what was fetched.

@@ -169,7 +169,7 @@ func (j *judge) examine(ctx context.Context, s streams, operand string, t tpmFla
 func (j *judge) judge(bundle evidence.Bundle) (report, []tee.EndorsementName, error) {
 	if j.policies == nil {
 		e := j.verifier.Examine(bundle, j.reportData)
-		return examined(e), wantedBy(e), nil
+		return examined(e), e.Wanted(), nil
 	}
 	result, err := j.verifier.Appraise(verifier.Request{Bundle: bundle, Freshness: verifier.BackgroundCheck{ReportData: j.reportData}})
 	if err != nil {
