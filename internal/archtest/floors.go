@@ -7,6 +7,7 @@ import "fmt"
 var floors = map[string]int{
 	"internal/strictjson": -1, // below all: whoever reads JSON reads it this way
 	"internal/lru":        -1,
+	"internal/cursor":     -1,
 
 	"evidence": 0,
 

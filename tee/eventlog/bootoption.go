@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/cursor"
 )
 
 const nameBootOrder = "BootOrder"
@@ -94,16 +95,16 @@ func parseBootOrder(value []byte) ([]uint16, bool) {
 // description, device path, and data for the option's image.
 func parseBootOption(v variable) (evidence.BootOption, bool) {
 	number, named := bootNumber(v.name)
-	c := cursor{rest: v.value}
-	attributes, size := c.u32(), int(c.u16())
+	c := cursor.LittleEndian{Rest: v.value}
+	attributes, size := c.U32(), int(c.U16())
 	end := 0
-	for end+1 < len(c.rest) && (c.rest[end] != 0 || c.rest[end+1] != 0) {
+	for end+1 < len(c.Rest) && (c.Rest[end] != 0 || c.Rest[end+1] != 0) {
 		end += 2
 	}
-	description, ok := decodeUTF16(c.take(end))
-	c.take(2)
-	path := c.take(size)
-	if !named || !ok || c.short || description != "" && !isLine(description) {
+	description, ok := decodeUTF16(c.Take(end))
+	c.Take(2)
+	path := c.Take(size)
+	if !named || !ok || c.Short || description != "" && !isLine(description) {
 		return evidence.BootOption{}, false
 	}
 	return evidence.BootOption{Number: number, Active: attributes&loadOptionActive != 0, Description: description, Path: bytes.Clone(path)}, true

@@ -21,6 +21,7 @@ import (
 	"slices"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/cursor"
 )
 
 // Registers says which machine's registers a log is about.
@@ -74,9 +75,9 @@ func (l *Log) Digest(e *Event, a Algorithm) []byte {
 		}
 		return nil
 	}
-	for c := (cursor{rest: e.digests}); len(c.rest) > 0; {
-		id := Algorithm(c.u16())
-		value := c.take(l.size(id))
+	for c := (cursor.LittleEndian{Rest: e.digests}); len(c.Rest) > 0; {
+		id := Algorithm(c.U16())
+		value := c.Take(l.size(id))
 		if id == a {
 			return value
 		}
@@ -99,7 +100,7 @@ func Parse(raw []byte, registers Registers) (*Log, error) {
 	if len(raw) == 0 || len(raw) > maxLog {
 		return nil, evidence.Errorf(evidence.CodeEventLogSize, "", "the log has %d bytes; at most %d are read", len(raw), maxLog)
 	}
-	p := parser{cursor: cursor{rest: raw}, raw: raw, log: &Log{Registers: registers}}
+	p := parser{LittleEndian: cursor.LittleEndian{Rest: raw}, raw: raw, log: &Log{Registers: registers}}
 	if err := p.header(); err != nil {
 		return nil, err
 	}

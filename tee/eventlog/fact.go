@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/quotary/quotary/internal/cursor"
 )
 
 // kind says what is known of an event, because its digest says so.
@@ -256,9 +258,9 @@ func (c classifier) application(f *fact, whole bool) {
 		}
 		return
 	}
-	tagged := cursor{rest: f.Data}
-	tag, data := tagged.u32(), tagged.sized(uint64(tagged.u32()))
-	if !whole || tag != tagApplication || !tagged.done() {
+	tagged := cursor.LittleEndian{Rest: f.Data}
+	tag, data := tagged.U32(), tagged.Sized(uint64(tagged.U32()))
+	if !whole || tag != tagApplication || !tagged.Done() {
 		return
 	}
 	domain, rest, _ := bytes.Cut(data, []byte(" "))
@@ -273,9 +275,9 @@ func (c classifier) application(f *fact, whole bool) {
 func (f *fact) label() string {
 	data := f.Data
 	if f.Type == EventTag {
-		tagged := cursor{rest: data}
-		tagged.u32()
-		data = tagged.sized(uint64(tagged.u32()))
+		tagged := cursor.LittleEndian{Rest: data}
+		tagged.U32()
+		data = tagged.Sized(uint64(tagged.U32()))
 	}
 	return string(trimNulls(data))
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/cursor"
 )
 
 // signature03 begins the header of a crypto-agile log (PFP, 10.4.5.1).
@@ -13,21 +14,21 @@ var signature03 = []byte("Spec ID Event03\x00")
 
 // parser takes a log apart from its start.
 type parser struct {
-	cursor
+	cursor.LittleEndian
 	raw []byte
 	log *Log
 }
 
 // offset is how far the parser has come.
-func (p *parser) offset() int { return len(p.raw) - len(p.rest) }
+func (p *parser) offset() int { return len(p.raw) - len(p.Rest) }
 
 // header decides which form the log has, and reads the header of a crypto-agile one.
 func (p *parser) header() error {
-	c := p.cursor
-	register, typ := c.u32(), EventType(c.u32())
-	c.take(20)
-	data := c.sized(uint64(c.u32()))
-	if c.short {
+	c := p.LittleEndian
+	register, typ := c.U32(), EventType(c.U32())
+	c.Take(20)
+	data := c.Sized(uint64(c.U32()))
+	if c.Short {
 		return evidence.Errorf(evidence.CodeEventLogHeader, "", "the first event is not complete")
 	}
 	if typ == NoAction && bytes.HasPrefix(data, signature03) {
@@ -35,7 +36,7 @@ func (p *parser) header() error {
 		if register != 0 && (p.log.Registers != RTMRs || register != 1) {
 			return evidence.Errorf(evidence.CodeEventLogHeader, "", "the header is for register %d", register)
 		}
-		p.cursor = c
+		p.LittleEndian = c
 		return p.specID(data[len(signature03):])
 	}
 	if p.log.Registers == RTMRs {
@@ -48,22 +49,22 @@ func (p *parser) header() error {
 // specID reads TCG_EfiSpecIdEvent behind its signature. Class, version and size
 // of integers do not change the log's form.
 func (p *parser) specID(data []byte) error {
-	c := cursor{rest: data}
-	c.take(4 + 1 + 1 + 1 + 1)
-	count := c.u32()
+	c := cursor.LittleEndian{Rest: data}
+	c.Take(4 + 1 + 1 + 1 + 1)
+	count := c.U32()
 	if count == 0 || count > maxAlgorithms {
 		return evidence.Errorf(evidence.CodeEventLogAlgorithms, "", "the header lists %d algorithms; 1 to %d are read", count, maxAlgorithms)
 	}
 	for range count {
-		a, size := Algorithm(c.u16()), int(c.u16())
+		a, size := Algorithm(c.U16()), int(c.U16())
 		known, ok := algorithms[a]
 		if slices.Contains(p.log.Algorithms, a) || size == 0 || size > maxDigest || ok && size != known.size {
 			return evidence.Errorf(evidence.CodeEventLogAlgorithms, "", "the header lists %s with digests of %d bytes, or lists it twice", a, size)
 		}
 		p.log.Algorithms, p.log.sizes = append(p.log.Algorithms, a), append(p.log.sizes, size)
 	}
-	c.take(int(c.u8())) // what the firmware's vendor likes to add
-	if !c.done() {
+	c.Take(int(c.U8())) // what the firmware's vendor likes to add
+	if !c.Done() {
 		return evidence.Errorf(evidence.CodeEventLogHeader, "", "the header's lengths do not agree with its size")
 	}
 	return nil
@@ -71,7 +72,7 @@ func (p *parser) specID(data []byte) error {
 
 // events reads all events and what is behind the last one.
 func (p *parser) events() error {
-	for len(p.rest) > 0 {
+	for len(p.Rest) > 0 {
 		if p.log.Registers == RTMRs && p.padded() {
 			return p.padding()
 		}
@@ -97,15 +98,15 @@ func (p *parser) guess(first int) int { return min(len(p.raw)/first+1, 128) }
 // event reads one event of the log's form.
 func (p *parser) event() (Event, error) {
 	start := p.offset()
-	c := &p.cursor
-	register, typ := c.u32(), EventType(c.u32())
+	c := &p.LittleEndian
+	register, typ := c.U32(), EventType(c.U32())
 	digests, err := p.digests(start)
 	if err != nil {
 		return Event{}, err
 	}
-	size := c.u32()
-	data := c.sized(uint64(size))
-	if c.short {
+	size := c.U32()
+	data := c.Sized(uint64(size))
+	if c.Short {
 		return Event{}, evidence.Errorf(evidence.CodeEventLogEvent, "", "the event at byte %d is not complete", start)
 	}
 	if size > maxEventData {
@@ -138,43 +139,43 @@ func (p *parser) register(n uint32) (int, bool) {
 // digests reads the digests of an event: the header's algorithms, each once.
 func (p *parser) digests(start int) ([]byte, error) {
 	if p.log.Legacy {
-		return p.take(p.log.sizes[0]), nil
+		return p.Take(p.log.sizes[0]), nil
 	}
-	count := p.u32()
-	if !p.short && count != uint32(len(p.log.Algorithms)) {
+	count := p.U32()
+	if !p.Short && count != uint32(len(p.log.Algorithms)) {
 		return nil, evidence.Errorf(evidence.CodeEventLogDigests, "", "the event at byte %d has %d digests; the header lists %d algorithms", start, count, len(p.log.Algorithms))
 	}
-	from := p.rest
+	from := p.Rest
 	var seen uint32 // a bit for each of at most maxAlgorithms
 	for range p.log.Algorithms {
-		a := Algorithm(p.u16())
+		a := Algorithm(p.U16())
 		i := slices.Index(p.log.Algorithms, a)
-		if p.short {
+		if p.Short {
 			break
 		}
 		if i < 0 || seen&(1<<i) != 0 {
 			return nil, evidence.Errorf(evidence.CodeEventLogDigests, "", "the event at byte %d has a second %s digest, or the header does not list it", start, a)
 		}
 		seen |= 1 << i
-		p.take(p.log.sizes[i])
+		p.Take(p.log.sizes[i])
 	}
-	size := len(from) - len(p.rest)
+	size := len(from) - len(p.Rest)
 	return from[:size:size], nil
 }
 
 // padded reports whether a confidential computing log ends here: its area is
 // filled up with FF or 00, and neither begins an event that extends an RTMR.
 func (p *parser) padded() bool {
-	if len(p.rest) < 12 {
+	if len(p.Rest) < 12 {
 		return true
 	}
-	register, typ := binary.LittleEndian.Uint32(p.rest), binary.LittleEndian.Uint32(p.rest[4:])
+	register, typ := binary.LittleEndian.Uint32(p.Rest), binary.LittleEndian.Uint32(p.Rest[4:])
 	return register == 0xffff_ffff || register == 0 && typ == 0
 }
 
 // padding refuses anything but FF and 00 behind the last event.
 func (p *parser) padding() error {
-	for i, b := range p.rest {
+	for i, b := range p.Rest {
 		if b != 0x00 && b != 0xff {
 			return evidence.Errorf(evidence.CodeEventLogPadding, "", "the padding from byte %d on holds other data at byte %d", p.offset(), p.offset()+i)
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/cursor"
 )
 
 // signatureType says what the entries of one type of signature list are.
@@ -54,16 +55,16 @@ func parseSignatures(data []byte) (evidence.SignatureDatabase, bool) {
 	sum := sha256.Sum256(data)
 	db := evidence.SignatureDatabase{SHA256: sum[:], Size: uint32(len(data))}
 	data = bytes.Clone(data) // what the claims refer to must outlive the log
-	for c := (cursor{rest: data}); len(c.rest) > 0; {
+	for c := (cursor.LittleEndian{Rest: data}); len(c.Rest) > 0; {
 		var typ guid
-		copy(typ[:], c.take(len(typ)))
-		size, header, entry := uint64(c.u32()), c.u32(), uint64(c.u32())
-		if c.short || header != 0 || size < listHeader || entry <= uint64(len(guid{})) || (size-listHeader)%entry != 0 {
+		copy(typ[:], c.Take(len(typ)))
+		size, header, entry := uint64(c.U32()), c.U32(), uint64(c.U32())
+		if c.Short || header != 0 || size < listHeader || entry <= uint64(len(guid{})) || (size-listHeader)%entry != 0 {
 			return evidence.SignatureDatabase{}, false
 		}
-		list := c.sized(size - listHeader)
+		list := c.Sized(size - listHeader)
 		known, ok := signatureTypes[typ]
-		if c.short || ok && known.size != 0 && uint64(known.size) != entry {
+		if c.Short || ok && known.size != 0 && uint64(known.size) != entry {
 			return evidence.SignatureDatabase{}, false
 		}
 		for ; len(list) > 0; list = list[entry:] {

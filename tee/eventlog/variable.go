@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"unicode/utf16"
+
+	"github.com/quotary/quotary/internal/cursor"
 )
 
 // guid is an EFI_GUID as it lies in memory.
@@ -57,18 +59,18 @@ type variable struct {
 
 // parseVariable takes a variable's event data apart: nothing may be left over.
 func parseVariable(data []byte) (variable, bool) {
-	c := cursor{rest: data}
+	c := cursor.LittleEndian{Rest: data}
 	var v variable
-	copy(v.vendor[:], c.take(len(v.vendor)))
-	nameLength, valueLength := c.u64(), c.u64()
+	copy(v.vendor[:], c.Take(len(v.vendor)))
+	nameLength, valueLength := c.U64(), c.U64()
 	if nameLength > maxVariableName {
 		return variable{}, false
 	}
-	name := c.sized(2 * nameLength)
-	v.value = c.sized(valueLength)
+	name := c.Sized(2 * nameLength)
+	v.value = c.Sized(valueLength)
 	var ok bool
 	v.name, ok = decodeUTF16(name)
-	return v, ok && c.done()
+	return v, ok && c.Done()
 }
 
 // decodeUTF16 decodes UTF-16LE. It refuses half characters, nulls and unpaired surrogates.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/cursor"
 )
 
 // Constants of the quote format (Intel TDX DCAP Quoting Library API, revision
@@ -78,25 +79,25 @@ func parseQuote(raw []byte) (*quote, error) {
 		return nil, refuse(evidence.CodeTDXQuoteFormat, "%d bytes; at most %d are read", len(raw), maxQuote)
 	}
 	q := &quote{}
-	c := &cursor{rest: raw}
+	c := &cursor.LittleEndian{Rest: raw}
 	if err := q.readHeader(c); err != nil {
 		return nil, err
 	}
 	if err := q.readBody(c); err != nil {
 		return nil, err
 	}
-	q.signed = raw[:len(raw)-len(c.rest)]
-	data := c.sized()
-	if c.short {
+	q.signed = raw[:len(raw)-len(c.Rest)]
+	data := c.Sized(uint64(c.U32()))
+	if c.Short {
 		return nil, refuse(evidence.CodeTDXQuoteFormat, "the signature data ends beyond the quote")
 	}
 	if err := q.readSignatureData(data); err != nil {
 		return nil, err
 	}
-	q.padding = len(c.rest)
-	for _, b := range c.rest {
+	q.padding = len(c.Rest)
+	for _, b := range c.Rest {
 		if b != 0 {
-			return nil, refuse(evidence.CodeTDXPadding, "%d bytes behind the quote that are not zero padding", len(c.rest))
+			return nil, refuse(evidence.CodeTDXPadding, "%d bytes behind the quote that are not zero padding", len(c.Rest))
 		}
 	}
 	return q, nil
@@ -109,14 +110,14 @@ func refuse(code evidence.Code, format string, args ...any) error {
 // readHeader reads the 48-byte header. The two reserved fields that version 3
 // used for QE and PCE versions and the user data carry no trust and are not
 // looked at: the versions that count are in the QE report and PCK certificate.
-func (q *quote) readHeader(c *cursor) error {
-	q.version = c.uint16()
-	keyType, teeType := c.uint16(), c.uint32()
-	c.take(4)
-	q.vendor = c.take(16)
-	c.take(20)
+func (q *quote) readHeader(c *cursor.LittleEndian) error {
+	q.version = c.U16()
+	keyType, teeType := c.U16(), c.U32()
+	c.Take(4)
+	q.vendor = c.Take(16)
+	c.Take(20)
 	switch {
-	case c.short:
+	case c.Short:
 		return refuse(evidence.CodeTDXQuoteFormat, "shorter than a quote header of %d bytes", headerSize)
 	case q.version != 4 && q.version != 5:
 		return refuse(evidence.CodeTDXQuoteVersion, "version %d", q.version)
@@ -129,10 +130,10 @@ func (q *quote) readHeader(c *cursor) error {
 }
 
 // readBody reads the body: bare in version 4, with type and size in version 5.
-func (q *quote) readBody(c *cursor) error {
+func (q *quote) readBody(c *cursor.LittleEndian) error {
 	size := body10Size
 	if q.version == 5 {
-		kind, stated := c.uint16(), c.uint32()
+		kind, stated := c.U16(), c.U32()
 		switch kind {
 		case bodyTD10:
 		case bodyTD15:
@@ -144,8 +145,8 @@ func (q *quote) readBody(c *cursor) error {
 			return refuse(evidence.CodeTDXBodyType, "body type %d with %d bytes instead of %d", kind, stated, size)
 		}
 	}
-	q.body = body(c.take(size))
-	if c.short {
+	q.body = body(c.Take(size))
+	if c.Short {
 		return refuse(evidence.CodeTDXQuoteFormat, "the body ends beyond the quote")
 	}
 	return nil
@@ -154,24 +155,24 @@ func (q *quote) readBody(c *cursor) error {
 // readSignatureData reads signature, attestation key and the nested
 // certification data; each length must be used up exactly.
 func (q *quote) readSignatureData(data []byte) error {
-	c := &cursor{rest: data}
-	q.signature = c.take(sigSize)
-	q.certified = c.rest
-	q.key = c.take(keySize)
-	kind, certification := c.uint16(), c.sized()
+	c := &cursor.LittleEndian{Rest: data}
+	q.signature = c.Take(sigSize)
+	q.certified = c.Rest
+	q.key = c.Take(keySize)
+	kind, certification := c.U16(), c.Sized(uint64(c.U32()))
 	switch {
-	case c.short || len(c.rest) > 0:
+	case !c.Done():
 		return refuse(evidence.CodeTDXQuoteFormat, "the signature data's lengths do not agree")
 	case kind != certQE:
 		return refuse(evidence.CodeTDXCertificationData, "certification data type %d instead of %d", kind, certQE)
 	}
-	c = &cursor{rest: certification}
-	q.qe = qeReport(c.take(reportSize))
-	q.qeSig = c.take(sigSize)
-	q.auth = c.take(int(c.uint16()))
-	kind, q.chain = c.uint16(), c.sized()
+	c = &cursor.LittleEndian{Rest: certification}
+	q.qe = qeReport(c.Take(reportSize))
+	q.qeSig = c.Take(sigSize)
+	q.auth = c.Take(int(c.U16()))
+	kind, q.chain = c.U16(), c.Sized(uint64(c.U32()))
 	switch {
-	case c.short || len(c.rest) > 0:
+	case !c.Done():
 		return refuse(evidence.CodeTDXQuoteFormat, "the QE certification data's lengths do not agree")
 	case kind != certPEM:
 		return refuse(evidence.CodeTDXCertificationData, "nested certification data type %d instead of %d", kind, certPEM)
