@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -23,9 +24,20 @@ func openCollateral(o Options, c Config, asked []collateral.Vendor, given *tee.E
 		return nil, err
 	}
 	if _, err := s.Import(given); err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// takeOver has the store take in what the operator gave and what another process
+// put into its directory. That the directory cannot be read is logged and no more:
+// it must not keep a new policy out.
+func (d *Daemon) takeOver(given *tee.Endorsements) error {
+	if err := d.collateral.Reload(); err != nil {
+		logEvent(d.logger, collateral.Event{Err: err})
+	}
+	_, err := d.collateral.Import(given)
+	return err
 }
 
 // logEvent writes what became of an endorsement, a vendor or the directory. What a

@@ -93,7 +93,10 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 	if d.collateral, err = openCollateral(o, d.Config, asked, loaded.endorsements); err != nil {
 		return nil, errors.Join(err, d.ledger.Close(), d.lock.Close())
 	}
-	if err := errors.Join(d.assemble(ctx, o, all), d.prewarm(ctx, asked)); err != nil {
+	if err = d.prewarm(ctx, asked); err == nil {
+		err = d.assemble(ctx, o, all)
+	}
+	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
@@ -184,12 +187,14 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.takeOver(loaded.endorsements); err != nil {
+		return err
+	}
 	if err := d.note(ctx, "reload", loaded); err != nil {
 		return err
 	}
 	d.current.Store(loaded)
-	_, err = d.collateral.Import(loaded.endorsements)
-	return errors.Join(err, d.collateral.Reload())
+	return nil
 }
 
 // note records an act of the service itself, before it takes effect.
