@@ -54,6 +54,21 @@ func (b Binding) ReportData(kind Kind) []byte {
 	return b[:]
 }
 
+// Covering is the binding that the report or quote of a TEE carries in a bundle with
+// a TPM's quote: it covers the attestation key too, so that no other TPM can take
+// its place. ak is the SHA-256 of the key's SubjectPublicKeyInfo. It is
+//
+//	SHA-512(deterministic-CBOR(["quotary/v1/ak", binding (64 B), ak (32 B)]))
+//
+// The quote of the TPM carries the binding itself.
+func (b Binding) Covering(ak [sha256.Size]byte) Binding {
+	encoded, err := deterministic.Marshal([]any{bindingVersion + "/ak", b[:], ak[:]})
+	if err != nil {
+		panic("evidence: cannot encode a binding: " + err.Error()) // strings and bytes always encode
+	}
+	return sha512.Sum512(encoded)
+}
+
 // deterministic is RFC 8949 core deterministic encoding.
 var deterministic = func() cbor.EncMode {
 	mode, err := cbor.CoreDetEncOptions().EncMode()

@@ -16,6 +16,10 @@ type Claims struct {
 	SEVSNP *SNPClaims `json:"sev_snp,omitempty"`
 	TDX    *TDXClaims `json:"tdx,omitempty"`
 	TPM    *TPMClaims `json:"tpm,omitempty"`
+
+	// Paravisor is what the layer between host and guest says of the guest and its
+	// virtual TPM; beside SEVSNP or TDX, whose REPORT_DATA vouches for it.
+	Paravisor *ParavisorClaims `json:"paravisor,omitempty"`
 }
 
 // Origin says why a trust anchor is trusted.
@@ -206,10 +210,23 @@ type TDXShortfall struct {
 // TPMClaims are the contents of a TPM quote and what is known of the key that
 // signed it.
 type TPMClaims struct {
-	// AKSource says why the key is trusted: "certificate" or "given".
+	// AKSource says why the key is trusted; see the constants AKSource….
 	AKSource string `json:"ak_source"`
-	AKSHA256 Hex    `json:"ak_sha256"`         // SHA-256 of the key's SubjectPublicKeyInfo DER
-	AKName   Hex    `json:"ak_name,omitempty"` // TPM name, where the public area is known
+	// AKVouchedBy is the item of the same bundle whose REPORT_DATA vouches for the
+	// key, where AKSource is AKSourceTEE.
+	AKVouchedBy Kind `json:"ak_vouched_by,omitempty"`
+	// AKProvider is the cloud under whose own root the key's certificate is, and
+	// which therefore runs the TPM in software: "google" or "azure".
+	AKProvider string `json:"ak_provider,omitempty"`
+	// AKHierarchy is the hierarchy that the key is a primary key of ("endorsement",
+	// "owner", "platform", "null"), where the quote shows it. Under the owner's, a TPM
+	// disguises its counters and its firmware's version (TPM 2.0 part 1, 36.7).
+	AKHierarchy string `json:"ak_hierarchy,omitempty"`
+	// EKSHA256 is the SHA-256 of the SubjectPublicKeyInfo of the endorsement key that
+	// the attestation key was enrolled with.
+	EKSHA256 Hex `json:"ek_sha256,omitempty"`
+	AKSHA256 Hex `json:"ak_sha256"`         // SHA-256 of the key's SubjectPublicKeyInfo DER
+	AKName   Hex `json:"ak_name,omitempty"` // TPM name, where the public area is known
 	// AKRestricted is absent where the public area is not known.
 	AKRestricted *bool `json:"ak_restricted,omitempty"`
 	// RevocationChecked says that current revocation lists covered every
@@ -227,4 +244,77 @@ type TPMClaims struct {
 	RestartCount    uint32      `json:"restart_count"`
 	Safe            bool        `json:"safe"`
 	FirmwareVersion Hex         `json:"firmware_version"` // 8 bytes, big-endian
+	// RevocationNextUpdate is when the first of the revocation lists that covered the
+	// key's chain expires. Zero where none did.
+	RevocationNextUpdate time.Time `json:"revocation_next_update,omitzero"`
+
+	// Boot is what the event log says, as far as the quoted PCRs vouch for it. Absent
+	// where there is no log.
+	Boot *BootClaims `json:"boot,omitempty"`
+	// IMA is what the kernel measured, as far as PCR 10 vouches for it. Absent where
+	// there is no list.
+	IMA *IMAClaims `json:"ima,omitempty"`
+	// CertifiedKey is another key that is proven to live in the TPM.
+	CertifiedKey *TPMKeyClaims `json:"certified_key,omitempty"`
+}
+
+// The reasons to trust an attestation key.
+const (
+	AKSourceCertificate = "certificate" // a certificate under a configured root
+	AKSourceGiven       = "given"       // the operator vouches for the key
+	AKSourceEnrolled    = "enrolled"    // it was enrolled with this service by its TPM's endorsement key
+	AKSourceTEE         = "tee"         // a report or quote in the same bundle vouches for it
+)
+
+// TPMKeyClaims describe a key that cannot leave its TPM, was made in it, and signs
+// what it is given.
+type TPMKeyClaims struct {
+	SHA256 Hex `json:"sha256"` // of its SubjectPublicKeyInfo
+	Name   Hex `json:"name"`   // TPM name
+}
+
+// IMAClaims are what a kernel's integrity measurement architecture measured
+// (ima-ng, ima-sig and the like), entry by entry, as far as PCR 10 vouches for it.
+type IMAClaims struct {
+	Bank string `json:"bank"` // whose PCR 10 was replayed: "sha256", …
+	// Offset counts the entries that an earlier appraisal of the same TPM, since its last start,
+	// has judged; Entries all up to the quote.
+	Offset  uint64 `json:"offset"`
+	Entries uint64 `json:"entries"`
+	// Violations counts entries that the kernel could not measure, because the file was open for
+	// writing meanwhile. They count from the first entry on, sent now or earlier.
+	Violations uint64 `json:"violations"`
+	// BootAggregate says whether the first entry is the digest of the quoted PCRs 0 to 9.
+	// Absent where not all are quoted, or the first entry was judged earlier.
+	BootAggregate *bool `json:"boot_aggregate,omitempty"`
+	// Unread counts entries of forms that name no file, or not in a way that is known.
+	Unread uint64 `json:"unread"`
+	// Files are the files that were measured, each content once, in order. They are
+	// not recorded in the ledger.
+	Files []IMAFile `json:"files,omitempty"`
+}
+
+// IMAFile is a file as the kernel measured it.
+type IMAFile struct {
+	Path      string `json:"path"`
+	Algorithm string `json:"algorithm"` // "sha256", …
+	Digest    Hex    `json:"digest"`
+	// Signature is the file's security.ima attribute (signature_v2_hdr and signature),
+	// unverified, where the template has it.
+	Signature Hex `json:"signature,omitempty"`
+}
+
+// ParavisorClaims are what the paravisor of an Azure confidential VM says.
+type ParavisorClaims struct {
+	VMID         string `json:"vm_id,omitempty"` // vmUniqueId
+	SecureBoot   *bool  `json:"secure_boot,omitempty"`
+	TPMEnabled   *bool  `json:"tpm_enabled,omitempty"`
+	TPMPersisted *bool  `json:"tpm_persisted,omitempty"`
+	Console      *bool  `json:"console_enabled,omitempty"`
+	// AKSHA256 and EKSHA256 are the SHA-256 of the SubjectPublicKeyInfo of the virtual
+	// TPM's keys.
+	AKSHA256 Hex `json:"ak_sha256"`
+	EKSHA256 Hex `json:"ek_sha256,omitempty"`
+	// UserData is what software in the guest had put into the report, 64 bytes.
+	UserData Hex `json:"user_data,omitempty"`
 }

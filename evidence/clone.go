@@ -15,6 +15,7 @@ func (c Claims) Clone() Claims {
 		c.TrustAnchor = &anchor
 	}
 	c.SEVSNP, c.TDX, c.TPM = c.SEVSNP.clone(), c.TDX.clone(), c.TPM.clone()
+	c.Paravisor = c.Paravisor.clone()
 	return c
 }
 
@@ -70,11 +71,31 @@ func (t *TPMClaims) clone() *TPMClaims {
 	if c == nil {
 		return nil
 	}
-	cloneAll(&c.AKSHA256, &c.AKName, &c.ExtraData, &c.QualifiedSigner, &c.FirmwareVersion)
+	cloneAll(&c.AKSHA256, &c.AKName, &c.EKSHA256, &c.ExtraData, &c.QualifiedSigner, &c.FirmwareVersion)
 	c.AKRestricted = clonePointer(c.AKRestricted)
 	c.PCRs = maps.Clone(c.PCRs)
 	for index, value := range c.PCRs {
 		c.PCRs[index] = value.clone()
 	}
+	c.Boot = c.Boot.clone()
+	if c.IMA = clonePointer(c.IMA); c.IMA != nil {
+		c.IMA.BootAggregate = clonePointer(c.IMA.BootAggregate)
+		c.IMA.Files = cloneEach(c.IMA.Files, func(f *IMAFile) { cloneAll(&f.Digest, &f.Signature) })
+	}
+	if c.CertifiedKey = clonePointer(c.CertifiedKey); c.CertifiedKey != nil {
+		cloneAll(&c.CertifiedKey.SHA256, &c.CertifiedKey.Name)
+	}
+	return c
+}
+
+func (p *ParavisorClaims) clone() *ParavisorClaims {
+	c := clonePointer(p)
+	if c == nil {
+		return nil
+	}
+	for _, setting := range []**bool{&c.SecureBoot, &c.TPMEnabled, &c.TPMPersisted, &c.Console} {
+		*setting = clonePointer(*setting)
+	}
+	cloneAll(&c.AKSHA256, &c.EKSHA256, &c.UserData)
 	return c
 }

@@ -12,19 +12,44 @@ type (
 	snpPayload struct {
 		Report       []byte   `cbor:"report"`
 		Certificates [][]byte `cbor:"certificates,omitempty"`
+		RuntimeData  []byte   `cbor:"runtime_data,omitempty"`
 	}
 	tdxPayload struct {
-		Quote    []byte `cbor:"quote"`
-		EventLog []byte `cbor:"event_log,omitempty"`
+		Quote       []byte `cbor:"quote"`
+		EventLog    []byte `cbor:"event_log,omitempty"`
+		RuntimeData []byte `cbor:"runtime_data,omitempty"`
 	}
 	tpmPayload struct {
-		Attest         []byte   `cbor:"attest"`
-		Signature      []byte   `cbor:"signature"`
-		PCRs           PCRs     `cbor:"pcrs"`
-		AKPublic       []byte   `cbor:"ak_public,omitempty"`
-		AKCertificates [][]byte `cbor:"ak_certificates,omitempty"`
+		Attest         []byte                `cbor:"attest"`
+		Signature      []byte                `cbor:"signature"`
+		PCRs           PCRs                  `cbor:"pcrs"`
+		AKPublic       []byte                `cbor:"ak_public,omitempty"`
+		AKCertificates [][]byte              `cbor:"ak_certificates,omitempty"`
+		EventLog       []byte                `cbor:"event_log,omitempty"`
+		IMALog         []byte                `cbor:"ima_log,omitempty"`
+		IMAOffset      uint64                `cbor:"ima_offset,omitempty"`
+		Certification  *certificationPayload `cbor:"certification,omitempty"`
+	}
+	certificationPayload struct {
+		Attest    []byte `cbor:"attest"`
+		Signature []byte `cbor:"signature"`
+		Public    []byte `cbor:"public"`
 	}
 )
+
+func newTPMPayload(t *TPM) tpmPayload {
+	return tpmPayload{
+		t.Attest, t.Signature, t.PCRs, t.AKPublic, t.AKCertificates, t.EventLog, t.IMALog, t.IMAOffset,
+		(*certificationPayload)(t.Certification),
+	}
+}
+
+func (p tpmPayload) item() *TPM {
+	return &TPM{
+		p.Attest, p.Signature, p.PCRs, p.AKPublic, p.AKCertificates, p.EventLog, p.IMALog, p.IMAOffset,
+		(*TPMCertification)(p.Certification),
+	}
+}
 
 // encodePayload returns item as a record of our own media type.
 func encodePayload(item Item) (record, error) {
@@ -39,7 +64,7 @@ func encodePayload(item Item) (record, error) {
 	case *TDX:
 		out.mediaType, payload = MediaTypeTDX, tdxPayload(*i)
 	case *TPM:
-		out.mediaType, payload = MediaTypeTPM, tpmPayload(*i)
+		out.mediaType, payload = MediaTypeTPM, newTPMPayload(i)
 	}
 	var err error
 	out.value, err = deterministic.Marshal(payload)
@@ -72,7 +97,7 @@ func decodeItem(r record) (Item, error) {
 	case MediaTypeTPM:
 		var p tpmPayload
 		err := decodeExact(r, &p)
-		return (*TPM)(&p), err
+		return p.item(), err
 	}
 	return nil, Errorf(CodeMediaTypeUnknown, r.field, "%q is no media type of evidence that this build reads; %q, %q and %q are",
 		truncate(r.mediaType), MediaTypeSEVSNP, MediaTypeTDX, MediaTypeTPM)
@@ -102,12 +127,18 @@ func checkItem(field string, item Item) error {
 		if err := checkPart(field+".report", i.Report, MaxReport); err != nil {
 			return err
 		}
-		return checkCertificates(field+".certificates", i.Certificates)
-	case *TDX:
-		if err := checkPart(field+".quote", i.Quote, MaxReport); err != nil || len(i.EventLog) == 0 {
+		if err := checkBound(field+".runtime_data", i.RuntimeData, MaxRuntimeData); err != nil {
 			return err
 		}
-		return checkPart(field+".event_log", i.EventLog, MaxEventLog)
+		return checkCertificates(field+".certificates", i.Certificates)
+	case *TDX:
+		if err := checkPart(field+".quote", i.Quote, MaxReport); err != nil {
+			return err
+		}
+		if err := checkBound(field+".runtime_data", i.RuntimeData, MaxRuntimeData); err != nil {
+			return err
+		}
+		return checkBound(field+".event_log", i.EventLog, MaxEventLog)
 	case *TPM:
 		return checkTPM(field, i)
 	}
@@ -121,8 +152,19 @@ func checkTPM(field string, t *TPM) error {
 	if err := checkPart(field+".signature", t.Signature, MaxTPMStructure); err != nil {
 		return err
 	}
-	if len(t.AKPublic) > MaxTPMStructure {
-		return errTooLarge(field+".ak_public", MaxTPMStructure, "bytes")
+	if err := checkBound(field+".ak_public", t.AKPublic, MaxTPMStructure); err != nil {
+		return err
+	}
+	if err := checkBound(field+".event_log", t.EventLog, MaxEventLog); err != nil {
+		return err
+	}
+	if err := checkBound(field+".ima_log", t.IMALog, MaxIMALog); err != nil {
+		return err
+	}
+	if t.Certification != nil {
+		if err := t.Certification.check(field + ".certification"); err != nil {
+			return err
+		}
 	}
 	if err := checkCertificates(field+".ak_certificates", t.AKCertificates); err != nil {
 		return err
@@ -171,6 +213,24 @@ func checkPart(field string, part []byte, most int) error {
 		return errTooLarge(field, most, "bytes")
 	}
 	return nil
+}
+
+// checkBound is checkPart for a part that may be missing.
+func checkBound(field string, part []byte, most int) error {
+	if len(part) == 0 {
+		return nil
+	}
+	return checkPart(field, part, most)
+}
+
+func (c *TPMCertification) check(field string) error {
+	if err := checkPart(field+".attest", c.Attest, MaxTPMStructure); err != nil {
+		return err
+	}
+	if err := checkPart(field+".signature", c.Signature, MaxTPMStructure); err != nil {
+		return err
+	}
+	return checkPart(field+".public", c.Public, MaxTPMStructure)
 }
 
 // errTooLarge does not say how much there is: a caller may have stopped reading.

@@ -52,6 +52,9 @@ type SNP struct {
 	// Certificates are DER certificates that travelled with the report
 	// (untrusted transport): at best they complete a chain to a pinned root.
 	Certificates [][]byte
+	// RuntimeData is what the report's REPORT_DATA is the SHA-256 of, where a
+	// paravisor made the report and put a key of its own virtual TPM there; else empty.
+	RuntimeData []byte
 }
 
 // TDX is an Intel TDX quote.
@@ -62,6 +65,8 @@ type TDX struct {
 	// without the padding behind its events, or empty. It explains the RTMRs of the
 	// quote, which hold it to the truth.
 	EventLog []byte
+	// RuntimeData is as in [SNP].
+	RuntimeData []byte
 }
 
 // TPM is a TPM 2.0 quote with what is needed to judge it.
@@ -77,6 +82,30 @@ type TPM struct {
 	// AKCertificates is the attestation key's certificate, DER, followed by
 	// intermediates, or empty.
 	AKCertificates [][]byte
+	// EventLog is the firmware's log (binary_bios_measurements), or empty. The quoted
+	// PCRs hold it to the truth.
+	EventLog []byte
+	// IMALog has entries of the kernel's measurement list in its binary form
+	// (binary_runtime_measurements), or is empty. PCR 10 holds it to the truth.
+	IMALog []byte
+	// IMAOffset is how many entries of that list come before those of IMALog: they
+	// were sent to an earlier appraisal.
+	IMAOffset uint64
+	// Certification says that the key which is to be certified lives in the TPM; nil
+	// if it does not.
+	Certification *TPMCertification
+}
+
+// TPMCertification is an attestation key's statement about another key of its TPM
+// (TPM2_Certify, TPM 2.0 part 3, 18.2).
+type TPMCertification struct {
+	// Attest is the TPMS_ATTEST that the TPM signed, of type TPM_ST_ATTEST_CERTIFY. Its
+	// extraData carries the binding, as the quote's does.
+	Attest []byte
+	// Signature is the attestation key's TPMT_SIGNATURE over Attest.
+	Signature []byte
+	// Public is the certified key's public area, TPMT_PUBLIC.
+	Public []byte
 }
 
 // PCRs are PCR values by bank ("sha256", "sha384", …) and index (0–23).

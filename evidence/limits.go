@@ -6,16 +6,21 @@ const (
 	// MaxItems is one of each kind: a bundle of two reports of one technology
 	// has no meaning yet.
 	MaxItems = 3
-	// MaxEncoded bounds an encoded bundle. The largest real part is a TPM or
-	// CC event log (seen: 50 KiB, allowed elsewhere up to 4 MiB); without logs a
-	// quote with its chain is under 20 KiB.
-	MaxEncoded = 256 << 10
+	// MaxEncoded bounds an encoded bundle. The largest real parts are event logs (seen:
+	// 50 KiB, allowed elsewhere up to 4 MiB) and IMA logs (112 KiB for 826 files);
+	// without logs a quote with its chain is under 20 KiB.
+	MaxEncoded = 768 << 10
 	// MaxReport bounds an SNP report or TDX quote with its padding: guests pad
 	// quotes to 8,000 or 16,384 bytes.
 	MaxReport = 64 << 10
 	// MaxEventLog bounds an event log: real ones take 2 to 50 KiB without their
-	// padding, and with a quote this much still fits a bundle in base64.
+	// padding.
 	MaxEventLog = 128 << 10
+	// MaxIMALog bounds the entries of an IMA log that are sent at once: some 4000 of
+	// 100 bytes. In base64, with an event log and a quote, they still fit a bundle.
+	MaxIMALog = 384 << 10
+	// MaxRuntimeData bounds what a paravisor says in JSON: real ones take 0.6 to 1.2 KiB.
+	MaxRuntimeData = 16 << 10
 	// MaxTPMStructure bounds TPMS_ATTEST, TPMT_SIGNATURE and TPMT_PUBLIC: RSA-4096
 	// structures stay under 1,100 bytes.
 	MaxTPMStructure = 4 << 10

@@ -10,6 +10,7 @@ package tee
 
 import (
 	"context"
+	"crypto"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -22,6 +23,47 @@ type Params struct {
 	// follows from one that does not fit. Otherwise they were put together for this
 	// item, and a single certificate that does not fit speaks against it.
 	Pooled bool
+	// Vouched is a key that another item of the same bundle vouches for, or nil.
+	Vouched *VouchedKey
+	// Earlier returns what an earlier appraisal left about the attestation key with
+	// this SHA-256 of its SubjectPublicKeyInfo, or nil if there was none. It is nil
+	// itself where nothing is compared with earlier appraisals.
+	Earlier func(ak evidence.Digest) *KeyState
+}
+
+// VouchedKey is an attestation key that a report or quote of a TEE vouches for. It
+// counts only if that item is genuine, which the caller sees to.
+type VouchedKey struct {
+	SHA256 evidence.Digest       // of its SubjectPublicKeyInfo
+	Public crypto.PublicKey      // *rsa.PublicKey or *ecdsa.PublicKey; nil where only the digest is known
+	By     evidence.Kind         // of the item that vouches for it
+	Anchor *evidence.TrustAnchor // that this item rests on
+}
+
+// KeyState is what an appraisal leaves to later ones about an attestation key.
+type KeyState struct {
+	// Revoked says that the key was superseded by another enrolment, or that an
+	// administrator revoked it.
+	Revoked bool
+	// Quoted says that there was a quote; what follows is of it.
+	Quoted bool
+	// Clock is in milliseconds. Resets and Restarts are as the key's quotes have them: only their
+	// differences count, since they may be disguised.
+	Clock            uint64
+	Resets, Restarts uint32
+	// Logged says that the quote came with an event log.
+	Logged bool
+	// IMA says how far the kernel's list was judged; nil if there was none.
+	IMA *IMAState
+}
+
+// IMAState is how far a kernel's measurement list was judged.
+type IMAState struct {
+	Bank       string
+	Entries    uint64
+	Aggregate  evidence.Hex // PCR 10 after these entries
+	Violations uint64
+	Unread     uint64
 }
 
 // Verifier judges one kind of evidence. Its trust anchors are fixed when it is
@@ -72,6 +114,10 @@ type Outcome struct {
 	// Lacking lists endorsements whose absence, or age, left a check undone that
 	// genuineness does not depend on but a policy may (a current CRL).
 	Lacking []EndorsementName
+	// Key and KeyState are the attestation key, and what is to be left to later
+	// appraisals about it, if this one is accepted. KeyState is nil where there is nothing.
+	Key      evidence.Digest
+	KeyState *KeyState
 	// ValidUntil is the earliest end of validity of the endorsements used.
 	ValidUntil time.Time
 }

@@ -12,6 +12,9 @@ var floors = map[string]int{
 	"evidence": 0,
 
 	"tee/eventlog":     1, // logs of measured boots, read by the technologies
+	"tee/ima":          1, // the kernel's measurement lists
+	"tee/hcl":          1, // what a paravisor says of a confidential VM
+	"tee/launch":       1, // what a launch measures, computed from artefacts
 	"tee/internal/tsm": 1, // how guests of every technology ask their kernel
 	"tee":              1,
 	"policies":         1,
