@@ -25,7 +25,8 @@ const SealKeySize = 32
 // challengeVersion is the first byte of a sealed challenge and is authenticated with it.
 const challengeVersion = 1
 
-// Sealer seals and opens challenges with one key. It is safe for concurrent use.
+// Sealer seals and opens challenges, and the open halves of enrolments, with one
+// key. It is safe for concurrent use.
 type Sealer struct{ aead cipher.AEAD }
 
 // NewSealer returns a Sealer. The key must be fresh for every process or be
@@ -54,32 +55,37 @@ type challengeWire struct {
 
 // Seal returns c as base64url text without padding.
 func (s *Sealer) Seal(c Challenge) string {
-	plain, err := deterministic.Marshal(challengeWire{
+	return s.seal(challengeVersion, challengeWire{
 		ID: c.ID[:], Nonce: c.Nonce[:], Purpose: c.Purpose, Audience: c.Audience, Expires: c.Expires.Unix(),
 	})
+}
+
+// seal encrypts what wire holds. The first byte says what it is and is
+// authenticated with it.
+func (s *Sealer) seal(version byte, wire any) string {
+	plain, err := deterministic.Marshal(wire)
 	if err != nil {
-		panic("evidence: cannot encode a challenge: " + err.Error())
+		panic("evidence: cannot encode what is to be sealed: " + err.Error()) // texts, numbers and bytes always encode
 	}
-	header := []byte{challengeVersion}
+	header := []byte{version}
 	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(header, nil, plain, header))
+}
+
+// open decrypts into wire, a pointer, what seal sealed as this version.
+func (s *Sealer) open(version byte, sealed string, wire any) bool {
+	raw, ok := canonicalBase64URL(sealed)
+	if !ok || len(raw) == 0 || raw[0] != version {
+		return false
+	}
+	plain, err := s.aead.Open(nil, nil, raw[1:], raw[:1])
+	return err == nil && cbor.Unmarshal(plain, wire) == nil
 }
 
 // Open returns the challenge in sealed, which must be one that this Sealer's key
 // sealed. It does not look at the clock and does not know what is spent.
 func (s *Sealer) Open(sealed string) (Challenge, error) {
-	if len(sealed) > maxSealed {
-		return Challenge{}, errChallenge()
-	}
-	raw, ok := canonicalBase64URL(sealed)
-	if !ok || len(raw) == 0 || raw[0] != challengeVersion {
-		return Challenge{}, errChallenge()
-	}
-	plain, err := s.aead.Open(nil, nil, raw[1:], raw[:1])
-	if err != nil {
-		return Challenge{}, errChallenge()
-	}
 	var wire challengeWire
-	if err := cbor.Unmarshal(plain, &wire); err != nil || len(wire.ID) != 16 || len(wire.Nonce) != NonceSize {
+	if len(sealed) > maxSealed || !s.open(challengeVersion, sealed, &wire) || len(wire.ID) != 16 || len(wire.Nonce) != NonceSize {
 		return Challenge{}, errChallenge()
 	}
 	return Challenge{

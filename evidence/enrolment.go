@@ -1,6 +1,9 @@
 package evidence
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+	"time"
+)
 
 // Enrolment is what a machine sends to have its TPM's attestation key certified.
 // Nothing in it is trusted; a tee.Enroller judges it.
@@ -48,3 +51,55 @@ type EnrolmentClaims struct {
 
 // Digest identifies a key or exact bytes by their SHA-256.
 type Digest = [sha256.Size]byte
+
+// EnrolmentTicket is the open half of an enrolment, which the machine hands back with
+// the secret that its TPM decrypted. It is sealed as challenges are, so that the
+// service keeps no table of the open ones.
+type EnrolmentTicket struct {
+	ID      [16]byte // random; what is remembered once it is spent
+	Secret  Digest   // what the TPM must decrypt
+	Claims  EnrolmentClaims
+	AKKey   []byte // SubjectPublicKeyInfo, DER
+	Expires time.Time
+	// ValidUntil is when the trust in the endorsement key ends; zero if it does not.
+	ValidUntil time.Time
+}
+
+// ticketVersion is the first byte of a sealed ticket: no challenge passes for one.
+const ticketVersion = 2
+
+// ticketWire is a sealed ticket's plaintext, a CBOR array.
+type ticketWire struct {
+	_          struct{} `cbor:",toarray"`
+	ID         []byte
+	Secret     []byte
+	Claims     EnrolmentClaims
+	AKKey      []byte
+	Expires    int64 // Unix seconds, as the next
+	ValidUntil int64 // 0 if there is no end
+}
+
+// SealTicket returns t as base64url text without padding. Times are cut to seconds.
+func (s *Sealer) SealTicket(t EnrolmentTicket) string {
+	wire := ticketWire{ID: t.ID[:], Secret: t.Secret[:], Claims: t.Claims, AKKey: t.AKKey, Expires: t.Expires.Unix()}
+	if !t.ValidUntil.IsZero() {
+		wire.ValidUntil = t.ValidUntil.Unix()
+	}
+	return s.seal(ticketVersion, wire)
+}
+
+// OpenTicket returns the ticket in sealed, which must be one that this Sealer's key
+// sealed. It does not look at the clock and does not know what is spent.
+func (s *Sealer) OpenTicket(sealed string) (EnrolmentTicket, error) {
+	var wire ticketWire
+	if len(sealed) > maxTicket || !s.open(ticketVersion, sealed, &wire) || len(wire.ID) != 16 || len(wire.Secret) != sha256.Size {
+		return EnrolmentTicket{}, Errorf(CodeTPMEnrolment, "enrolment", "this service did not begin this enrolment, or it restarted since; begin again")
+	}
+	t := EnrolmentTicket{
+		ID: [16]byte(wire.ID), Secret: Digest(wire.Secret), Claims: wire.Claims, AKKey: wire.AKKey, Expires: time.Unix(wire.Expires, 0),
+	}
+	if wire.ValidUntil != 0 {
+		t.ValidUntil = time.Unix(wire.ValidUntil, 0)
+	}
+	return t, nil
+}

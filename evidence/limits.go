@@ -51,6 +51,9 @@ const (
 	// MaxCSR bounds a certificate request: one with an RSA-4096 key and no names
 	// takes 1.6 KiB.
 	MaxCSR = 4 << 10
+	// maxTicket bounds a sealed enrolment in characters: with the names of a TPM's
+	// maker and an RSA-4096 key it takes some 2000.
+	maxTicket = 6 << 10
 	// MaxAuxiliaryEntries bounds an auxiliary certificate table of SEV-SNP; AMD
 	// defines five entries, hosts may add their own.
 	MaxAuxiliaryEntries = 16

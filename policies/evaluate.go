@@ -168,7 +168,7 @@ func (d *Decision) conclude(outcomes []outcome, accepted, pending []*outcome) {
 }
 
 func (d *Decision) accept(o *outcome) {
-	d.Verdict = Accepted
+	d.Verdict, d.Alternative = Accepted, o.alternative.label
 	d.Identity = o.workload.identity
 	d.Identity.DNSNames = slices.Clone(d.Identity.DNSNames)
 	d.Relaxed = slices.Clone(o.alternative.relaxed)

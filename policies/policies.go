@@ -139,6 +139,9 @@ type Decision struct {
 	// Workload is the workload that matched; where none did, the one whose
 	// requirements came nearest and whose checks are reported.
 	Workload string
+	// Alternative names the workload's alternative that matched, as messages do. It is
+	// set only if Verdict is Accepted.
+	Alternative string
 	// Identity is what the workload earns. It is set only if Verdict is Accepted.
 	Identity Identity
 	Checks   evidence.Checks
