@@ -9,9 +9,9 @@ import (
 // pure are the rooms whose outcome depends on their input alone.
 var pure = []string{"evidence", "tee", "policies", "verifier"}
 
-// impure are parts of them to which that does not apply: one fetches, one is of
-// tests and measures them.
-var impure = []string{"tee/endorsements", "tee/teetest"}
+// impure are parts of them to which that does not apply: one fetches, the others are
+// of tests, measure them and start programs.
+var impure = []string{"tee/endorsements", "tee/teetest", "tee/tpm/tpmtest"}
 
 // unclocked reports calls of the clock, and loggers, in pure rooms. Naming the
 // clock as a default that the caller may replace is no call.
