@@ -74,6 +74,7 @@ var (
 // Codes of bundles in which a report or quote of a TEE stands beside a TPM's quote.
 var (
 	CodeCompositeLink      = define("composite.link", "The report or quote of the TEE vouches for the attestation key of the TPM beside it: REPORT_DATA covers the key.")
+	CodeCompositeHCL       = define("composite.hcl-report", "The paravisor's report (NV index 0x01400001) is complete, of a known version, of a confidential VM, and covers its runtime data with SHA-256.")
 	CodeCompositeRuntime   = define("composite.runtime-data", "The runtime data is well-formed JSON that names exactly one attestation key, and REPORT_DATA is its SHA-256 and zeros.")
 	CodeCompositeTPMNeeded = define("composite.tpm-needed", "Runtime data stands beside the quote of the TPM whose key it names: a report that a paravisor made is not fresh by itself.")
 	CodeCompositeKeyInTPM  = define("composite.key-in-tpm", "The key that the TPM certifies is the key that is to be certified.")
