@@ -92,10 +92,35 @@ var (
 	CodePolicyTPMAKSource     = define("policy.tpm.ak-source", "The attestation key is trusted for an allowed reason.")
 	CodePolicyTPMAK           = define("policy.tpm.ak", "The attestation key is one of the listed keys.")
 	CodePolicyTPMAKAnchor     = define("policy.tpm.ak-anchor", "The attestation key's certificate rests on a listed root.")
+	CodePolicyTPMAKProvider   = define("policy.tpm.ak-provider", "The TPM is none that a cloud provider runs in software, or the policy names the provider.")
+	CodePolicyTPMAKVouched    = define("policy.tpm.ak-vouched", "The report or quote that vouches for the attestation key is of a kind that the same alternative judges.")
+	CodePolicyTPMAKHierarchy  = define("policy.tpm.ak-hierarchy", "The attestation key is known to be in the hierarchy that the policy asks for.")
+	CodePolicyTPMEK           = define("policy.tpm.ek", "The endorsement key that the attestation key was enrolled with is allowed and not denied.")
+	CodePolicyTPMKey          = define("policy.tpm.key", "The workload's key is proven to live in the TPM.")
 	CodePolicyTPMAKRestricted = define("policy.tpm.ak-restricted", "The attestation key is known to sign nothing but what the TPM made itself.")
 	CodePolicyTPMSafe         = define("policy.tpm.clock-safe", "The TPM's clock was not set back (safe is set).")
 	CodePolicyTPMRevocation   = define("policy.tpm.revocation", "Revocation lists covered the chain of the attestation key's certificate.")
 	CodePolicyTPMFirmware     = define("policy.tpm.firmware", "The TPM's firmware version reaches the minimum.")
+)
+
+// Codes of requirements on what a kernel measured, by its IMA list.
+var (
+	CodePolicyIMALog           = define("policy.ima.log", "The evidence has an IMA list that the quoted bank's PCR 10 vouches for, because the policy asks what it says.")
+	CodePolicyIMAFiles         = define("policy.ima.files", "Every file that the kernel measured has a listed digest or is signed by a listed key.")
+	CodePolicyIMAViolations    = define("policy.ima.violations", "No file was open for writing while the kernel measured it.")
+	CodePolicyIMAUnread        = define("policy.ima.unread", "Every entry of the IMA list names a file in a way that is known.")
+	CodePolicyIMABootAggregate = define("policy.ima.boot-aggregate", "The IMA list begins with the digest of the boot's PCRs, so that it is of this boot.")
+)
+
+// Codes of requirements on a paravisor between the host and the guest.
+var (
+	CodePolicyParavisor             = define("policy.paravisor", "A paravisor is there if the workload asks for one, and none if the workload does not mention it.")
+	CodePolicyParavisorSecureBoot   = define("policy.paravisor.secure-boot", "The paravisor's word on secure boot is the required one.")
+	CodePolicyParavisorTPMEnabled   = define("policy.paravisor.tpm-enabled", "The paravisor's word on whether the guest has a virtual TPM is the required one.")
+	CodePolicyParavisorTPMPersisted = define("policy.paravisor.tpm-persisted", "The paravisor's word on whether the virtual TPM's state outlives the guest is the required one.")
+	CodePolicyParavisorConsole      = define("policy.paravisor.console", "The paravisor's word on whether the host has a console of the guest is the required one.")
+	CodePolicyParavisorVM           = define("policy.paravisor.vm-id", "The guest's ID is allowed and not denied.")
+	CodePolicyParavisorKey          = define("policy.paravisor.ak", "The attestation key of the TPM beside the report is the one that the paravisor names.")
 )
 
 // Codes of requirements on a boot, by its event log.
@@ -108,6 +133,7 @@ var (
 	CodePolicyBootDB          = define("policy.boot.secure-boot-db", "The signature database of secure boot (db) holds listed certificates alone.")
 	CodePolicyBootDBX         = define("policy.boot.secure-boot-dbx", "The revocations of secure boot (dbx) are at least those that the policy asks for.")
 	CodePolicyBootSbatLevel   = define("policy.boot.sbat-level", "The boot loader's revocation level (SbatLevel) is a listed one.")
+	CodePolicyBootMok         = define("policy.boot.mok", "The machine owner's key lists, which shim goes by, are listed ones.")
 	CodePolicyBootImages      = define("policy.boot.images", "Every driver and application that was loaded is a listed one.")
 	CodePolicyBootKernel      = define("policy.boot.kernel", "A listed kernel was among the images that were loaded.")
 	CodePolicyBootAttempts    = define("policy.boot.attempts", "Firmware called no more boot options than the policy allows.")
