@@ -17,18 +17,44 @@ type anchor struct {
 	name   string
 	sha256 digest
 	origin evidence.Origin
+	// enrolment marks a CA of this service, for keys that it enrolled.
+	enrolment bool
 }
 
-// googleRoot is the SHA-256 of Google Compute Engine's root for vTPM keys,
-// "EK/AK CA Root", valid from 2022 to 2122. It is no trust anchor by
-// itself: the operator configures it, or does not.
-var googleRoot = func() (d digest) {
-	const fingerprint = "594759594b9b61524f6c8ef668f7177f7b9066bc0674f2f49fe9e052be78beb2"
-	if n, err := hex.Decode(d[:], []byte(fingerprint)); err != nil || n != len(d) {
+// providerRoots are the SHA-256 of clouds' roots for the keys of their vTPMs. They
+// are no trust anchors by themselves: the operator configures them, or does not.
+var providerRoots = []struct {
+	name   string
+	sha256 digest
+}{
+	// Google Compute Engine, "EK/AK CA Root", valid from 2022 to 2122.
+	{providerGoogle, fingerprint("594759594b9b61524f6c8ef668f7177f7b9066bc0674f2f49fe9e052be78beb2")},
+	// "Azure Virtual TPM Root Certificate Authority 2023", valid from 2023 to 2048.
+	{providerAzure, fingerprint("e6c596b17f8ffefba5c300f714cfb1260c6028704ecf7becc4ab5018efb00e95")},
+}
+
+// The clouds by their names in claims.
+const (
+	providerGoogle = "google"
+	providerAzure  = "azure"
+)
+
+func fingerprint(text string) (d digest) {
+	if n, err := hex.Decode(d[:], []byte(text)); err != nil || n != len(d) {
 		panic("tpm: malformed fingerprint")
 	}
 	return d
-}()
+}
+
+// provider returns the cloud whose own root a is, or "".
+func (a *anchor) provider() string {
+	for _, root := range providerRoots {
+		if a.sha256 == root.sha256 {
+			return root.name
+		}
+	}
+	return ""
+}
 
 // newAnchor reads a root that the operator configured.
 func newAnchor(a tee.Anchor) (*anchor, error) {
@@ -39,7 +65,7 @@ func newAnchor(a tee.Anchor) (*anchor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &anchor{cert, cert.Subject.String(), sha256.Sum256(cert.Raw), a.Origin}, nil
+	return &anchor{cert: cert, name: cert.Subject.String(), sha256: sha256.Sum256(cert.Raw), origin: a.Origin}, nil
 }
 
 // newIssuer reads the certificate of a CA.

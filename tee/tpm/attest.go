@@ -7,8 +7,9 @@ import (
 const (
 	// generatedValue is TPM_GENERATED_VALUE, "\xffTCG" (TPM 2.0 part 2, 6.2).
 	generatedValue uint32 = 0xff544347
-	// typeQuote is TPM_ST_ATTEST_QUOTE (part 2, 6.9).
-	typeQuote uint16 = 0x8018
+	// typeQuote and typeCertify are TPM_ST_ATTEST_QUOTE and TPM_ST_ATTEST_CERTIFY (part 2, 6.9).
+	typeQuote   uint16 = 0x8018
+	typeCertify uint16 = 0x8017
 )
 
 // attest is a TPMS_ATTEST (TPM 2.0 part 2, 10.12.12). Its byte strings point
@@ -23,8 +24,15 @@ type attest struct {
 	restartCount    uint32
 	safe            bool
 	firmware        []byte // 8 bytes
-	// quote is nil if typ is not that of a quote: no other body is decoded.
-	quote *quoteInfo
+	// Of the bodies only one that was asked for is decoded; the others are nil.
+	quote   *quoteInfo
+	certify *certifyInfo
+}
+
+// certifyInfo is a TPMS_CERTIFY_INFO (part 2, 10.12.3).
+type certifyInfo struct {
+	name          []byte
+	qualifiedName []byte
 }
 
 // quoteInfo is a TPMS_QUOTE_INFO (part 2, 10.12.4).
@@ -40,9 +48,10 @@ type selection struct {
 	indices []int
 }
 
-// parseAttest decodes a TPMS_ATTEST. The magic number and the type are returned
-// as they are, for the caller to judge.
-func parseAttest(b []byte) (attest, error) {
+// parseAttest decodes a TPMS_ATTEST with the body of this type. The magic number
+// and the type are returned as they are, for the caller to judge; of another type
+// only what all types have is decoded.
+func parseAttest(b []byte, body uint16) (attest, error) {
 	if len(b) > evidence.MaxTPMStructure {
 		return attest{}, evidence.Errorf(evidence.CodeTPMAttestFormat, "attest", "%d bytes, at most %d are read", len(b), evidence.MaxTPMStructure)
 	}
@@ -64,10 +73,14 @@ func parseAttest(b []byte) (attest, error) {
 		r.fail("safe: neither YES nor NO")
 	}
 	a.firmware = r.take(8, "firmwareVersion")
-	if r.err == nil && a.typ != typeQuote {
+	switch {
+	case r.err == nil && a.typ != body:
 		return a, nil
+	case body == typeCertify:
+		a.certify = &certifyInfo{name: r.sized(maxName, "name"), qualifiedName: r.sized(maxName, "qualifiedName")}
+	default:
+		a.quote = readQuoteInfo(r)
 	}
-	a.quote = readQuoteInfo(r)
 	if err := r.end(); err != nil {
 		return attest{}, evidence.Errorf(evidence.CodeTPMAttestFormat, "attest", "%w", err)
 	}

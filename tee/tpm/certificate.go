@@ -14,10 +14,7 @@ import (
 var (
 	// oidAKCertificate is tcg-kp-AIKCertificate: the extended key usage of an
 	// attestation key's certificate (TCG OID Registry, 2.23.133.8).
-	oidAKCertificate = asn1.ObjectIdentifier{2, 23, 133, 8, 3}
-	// oidSubjectAltName is where the TCG's profiles put the TPM's manufacturer,
-	// model and version, as a directory name, and critical if the subject is empty.
-	oidSubjectAltName   = asn1.ObjectIdentifier{2, 5, 29, 17}
+	oidAKCertificate    = asn1.ObjectIdentifier{2, 23, 133, 8, 3}
 	oidExtendedKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 37}
 	// oidInstanceInfo is Google Compute Engine's identification of an instance.
 	oidInstanceInfo = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 1, 21}
@@ -45,7 +42,7 @@ func parseCertificates(item *evidence.TPM) (leaf akCertificate, extra []*x509.Ce
 		}
 	}
 	leaf.UnhandledCriticalExtensions = slices.DeleteFunc(leaf.UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool {
-		return id.Equal(oidSubjectAltName) && onlyDirectoryNames(leaf.Certificate)
+		return id.Equal(oidSubjectAltName) && leaf.onlyKnownNames()
 	})
 	return leaf, extra, nil
 }
@@ -87,24 +84,6 @@ func describePadding(b []byte) (string, error) {
 	return fmt.Sprintf("%d bytes of %02x behind the DER", len(b), b[0]), nil
 }
 
-// onlyDirectoryNames reports whether the subject alternative names are
-// directory names and nothing else. The standard library calls the extension
-// unhandled if it is critical and holds none of the names that it knows.
-func onlyDirectoryNames(cert *x509.Certificate) bool {
-	const directoryName = 4 // GeneralName's choice (RFC 5280, 4.2.1.6)
-	for _, ext := range cert.Extensions {
-		if !ext.Id.Equal(oidSubjectAltName) {
-			continue
-		}
-		var names []asn1.RawValue
-		rest, err := asn1.Unmarshal(ext.Value, &names)
-		return err == nil && len(rest) == 0 && len(names) > 0 && !slices.ContainsFunc(names, func(name asn1.RawValue) bool {
-			return name.Class != asn1.ClassContextSpecific || name.Tag != directoryName || !name.IsCompound
-		})
-	}
-	return false
-}
-
 // judgeUsage examines what the certificate is for. It needs the root only for
 // certificates without extended key usage; root is nil where it is not known.
 func (c akCertificate) judgeUsage(checks *evidence.Checks, root *anchor) {
@@ -124,7 +103,7 @@ func (c akCertificate) judgeUsage(checks *evidence.Checks, root *anchor) {
 	default:
 		// Google's certificates have no EKU. Under its own root, and only there,
 		// the instance information marks the certificate of a vTPM's key.
-		checks.Judge(root.sha256 == googleRoot, evidence.CodeTPMAKUsage, want+"; or instance information under Google's EK/AK CA Root", got)
+		checks.Judge(root.provider() == providerGoogle, evidence.CodeTPMAKUsage, want+"; or instance information under Google's EK/AK CA Root", got)
 	}
 }
 

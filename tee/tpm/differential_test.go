@@ -25,6 +25,16 @@ func sameAttest(t *testing.T, raw []byte, a attest) {
 		theirs.ClockInfo.RestartCount != a.restartCount || bool(theirs.ClockInfo.Safe) != a.safe {
 		t.Errorf("the oracle read %+v, we read %+v", theirs, a)
 	}
+	if again := tpm2.Marshal(theirs); !bytes.Equal(again, raw) {
+		t.Errorf("the oracle encodes %x again as %x", raw, again)
+	}
+	if a.certify != nil {
+		info, err := theirs.Attested.Certify()
+		if err != nil || !bytes.Equal(info.Name.Buffer, a.certify.name) || !bytes.Equal(info.QualifiedName.Buffer, a.certify.qualifiedName) {
+			t.Errorf("the oracle read %+v (%v), we read %+v", info, err, a.certify)
+		}
+		return
+	}
 	info, err := theirs.Attested.Quote()
 	if err != nil || !bytes.Equal(info.PCRDigest.Buffer, a.quote.digest) || len(info.PCRSelect.PCRSelections) != len(a.quote.selections) {
 		t.Fatalf("the oracle read %+v (%v), we read %+v", info, err, a.quote)
@@ -33,9 +43,6 @@ func sameAttest(t *testing.T, raw []byte, a attest) {
 		if uint16(sel.Hash) != uint16(a.quote.selections[n].bank) || !bytes.Equal(bitmap(a.quote.selections[n].indices, len(sel.PCRSelect)), sel.PCRSelect) {
 			t.Errorf("the oracle read %+v, we read %+v", sel, a.quote.selections[n])
 		}
-	}
-	if again := tpm2.Marshal(theirs); !bytes.Equal(again, raw) {
-		t.Errorf("the oracle encodes %x again as %x", raw, again)
 	}
 }
 
@@ -89,7 +96,7 @@ func samePublic(t *testing.T, raw []byte, p public) {
 // differ holds one quote's structures to the oracle.
 func differ(t *testing.T, quote *evidence.TPM) {
 	t.Helper()
-	if a, err := parseAttest(quote.Attest); err != nil {
+	if a, err := parseAttest(quote.Attest, typeQuote); err != nil {
 		t.Error(err)
 	} else if a.quote != nil {
 		sameAttest(t, quote.Attest, a)

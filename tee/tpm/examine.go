@@ -18,14 +18,18 @@ type examination struct {
 	item *evidence.TPM
 	e    *tee.Endorsements
 	now  time.Time
+	// vouched is the key that another item vouches for, if one does.
+	vouched *tee.VouchedKey
+	earlier earlier
 
-	attest    *attest    // nil if malformed
-	signature *signature // nil if malformed
-	key       *akKey     // the AK, trusted or not; nil if it is not known
-	given     *givenKey  // set if the operator vouches for the key
-	chain     *chain     // set if a certificate does
-	sent      *public    // the public area that came along; nil if none, or malformed
-	area      *public    // the key's public area, as far as it is known
+	attest    *attest       // nil if malformed
+	signature *signature    // nil if malformed
+	key       *akKey        // the AK, trusted or not; nil if it is not known
+	given     *givenKey     // set if the operator vouches for the key
+	chain     *chain        // set if a certificate does
+	sent      *public       // the public area that came along; nil if none, or malformed
+	area      *public       // the key's public area, as far as it is known
+	ima       *tee.IMAState // how far an IMA log was judged; nil if there was none
 
 	claims evidence.TPMClaims
 	out    tee.Outcome
@@ -40,7 +44,7 @@ func (x *examination) failed(err error, want string) {
 
 // readAttest decodes the attested structure and judges its magic and type.
 func (x *examination) readAttest() {
-	a, err := parseAttest(x.item.Attest)
+	a, err := parseAttest(x.item.Attest, typeQuote)
 	if err != nil {
 		x.failed(err, "TPMS_ATTEST")
 		return
@@ -55,6 +59,16 @@ func (x *examination) readAttest() {
 	x.out.ReportData = append([]byte{}, a.extraData...)
 	a.describe(&x.claims)
 }
+
+// sound reports whether nothing is wrong so far with a quote of a trusted key.
+// What holds logs to the truth, or compares with earlier quotes, needs no less.
+func (x *examination) sound() bool {
+	return x.attest != nil && x.key != nil && x.out.Claims.TrustAnchor != nil && len(x.out.Missing) == 0 &&
+		!slices.ContainsFunc(x.out.Checks, func(c evidence.Check) bool { return c.Status == evidence.Fail })
+}
+
+// unsound says why something was not looked at.
+const unsound = "the quote is refused"
 
 func hex32(n uint32) string { return fmt.Sprintf("%08x", n) }
 
@@ -86,22 +100,22 @@ func (x *examination) readSignature() {
 // key belong together.
 //
 // An area is only as good as who vouches for it. Beside a key that the operator gave without
-// its area, or that a certificate has, the sender can put any area that has the
-// key: attributes in it that are wrong refuse the quote, but attributes that are
-// right prove nothing. Where the quote itself names the area of a certified key, a
-// TPM whose key that is vouches for it.
+// its area, or that a certificate or a TEE vouches for, the sender can put any area
+// that has the key: attributes in it that are wrong refuse the quote, but attributes
+// that are right prove nothing. Where the quote itself names the area of such a key,
+// a TPM whose key that is vouches for it.
 func (x *examination) judgeArea() {
 	if x.sent != nil && x.key != nil {
 		x.matchArea()
 	}
 	x.area = x.sent
-	vouched := x.chain != nil && x.hierarchy() != ""
+	vouched := x.issued() && x.hierarchy() != ""
 	if x.given != nil && x.given.public != nil {
 		x.area, vouched = x.given.public, true
 	}
 	switch {
-	case x.area == nil && x.chain != nil:
-		x.checks().NotApplicable(evidence.CodeTPMAKAttributes, "no public area came along; the certificate's issuer vouches for what the key is")
+	case x.area == nil && x.issued():
+		x.checks().NotApplicable(evidence.CodeTPMAKAttributes, "no public area came along; who vouches for the key vouches for what it is")
 	case x.area == nil:
 		x.checks().NotPerformed(evidence.CodeTPMAKAttributes, wantAttributes, "the key's public area is not known")
 	case x.area.attributes.wrong() != "":
@@ -115,6 +129,13 @@ func (x *examination) judgeArea() {
 		x.checks().Pass(evidence.CodeTPMAKAttributes, x.area.attributes.String())
 		x.nameArea()
 	}
+}
+
+// issued reports whether the key is trusted as an attestation key: who issued its
+// certificate, or made the TPM and its report, vouches for what it is. An operator
+// who gives nothing but a key does not.
+func (x *examination) issued() bool {
+	return x.chain != nil || x.claims.AKSource == evidence.AKSourceTEE
 }
 
 // nameArea sets the claims that rest on the key's public area.
@@ -154,7 +175,7 @@ func (x *examination) matchArea() {
 	}
 }
 
-// judgeSignature verifies the signature by the scheme that the key fixes.
+// judgeSignature verifies the quote's signature.
 func (x *examination) judgeSignature() {
 	switch {
 	case x.signature == nil:
@@ -164,7 +185,7 @@ func (x *examination) judgeSignature() {
 		x.checks().NotPerformed(evidence.CodeTPMSignature, "", "the attestation key is not known")
 		return
 	}
-	want, ok := x.wantScheme()
+	want, ok := x.wantScheme(*x.signature)
 	x.checks().Judge(ok, evidence.CodeTPMSignatureScheme, want, x.signature.String())
 	if !x.signature.fits(x.key.public) {
 		x.checks().NotPerformed(evidence.CodeTPMSignature, "", "keys of this type make no such signatures")
@@ -182,10 +203,9 @@ func (x *examination) judgeSignature() {
 	x.checks().Judge(verified, evidence.CodeTPMSignature, fmt.Sprintf("a signature by key %x", x.key.fingerprint), got)
 }
 
-// wantScheme says which scheme the key fixes and whether the signature is of it.
-// A restricted key's area always names one (TPM 2.0 part 1, 25.2).
-func (x *examination) wantScheme() (want string, ok bool) {
-	sig := x.signature
+// wantScheme says which scheme the key fixes and whether sig is of it. A restricted
+// key's area always names one (TPM 2.0 part 1, 25.2).
+func (x *examination) wantScheme(sig signature) (want string, ok bool) {
 	if x.area != nil {
 		want = "as the public area says: " + x.area.scheme.String()
 		if x.area.schemeHash != 0 {

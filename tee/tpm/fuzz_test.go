@@ -45,9 +45,11 @@ func FuzzAttest(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		a, err := parseAttest(raw)
-		if err == nil && a.quote != nil {
-			sameAttest(t, raw, a)
+		for _, body := range []uint16{typeQuote, typeCertify} {
+			a, err := parseAttest(raw, body)
+			if err == nil && (a.quote != nil || a.certify != nil) {
+				sameAttest(t, raw, a)
+			}
 		}
 	})
 }

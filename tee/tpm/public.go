@@ -36,32 +36,46 @@ const (
 	attrSign                attributes = 1 << 18
 )
 
-// attestation are the attributes of an attestation key: only if all are set,
-// and it does not decrypt, is what it signs as TPM_GENERATED made by its TPM.
-var attestation = []struct {
+// attributeNames are the attributes that are judged, by their names.
+var attributeNames = []struct {
 	bit  attributes
 	name string
 }{
 	{attrRestricted, "restricted"}, {attrSign, "sign"}, {attrFixedTPM, "fixedTPM"},
-	{attrFixedParent, "fixedParent"}, {attrSensitiveDataOrigin, "sensitiveDataOrigin"},
+	{attrFixedParent, "fixedParent"}, {attrSensitiveDataOrigin, "sensitiveDataOrigin"}, {attrDecrypt, "decrypt"},
 }
 
-// wantAttributes says in words what an attestation key must be.
-const wantAttributes = "restricted, sign, fixedTPM, fixedParent, sensitiveDataOrigin, not decrypt"
+const (
+	// certified are the attributes of a key that cannot leave its TPM, was made in it,
+	// and signs what it is given: of those above it has these and no others.
+	certified = attrSign | attrFixedTPM | attrFixedParent | attrSensitiveDataOrigin
+	// attestation are the attributes of an attestation key: only with these, and
+	// no others of those above, is what it signs as TPM_GENERATED made by its TPM.
+	attestation = certified | attrRestricted
+)
 
-// wrong lists how a differs from an attestation key's attributes; empty if it does not.
-func (a attributes) wrong() string {
+// What keys must be, in words.
+const (
+	wantAttributes = "restricted, sign, fixedTPM, fixedParent, sensitiveDataOrigin, not decrypt"
+	wantCertified  = "sign, fixedTPM, fixedParent, sensitiveDataOrigin, not restricted, not decrypt"
+)
+
+// wrongFor lists how a differs from what is wanted; empty if it does not.
+func (a attributes) wrongFor(wanted attributes) string {
 	var wrong []string
-	for _, want := range attestation {
-		if a&want.bit == 0 {
-			wrong = append(wrong, "not "+want.name)
+	for _, attribute := range attributeNames {
+		switch has, want := a&attribute.bit != 0, wanted&attribute.bit != 0; {
+		case want && !has:
+			wrong = append(wrong, "not "+attribute.name)
+		case has && !want:
+			wrong = append(wrong, attribute.name)
 		}
-	}
-	if a&attrDecrypt != 0 {
-		wrong = append(wrong, "decrypt")
 	}
 	return strings.Join(wrong, ", ")
 }
+
+// wrong lists how a differs from an attestation key's attributes.
+func (a attributes) wrong() string { return a.wrongFor(attestation) }
 
 func (a attributes) String() string { return fmt.Sprintf("%08x", uint32(a)) }
 

@@ -38,6 +38,7 @@ func (x *examination) judgeSigner() {
 		return
 	}
 	if name := x.hierarchy(); name != "" {
+		x.claims.AKHierarchy = name
 		x.checks().Pass(evidence.CodeTPMQualifiedSigner, "a primary key of the "+name+" hierarchy")
 		return
 	}

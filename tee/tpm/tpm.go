@@ -3,15 +3,21 @@
 //
 //   - the signed TPMS_ATTEST is decoded by strict decoders and must be a quote
 //     that a TPM generated (files reader, attest);
-//   - the AK is trusted because the operator gave it, or because its certificate
-//     ends at a root that he configured (files key, certificate, chain,
-//     revocation), and must be restricted to what its TPM made (file public);
+//   - the AK is trusted because the operator gave it, because its certificate ends
+//     at a root that he configured or at this service's own CA, or because a report
+//     of a TEE beside it vouches for it (files key, certificate, chain,
+//     revocation, vouched), and must be restricted to what its TPM made (file public);
 //   - the AK's scheme fixes how the signature is checked (file signature);
 //   - the PCR values that came along count only where the signed selection
-//     names them and the signed digest covers them (file pcrs).
+//     names them and the signed digest covers them (file pcrs);
+//   - what an earlier appraisal left about the AK must fit: its clock and counters
+//     run forwards, and after a restart the logs begin anew (file clock);
+//   - event log and IMA log count as far as the quoted PCRs vouch for them (files
+//     eventlog, ima);
+//   - another key of the same TPM is certified by the AK (file certify).
 //
-// Which PCRs a quote must cover, which values they must have and which banks
-// are good enough is for policy to say. Event logs are not read here.
+// Which PCRs a quote must cover, which values they must have, what a machine may
+// boot and run, and which banks are good enough is for policy to say.
 //
 // Structures and algorithms are those of the TCG's TPM 2.0 Library, parts 1 and
 // 2. Start at [New] and [Verifier.Verify].
@@ -38,6 +44,10 @@ type Options struct {
 	Intermediates [][]byte
 	// Keys are AKs that the operator vouches for one by one.
 	Keys []TrustedKey
+	// Enrolment are the service's own CAs of AKs: self-signed, of origin
+	// [evidence.OriginConfigured], or [evidence.OriginSimulated] where they certify
+	// keys of simulated TPMs.
+	Enrolment []tee.Anchor
 }
 
 // Verifier judges TPM quotes. It implements [tee.Verifier] and [tee.Inspector].
@@ -69,7 +79,12 @@ func New(o Options) (*Verifier, error) {
 		chains: lru.New[digest, *chain](maxChains), lists: lru.New[digest, *revoked](maxLists),
 	}
 	for _, root := range o.Roots {
-		if err := v.addRoot(root); err != nil {
+		if err := v.addRoot(root, false); err != nil {
+			return nil, err
+		}
+	}
+	for _, root := range o.Enrolment {
+		if err := v.addRoot(root, true); err != nil {
 			return nil, err
 		}
 	}
@@ -91,15 +106,20 @@ func New(o Options) (*Verifier, error) {
 	return v, nil
 }
 
-// addRoot makes a certificate a trust anchor.
-func (v *Verifier) addRoot(root tee.Anchor) error {
+// addRoot makes a certificate a trust anchor, of keys that this service enrolled
+// or of others.
+func (v *Verifier) addRoot(root tee.Anchor, enrolment bool) error {
 	a, err := newAnchor(root)
 	if err != nil {
 		return err
 	}
+	a.enrolment = enrolment
 	if known := v.anchorOf(a.cert); known != nil {
 		if known.origin != a.origin {
 			return fmt.Errorf("tpm: root %q is given both as %s and as %s", a.cert.Subject, known.origin, a.origin)
+		}
+		if known.enrolment != enrolment {
+			return fmt.Errorf("tpm: root %q is given both as a CA of this service and as another", a.cert.Subject)
 		}
 		return nil
 	}
@@ -168,7 +188,7 @@ func (*Verifier) Kind() evidence.Kind { return evidence.KindTPM }
 
 // Verify judges item as [tee.Verifier] says.
 func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params) tee.Outcome {
-	x := &examination{v: v, e: e, now: p.Now}
+	x := &examination{v: v, e: e, now: p.Now, vouched: p.Vouched, earlier: earlier{lookup: p.Earlier}}
 	x.out.Claims.Kind = evidence.KindTPM
 	quote, ok := item.(*evidence.TPM)
 	if !ok || quote == nil {
@@ -185,5 +205,12 @@ func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params)
 	x.judgeSigner()
 	x.judgeSignature()
 	x.judgePCRs()
+	x.judgeCertification()
+	x.recall()
+	x.judgeClock()
+	x.judgeReboot()
+	x.judgeEventLog()
+	x.judgeIMA()
+	x.remember()
 	return x.out
 }

@@ -11,10 +11,12 @@ import (
 	"github.com/quotary/quotary/tee"
 )
 
-// findKey determines the attestation key, and what vouches for it: the operator,
-// or a certificate's chain.
+// findKey determines the attestation key, and what vouches for it: a report or
+// quote of a TEE, the operator, or a certificate's chain.
 func (x *examination) findKey() {
 	switch {
+	case x.vouched != nil:
+		x.findVouched()
 	case len(x.item.AKCertificates) > 0:
 		x.findByCertificate()
 	case len(x.item.AKPublic) > 0:
@@ -30,7 +32,7 @@ func (x *examination) findKey() {
 // trustGiven records that the operator vouches for the key.
 func (x *examination) trustGiven(given *givenKey) {
 	x.key, x.given = &given.key, given
-	x.claims.AKSource = "given"
+	x.claims.AKSource = evidence.AKSourceGiven
 	anchor := given.trustAnchor
 	anchor.SHA256 = slices.Clone(anchor.SHA256)
 	x.trust(&anchor)
@@ -201,7 +203,7 @@ func (x *examination) unproved(leaf akCertificate, err error) {
 // trustChain judges a chain whose signatures hold: use, validity and revocation.
 func (x *examination) trustChain(c *chain) {
 	x.chain = c
-	x.claims.AKSource = "certificate"
+	x.claims.AKSource, x.claims.AKProvider = evidence.AKSourceCertificate, c.anchor.provider()
 	x.trust(c.anchor.claim())
 	x.checks().Pass(evidence.CodeTPMAKExtensions, "none unknown is critical")
 	x.checks().Pass(evidence.CodeTPMAKChain, fmt.Sprintf("%d certificates up to %s", 1+len(c.issuers), c.anchor.name))
@@ -213,12 +215,26 @@ func (x *examination) trustChain(c *chain) {
 	x.checks().Judge(c.validAt(x.now), evidence.CodeTPMAKValidity, "valid at "+x.now.UTC().Format(time.RFC3339),
 		fmt.Sprintf("valid from %s to %s", c.notBefore.UTC().Format(time.RFC3339), c.notAfter.UTC().Format(time.RFC3339)))
 	x.out.ValidUntil = c.notAfter
+	if c.anchor.enrolment {
+		x.trustEnrolment(c)
+		return
+	}
 	until, whole := x.v.judgeRevocation(x.checks(), c, x.e, x.now)
 	if !until.IsZero() && until.Before(c.notAfter) {
 		x.out.ValidUntil = until
 	}
-	x.claims.RevocationChecked = whole
+	x.claims.RevocationChecked, x.claims.RevocationNextUpdate = whole, until
 	if !whole {
 		x.out.Lacking = []tee.EndorsementName{{Type: "crl", ID: c.anchor.name}}
 	}
+}
+
+// trustEnrolment records whose key it is that this service certified. Its
+// certificates are short-lived, and revoked by what earlier appraisals left.
+func (x *examination) trustEnrolment(c *chain) {
+	x.claims.AKSource, x.claims.EKSHA256 = evidence.AKSourceEnrolled, c.leaf.endorsementKey()
+	if x.claims.EKSHA256 == nil {
+		x.checks().Fail(evidence.CodeTPMAKExtensions, "the endorsement key that it was enrolled with", "no permanent identifier "+enrolledPrefix+"…")
+	}
+	x.checks().NotApplicable(evidence.CodeTPMAKRevocation, "certificates of this service live shortly, and it knows itself which are superseded")
 }
