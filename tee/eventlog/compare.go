@@ -10,6 +10,7 @@ import (
 const (
 	pcrUKI                   = 11     // holds the unified kernel image, then the phases of the boot
 	pcrDebug, pcrApplication = 16, 23 // any software sets them back at any time
+	pcrResettable            = 21     // and 22: a system that was launched dynamically sets them back
 	pcrDynamic, pcrDynamicTo = 17, 22 // all ones until a dynamic launch, which sets them to zero
 )
 
@@ -62,7 +63,7 @@ func (c *Comparison) list(n int, quoted []byte) *[]int {
 	value, logged := c.replay.Values[n]
 	pcrs := c.replay.Log.Registers == PCRs
 	switch {
-	case pcrs && (n == pcrDebug || n == pcrApplication):
+	case pcrs && (n == pcrDebug || n >= pcrResettable && n <= pcrApplication):
 		return &c.Resettable
 	case logged && bytes.Equal(value, quoted):
 		return &c.Reproduced

@@ -71,14 +71,14 @@ func TestCompare(t *testing.T) {
 	values := b.Values(eventlog.SHA256)
 	other, zero, ones := bytes.Repeat([]byte{7}, 32), make([]byte, 32), bytes.Repeat([]byte{0xff}, 32)
 	c := compare(t, parse(t, b), eventlog.SHA256, eventlog.Values{
-		0: values[0], 1: zero, 2: other, 4: other, 5: ones, 16: values[16], 17: values[17], 18: ones, 19: zero, 23: zero,
+		0: values[0], 1: zero, 2: other, 4: other, 5: ones, 16: values[16], 17: values[17], 18: ones, 19: zero, 21: ones, 22: other, 23: zero,
 	})
 	for name, list := range map[string]struct{ got, want []int }{
 		"reproduced": {c.Reproduced, []int{0, 17}},
 		"untouched":  {c.Untouched, []int{1, 18, 19}},
 		"unlogged":   {c.Unlogged, []int{2, 5}},
 		"mismatched": {c.Mismatched, []int{4}},
-		"resettable": {c.Resettable, []int{16, 23}},
+		"resettable": {c.Resettable, []int{16, 21, 22, 23}},
 		"unquoted":   {c.Unquoted, []int{7}},
 	} {
 		if !slices.Equal(list.got, list.want) {
