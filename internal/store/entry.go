@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,10 +14,12 @@ import (
 )
 
 // Entry is what [Store.Record] commits: an event and, if something is about to
-// be issued, the issuance.
+// be issued, the issuance or enrolment, and what it leaves of an attestation key.
 type Entry struct {
-	Event    Event
-	Issuance *Issuance // nil if nothing is issued
+	Event     Event
+	Issuance  *Issuance  // nil if nothing is issued
+	Enrolment *Enrolment // nil if no attestation key is certified
+	Key       *KeyUpdate // nil if nothing is left of an attestation key, and beside an enrolment
 }
 
 // Outcome is how a request ended.
@@ -69,6 +72,22 @@ func (e Entry) check() error {
 	if len(e.Event.Detail) > maxDetail {
 		return fmt.Errorf("store: an event's detail takes %d bytes, at most %d are kept", len(e.Event.Detail), maxDetail)
 	}
+	return errors.Join(e.checkIssuance(), e.checkKey())
+}
+
+func (e Entry) checkKey() error {
+	switch {
+	case e.Enrolment != nil && e.Key != nil:
+		return errors.New("store: an enrolment changes its keys itself")
+	case e.Enrolment != nil:
+		return e.Enrolment.check(e.Event)
+	case e.Key != nil:
+		return e.Key.check()
+	}
+	return nil
+}
+
+func (e Entry) checkIssuance() error {
 	if e.Issuance == nil {
 		return nil
 	}
@@ -94,6 +113,9 @@ type eventRow struct {
 	AttestationID string
 	Detail        string
 	Issuance      []byte // SHA-256 of the issuance's row, or nil
+	// What follows is in the chain only where it is there: older rows have none of it.
+	Enrolment []byte `cbor:"-"` // SHA-256 of the enrolment's row, or nil
+	Keys      []byte `cbor:"-"` // of each changed row of attestation_keys: its key, its SHA-256; or nil
 }
 
 // issuanceRow is a row of issuances as the chain has it.
@@ -134,10 +156,11 @@ func (r issuanceRow) digest() []byte {
 	return sum[:]
 }
 
-func (e Event) row(seq int64, issuance []byte) eventRow {
+// row leaves the digests of other rows to be set.
+func (e Event) row(seq int64) eventRow {
 	return eventRow{
 		Seq: seq, Time: e.Time.UnixMicro(), Actor: e.Actor, Action: e.Action, Outcome: string(e.Outcome),
-		Code: e.Code.String(), AttestationID: e.AttestationID, Detail: string(e.Detail), Issuance: issuance,
+		Code: e.Code.String(), AttestationID: e.AttestationID, Detail: string(e.Detail),
 	}
 }
 
@@ -146,6 +169,9 @@ func (r eventRow) chain(previous []byte) []byte {
 	h := sha256.New()
 	h.Write(previous)
 	h.Write(canonical(r))
+	if r.Enrolment != nil || r.Keys != nil {
+		h.Write(canonical([][]byte{r.Enrolment, r.Keys}))
+	}
 	return h.Sum(nil)
 }
 

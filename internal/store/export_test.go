@@ -3,10 +3,39 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 )
 
 // Step names, for the matrix of failures.
 var Steps = []string{string(stepBegin), string(stepHead), string(stepIssuance), string(stepEvent), string(stepCommit)}
+
+// KeySteps are the names of the steps of an entry that changes attestation keys.
+var KeySteps = []string{string(stepBegin), string(stepHead), string(stepLookUp), string(stepIssuance), string(stepEnrolment), string(stepKey), string(stepEvent), string(stepCommit)}
+
+// OpenVersion makes a database as the build of this schema version did, and
+// runs a statement on it.
+func OpenVersion(ctx context.Context, path string, version int, statement string, args ...any) error {
+	if err := prepare(path); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", dataSource(path))
+	if err != nil {
+		return err
+	}
+	for n := range version {
+		if err := migrateOne(ctx, db, n); err != nil {
+			return errors.Join(err, db.Close())
+		}
+	}
+	_, err = db.ExecContext(ctx, statement, args...)
+	return errors.Join(err, db.Close())
+}
+
+// Reload reads attestation keys into memory anew, at most bound.
+func (s *Store) Reload(bound int) (err error) {
+	s.keys, err = loadKeys(context.Background(), s.db, bound)
+	return err
+}
 
 // SetFault makes every write ask fault first. Set it while nothing is recorded.
 func (s *Store) SetFault(fault func(step string) error) {

@@ -12,12 +12,16 @@ type job struct {
 	entry Entry
 	beat  bool
 	done  chan error // buffered: the committer never waits for a caller that left
+	// refusal is what the writer found against the entry, which then was not written.
+	refusal error
 }
 
 // Record commits e and returns once it is durable. On an error nothing of e was
 // written, with one exception: if ctx ended, e may yet be committed. The error is
-// an *evidence.Error with CodeOverloaded if too many entries wait, or
-// CodeLedgerUnavailable if the file cannot be written.
+// an *evidence.Error with CodeOverloaded if too many entries wait,
+// CodeLedgerUnavailable if the file cannot be written, CodeTPMEnrolled or
+// CodeTPMAKRevoked for an enrolment that the rules refuse, CodeTPMClock or
+// CodeTPMAKRevoked if an attestation key is not what the appraisal started from.
 func (s *Store) Record(ctx context.Context, e Entry) error {
 	if err := e.check(); err != nil {
 		return err
@@ -85,17 +89,36 @@ func (s *Store) gather(first *job) []*job {
 // commitBatch commits all jobs together. If one of them is at fault, they are
 // committed one by one, so that only that one fails.
 func (s *Store) commitBatch(batch []*job) {
-	err := s.writer.commit(batch)
+	err := s.commit(batch)
 	var single *entryError
 	if errors.As(err, &single) && len(batch) > 1 {
 		for _, j := range batch {
-			j.done <- unavailable(s.writer.commit([]*job{j}))
+			j.finish(s.commit([]*job{j}))
 		}
 		return
 	}
 	for _, j := range batch {
-		j.done <- unavailable(err)
+		j.finish(err)
 	}
+}
+
+// commit commits the jobs in one transaction. What they change of attestation
+// keys is known before any of them hears of it.
+func (s *Store) commit(batch []*job) error {
+	known, err := s.writer.commit(batch)
+	if err == nil {
+		s.keys.take(known)
+	}
+	return err
+}
+
+// finish tells the caller how the transaction ended.
+func (j *job) finish(err error) {
+	if err == nil && j.refusal != nil {
+		j.done <- j.refusal
+		return
+	}
+	j.done <- unavailable(err)
 }
 
 func unavailable(err error) error {

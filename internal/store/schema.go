@@ -41,6 +41,32 @@ var migrations = []string{
 	 CREATE INDEX audit_events_by_attestation ON audit_events (attestation_id);
 	 CREATE TABLE heartbeat (one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;`,
 	`CREATE INDEX issuances_by_end ON issuances (not_after);`,
+	`CREATE TABLE enrolments (
+	   id           TEXT    NOT NULL PRIMARY KEY, -- the event's attestation ID
+	   ek_sha256    BLOB    NOT NULL, -- of the SubjectPublicKeyInfo, as all digests of keys
+	   ak_sha256    BLOB    NOT NULL,
+	   ak_name      BLOB    NOT NULL,
+	   ek_source    TEXT    NOT NULL,
+	   manufacturer TEXT    NOT NULL,
+	   model        TEXT    NOT NULL,
+	   version      TEXT    NOT NULL,
+	   serial       TEXT    NOT NULL UNIQUE, -- of the certificate, lower-case hex
+	   issued_at    INTEGER NOT NULL,
+	   not_after    INTEGER NOT NULL,
+	   simulated    INTEGER NOT NULL
+	 ) STRICT;
+	 CREATE INDEX enrolments_by_key ON enrolments (ak_sha256, issued_at);
+	 CREATE TABLE attestation_keys (
+	   ak_sha256 BLOB    NOT NULL PRIMARY KEY,
+	   ek_sha256 BLOB,             -- of the TPM that enrolled it; NULL if none did
+	   revoked   TEXT    NOT NULL, -- empty, superseded or administrator
+	   state     TEXT    NOT NULL, -- JSON: what the last accepted quote left; empty before the first
+	   policy    TEXT    NOT NULL, -- the digest of the policy that it was judged by
+	   event     INTEGER NOT NULL  -- the last event that changed the row
+	 ) STRICT;
+	 CREATE UNIQUE INDEX one_attestation_key_of_a_tpm ON attestation_keys (ek_sha256) WHERE ek_sha256 IS NOT NULL AND revoked <> 'superseded';
+	 ALTER TABLE audit_events ADD COLUMN enrolment BLOB; -- SHA-256 of the canonical enrolment, NULL without one
+	 ALTER TABLE audit_events ADD COLUMN keys BLOB;      -- of each attestation key that changed: ak_sha256, SHA-256 of its canonical row`,
 }
 
 // migrate runs the migrations that the file lacks, each in its own transaction.

@@ -1,10 +1,12 @@
 // Package store is the service's durable state: one SQLite file with the ledger
-// of what was issued and the audit trail of what was asked.
+// of what was issued, the audit trail of what was asked, and what is known of
+// attestation keys.
 //
 // Nothing leaves the service before [Store.Record] returned nil: it commits the
-// issuance and its audit event in one transaction, and concurrent callers share
-// one transaction and one fsync. Audit events form a hash chain over themselves
-// and the issuances they speak of; [Store.Verify] walks it.
+// issuance or enrolment, what it leaves of an attestation key and its audit event
+// in one transaction, and concurrent callers share one transaction and one fsync.
+// Audit events form a hash chain over themselves and the rows they speak of;
+// [Store.Verify] walks it.
 package store
 
 import (
@@ -24,8 +26,9 @@ import (
 
 // Store is an open ledger. It is safe for concurrent use.
 type Store struct {
-	db     *sql.DB   // for readers
-	writer *writer   // owned by the committer's goroutine
+	db     *sql.DB // for readers
+	writer *writer // owned by the committer's goroutine
+	keys   *keys
 	queue  chan *job // closed by Close, under mu
 	done   chan struct{}
 
@@ -51,7 +54,11 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), db.Close())
 	}
-	s := &Store{db: db, writer: w, queue: make(chan *job, maxQueue), done: make(chan struct{})}
+	known, err := loadKeys(ctx, db, maxKeys)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store: %s: %w", path, err), w.close(), db.Close())
+	}
+	s := &Store{db: db, writer: w, keys: known, queue: make(chan *job, maxQueue), done: make(chan struct{})}
 	go s.commitLoop()
 	return s, nil
 }

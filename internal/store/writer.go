@@ -10,11 +10,15 @@ import (
 
 // writer is the one connection that writes. It is used by one goroutine.
 type writer struct {
-	conn     *sql.Conn
-	head     *sql.Stmt
-	issuance *sql.Stmt
-	event    *sql.Stmt
-	beat     *sql.Stmt
+	conn      *sql.Conn
+	head      *sql.Stmt
+	issuance  *sql.Stmt
+	enrolment *sql.Stmt
+	key       *sql.Stmt // looks one up by its own digest,
+	current   *sql.Stmt // by that of its TPM's endorsement key,
+	putKey    *sql.Stmt // and writes one
+	event     *sql.Stmt
+	beat      *sql.Stmt
 	// fault is asked before every write; tests make writes fail with it.
 	fault func(step) error
 }
@@ -23,12 +27,15 @@ type writer struct {
 type step string
 
 const (
-	stepBegin    step = "begin"
-	stepHead     step = "head"
-	stepIssuance step = "issuance"
-	stepEvent    step = "event"
-	stepBeat     step = "heartbeat"
-	stepCommit   step = "commit"
+	stepBegin     step = "begin"
+	stepHead      step = "head"
+	stepLookUp    step = "look-up"
+	stepIssuance  step = "issuance"
+	stepEnrolment step = "enrolment"
+	stepKey       step = "key"
+	stepEvent     step = "event"
+	stepBeat      step = "heartbeat"
+	stepCommit    step = "commit"
 )
 
 const (
@@ -36,8 +43,8 @@ const (
 	insertIssuance = `INSERT INTO issuances (attestation_id, purpose, issued_at, not_before, not_after, serial, token_id,
 	   spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, claims)
 	   VALUES (?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?, ?)`
-	insertEvent = `INSERT INTO audit_events (seq, time, actor, action, outcome, code, attestation_id, detail, issuance, hash)
-	   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertEvent = `INSERT INTO audit_events (seq, time, actor, action, outcome, code, attestation_id, detail, issuance, enrolment, keys, hash)
+	   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	upsertBeat = `INSERT INTO heartbeat (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at`
 )
 
@@ -48,7 +55,9 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	}
 	w := &writer{conn: conn, fault: func(step) error { return nil }}
 	for query, stmt := range map[string]**sql.Stmt{
-		selectHead: &w.head, insertIssuance: &w.issuance, insertEvent: &w.event, upsertBeat: &w.beat,
+		selectHead: &w.head, insertIssuance: &w.issuance, insertEnrolment: &w.enrolment,
+		selectKey: &w.key, selectCurrent: &w.current, upsertKey: &w.putKey,
+		insertEvent: &w.event, upsertBeat: &w.beat,
 	} {
 		if *stmt, err = conn.PrepareContext(ctx, query); err != nil {
 			return nil, errors.Join(err, w.close())
@@ -59,7 +68,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 
 func (w *writer) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{w.head, w.issuance, w.event, w.beat} {
+	for _, stmt := range []*sql.Stmt{w.head, w.issuance, w.enrolment, w.key, w.current, w.putKey, w.event, w.beat} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
@@ -73,11 +82,13 @@ type entryError struct{ cause error }
 func (e *entryError) Error() string { return e.cause.Error() }
 func (e *entryError) Unwrap() error { return e.cause }
 
-// commit writes the jobs in one transaction: all of them or none. An error that
-// one job alone may be at fault for is an *entryError.
-func (w *writer) commit(jobs []*job) (err error) {
+// commit writes the jobs in one transaction: all of them, but those that the
+// rules for attestation keys are against, or none. It sets each job's refusal, and
+// returns the rows of attestation keys that were changed or are news to a refused
+// caller. An error that one job alone may be at fault for is an *entryError.
+func (w *writer) commit(jobs []*job) (known []keyRow, err error) {
 	if err := w.exec(stepBegin, "BEGIN IMMEDIATE"); err != nil {
-		return err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -89,22 +100,32 @@ func (w *writer) commit(jobs []*job) (err error) {
 			}
 		}
 	}()
-	seq, hash, err := w.lastEvent()
+	end, err := w.lastEvent()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, j := range jobs {
-		if j.beat {
-			err = w.writeBeat()
-		} else {
-			seq++
-			hash, err = w.writeEntry(j.entry, seq, hash)
-		}
+		rows, err := w.writeJob(j, &end)
 		if err != nil {
-			return &entryError{err}
+			return nil, &entryError{err}
 		}
+		known = append(known, rows...)
 	}
-	return w.exec(stepCommit, "COMMIT")
+	return known, w.exec(stepCommit, "COMMIT")
+}
+
+func (w *writer) writeJob(j *job, end *link) (known []keyRow, err error) {
+	j.refusal = nil
+	if j.beat {
+		return nil, w.writeBeat()
+	}
+	known, err = w.writeEntry(j.entry, end)
+	var against *refusal
+	if errors.As(err, &against) {
+		j.refusal = against.cause
+		return against.known, nil
+	}
+	return known, err
 }
 
 func (w *writer) exec(s step, query string) error {
@@ -115,35 +136,66 @@ func (w *writer) exec(s step, query string) error {
 	return err
 }
 
-// lastEvent reads the chain's head anew for each transaction, so that no failure
-// can leave a stale copy behind.
-func (w *writer) lastEvent() (seq int64, hash []byte, err error) {
-	if err := w.fault(stepHead); err != nil {
-		return 0, nil, err
-	}
-	err = w.head.QueryRow().Scan(&seq, &hash)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil, nil
-	}
-	return seq, hash, err
+// link is an end of the chain.
+type link struct {
+	seq  int64
+	hash []byte
 }
 
-func (w *writer) writeEntry(e Entry, seq int64, previous []byte) ([]byte, error) {
-	var digest []byte
+// lastEvent reads the chain's head anew for each transaction, so that no failure
+// can leave a stale copy behind.
+func (w *writer) lastEvent() (end link, err error) {
+	if err := w.fault(stepHead); err != nil {
+		return link{}, err
+	}
+	err = w.head.QueryRow().Scan(&end.seq, &end.hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return link{}, nil
+	}
+	return end, err
+}
+
+// writeEntry writes e behind end, which it moves on, and returns the rows of
+// attestation keys that it wrote. It judges before it writes: after a *refusal
+// nothing was written.
+func (w *writer) writeEntry(e Entry, end *link) ([]keyRow, error) {
+	keys, err := w.keyRows(e)
+	if err != nil {
+		return nil, err
+	}
+	r := e.Event.row(end.seq + 1)
 	if e.Issuance != nil {
 		row := e.Issuance.row()
 		if err := w.writeIssuance(row); err != nil {
 			return nil, err
 		}
-		digest = row.digest()
+		r.Issuance = row.digest()
 	}
-	if err := w.fault(stepEvent); err != nil {
+	if e.Enrolment != nil {
+		row := e.Enrolment.row()
+		if err := w.writeEnrolment(row); err != nil {
+			return nil, err
+		}
+		r.Enrolment = row.digest()
+	}
+	if r.Keys, err = w.writeKeys(keys, r.Seq); err != nil {
 		return nil, err
 	}
-	r := e.Event.row(seq, digest)
-	hash := r.chain(previous)
-	_, err := w.event.Exec(r.Seq, r.Time, r.Actor, r.Action, r.Outcome, r.Code, r.AttestationID, r.Detail, r.Issuance, hash)
-	return hash, err
+	hash := r.chain(end.hash)
+	if err := w.writeEvent(r, hash); err != nil {
+		return nil, err
+	}
+	*end = link{r.Seq, hash}
+	return keys, nil
+}
+
+func (w *writer) writeEvent(r eventRow, hash []byte) error {
+	if err := w.fault(stepEvent); err != nil {
+		return err
+	}
+	_, err := w.event.Exec(r.Seq, r.Time, r.Actor, r.Action, r.Outcome, r.Code, r.AttestationID, r.Detail,
+		r.Issuance, r.Enrolment, r.Keys, hash)
+	return err
 }
 
 func (w *writer) writeIssuance(r issuanceRow) error {
