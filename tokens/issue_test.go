@@ -382,7 +382,11 @@ func TestAttack_K18_EncodingsAgree(t *testing.T) {
 			At:      h.at,
 		}
 		if rapid.Bool().Draw(rt, "background") {
-			r.Background = rapid.SliceOfN(rapid.Byte(), 0, 70).Draw(rt, "data")
+			least, most := 0, 70
+			if len(kinds) > 1 && slices.Contains(kinds, evidence.KindTPM) {
+				least, most = 64, 64 // others are no binding, by which the items could belong together
+			}
+			r.Background = rapid.SliceOfN(rapid.Byte(), least, most).Draw(rt, "data")
 		}
 		until := rapid.Int64Range(int64(minLife), int64(time.Hour)).Draw(rt, "until")
 		r.Outcome = func(o *tee.Outcome) { o.ValidUntil = h.at.Add(time.Duration(until)) }

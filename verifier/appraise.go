@@ -66,9 +66,8 @@ func (v *Verifier) Appraise(req Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r.appraisal = appraisal{bundle: bundle, expected: expected(bundle), endorsements: req.Endorsements}
-	r.items = v.judge(r.appraisal, now)
-	v.decide(r)
+	r.appraisal = appraisal{bundle: bundle, expected: expected(bundle), key: r.key, endorsements: req.Endorsements}
+	v.conclude(r)
 	return Result{r}, nil
 }
 
@@ -122,10 +121,29 @@ func (a Answer) key() (evidence.Key, error) {
 	return key, nil
 }
 
+// conclude judges the evidence and decides, under one snapshot of the policy. What
+// earlier appraisals left is asked for only where the evidence is known to be
+// fresh: a background check is about a moment that somebody else chose.
+func (v *Verifier) conclude(r *result) {
+	set := v.policies()
+	var states *recall
+	var earlier func(evidence.Digest) *tee.KeyState
+	if v.states != nil && r.challenge.Purpose != "" {
+		states = &recall{states: v.states, policy: set.Digest()}
+		earlier = states.earlier
+	}
+	r.items = v.judge(r.appraisal, earlier, r.appraisedAt)
+	v.decide(r, set)
+	if r.verdict == Accepted && !r.remember(states) {
+		r.verdict, r.decision.Identity = Rejected, policies.Identity{}
+		r.checks.Fail(evidence.CodeTPMIMAOffset, "an IMA log from its first entry", "the entries before were judged under another requirement")
+	}
+}
+
 // decide sets the verdict: first genuineness and binding, then policy. Policy is
 // asked only about genuine evidence; it cannot raise trust.
-func (v *Verifier) decide(r *result) {
-	verdict := conclude(r)
+func (v *Verifier) decide(r *result, set *policies.Set) {
+	verdict := gather(r)
 	if verdict != Genuine {
 		r.verdict = verdict
 		r.checks.NotPerformed(evidence.CodePolicyEvaluated, "", "the evidence is not genuine, so no policy was asked")
@@ -135,7 +153,7 @@ func (v *Verifier) decide(r *result) {
 	if r.challenge.Purpose == "" {
 		r.nonce = boundData(r.items)
 	}
-	r.decision = v.policies().Evaluate(policies.Input{
+	r.decision = set.Evaluate(policies.Input{
 		Claims: claimsOf(r.items), Now: r.appraisedAt,
 		TrustDomain: v.trustDomain, SimulatedAccepted: v.simulated,
 	})
@@ -148,8 +166,8 @@ func (v *Verifier) decide(r *result) {
 	}
 }
 
-// conclude gathers the items' checks and says whether all are genuine and bound.
-func conclude(r *result) Verdict {
+// gather collects the items' checks and says whether all are genuine and bound.
+func gather(r *result) Verdict {
 	verdict := Genuine
 	if len(r.items) == 0 {
 		verdict = Rejected // nothing proves nothing
@@ -185,13 +203,16 @@ func worse(a, b Verdict) Verdict {
 	return Genuine
 }
 
-// boundData returns the caller's data of a background check, if it was compared.
+// boundData returns the caller's data of a background check as the evidence carries it,
+// if it was compared. Of several items it is the last's: what the others carry
+// may cover more; see [evidence.Binding.Covering].
 func boundData(items []Item) []byte {
-	check, ok := items[0].Outcome.Checks.Get(evidence.CodeBinding)
+	last := items[len(items)-1].Outcome
+	check, ok := last.Checks.Get(evidence.CodeBinding)
 	if !ok || check.Status != evidence.Pass {
 		return nil
 	}
-	return items[0].Outcome.ReportData
+	return last.ReportData
 }
 
 func newID() string {

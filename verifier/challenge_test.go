@@ -28,6 +28,7 @@ type service struct {
 	noPolicies bool
 
 	endorsements func() *tee.Endorsements
+	keyStates    verifier.KeyStates
 }
 
 var acceptSNP = `apiVersion: quotary.dev/v1
@@ -53,7 +54,7 @@ func (s *service) verifier(tb testing.TB) *verifier.Verifier {
 	tb.Helper()
 	config := verifier.Config{
 		Technologies: s.technology, TrustDomain: s.domain, AcceptSimulated: s.simulated,
-		Challenges: s.challenges, Now: func() time.Time { return s.at }, Endorsements: s.endorsements,
+		Challenges: s.challenges, Now: func() time.Time { return s.at }, Endorsements: s.endorsements, KeyStates: s.keyStates,
 	}
 	if !s.noPolicies {
 		set, err := policies.Load(policies.File{Name: "p", Data: []byte(s.policy)})
@@ -90,7 +91,7 @@ func (a answer) request(tb testing.TB) verifier.Request {
 	binding := evidence.NewBinding(a.purpose, a.challenge.Nonce, a.key.SPKI(), a.challenge.Audience, a.kinds)
 	var items []evidence.Item
 	for _, kind := range a.kinds {
-		items = append(items, teetest.Item(kind, binding.ReportData(kind)))
+		items = append(items, teetest.Item(kind, teetest.Bound(binding, a.kinds)(kind)))
 	}
 	bundle, err := evidence.NewBundle(items...)
 	if err != nil {
@@ -266,7 +267,6 @@ func TestAttack_B19_ServicesClockRunsBackwards(t *testing.T) {
 // The kinds of the whole bundle are bound: an item can be neither dropped nor
 // added, and each item is bound by itself.
 func TestAttack_B23_ItemsAreDroppedOrAdded(t *testing.T) {
-	both := []evidence.Kind{evidence.KindSEVSNP, evidence.KindTPM}
 	good := func(t *testing.T) (*service, answer, verifier.Request) {
 		s := newService()
 		s.policy = acceptSNP + "    tpm: any\n"

@@ -26,8 +26,8 @@ func (v *Verifier) Examine(bundle evidence.Bundle, reportData []byte) Examinatio
 		checks.Fail(evidence.CodeOf(err), "a bundle of evidence", err.Error())
 		return Examination{Verdict: Rejected, Checks: checks}
 	}
-	r := &result{items: v.judge(appraisal{bundle: bundle, expected: ofCaller(reportData)}, v.now())}
-	verdict := conclude(r)
+	r := &result{items: v.judge(appraisal{bundle: bundle, expected: ofCaller(reportData)}, nil, v.now())}
+	verdict := gather(r)
 	if verdict == Genuine {
 		r.checks = append(r.checks, policies.Advise(claimsOf(r.items))...)
 	}

@@ -1,8 +1,6 @@
 package verifier
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"fmt"
 	"slices"
 	"time"
@@ -17,33 +15,39 @@ type Item struct {
 	Outcome tee.Outcome
 }
 
-// expectation says which caller's data evidence of a kind must carry. Nil means
-// that nobody expects anything: freshness is then not judged.
-type expectation struct {
-	want  string
-	holds func(kind evidence.Kind, got []byte) bool
-}
-
 // appraisal is what an appraisal judges.
 type appraisal struct {
 	bundle       evidence.Bundle
 	expected     *expectation
+	key          evidence.Key      // that is to be certified; the zero Key if none is
 	endorsements *tee.Endorsements // came with the evidence
 }
 
-// judge verifies every item of a bundle and compares its binding.
-func (v *Verifier) judge(a appraisal, now time.Time) []Item {
+// judge verifies every item of a bundle, that it is bound, and that the items
+// belong together. TPMs come last in a bundle: others may vouch for their keys.
+func (v *Verifier) judge(a appraisal, earlier func(evidence.Digest) *tee.KeyState, now time.Time) []Item {
 	endorsements := a.endorsements.Over(v.endorsements())
+	c := newComposite(a.bundle)
 	items := make([]Item, len(a.bundle))
 	for i, item := range a.bundle {
-		outcome := v.verify(item, endorsements, tee.Params{Now: now, Pooled: v.pooled})
+		params := tee.Params{Now: now, Pooled: v.pooled}
+		if item.Kind() == evidence.KindTPM {
+			params.Vouched, params.Earlier = c.vouched, earlier
+		}
+		outcome := v.verify(item, endorsements, params)
 		markSimulated(&outcome.Claims)
 		outcome.Checks = slices.Clone(outcome.Checks) // a technology may remember them
-		compare(&outcome, item.Kind(), a.expected)
-		for j := range outcome.Checks {
-			outcome.Checks[j].Kind = item.Kind()
+		if item.Kind() != evidence.KindTPM {
+			v.vouch(c, item, &outcome)
 		}
 		items[i] = Item{item.Kind(), outcome}
+	}
+	for i := range items {
+		outcome := &items[i].Outcome
+		c.bind(a, i, outcome, items)
+		for j := range outcome.Checks {
+			outcome.Checks[j].Kind = items[i].Kind
+		}
 	}
 	return items
 }
@@ -79,41 +83,4 @@ func markSimulated(c *evidence.Claims) {
 	if c.TrustAnchor != nil && c.TrustAnchor.Origin == evidence.OriginSimulated {
 		c.Simulated = true
 	}
-}
-
-// compare adds the check of the binding, over all bytes and in constant time.
-func compare(outcome *tee.Outcome, kind evidence.Kind, expected *expectation) {
-	switch {
-	case outcome.ReportData == nil:
-		outcome.Checks.NotPerformed(evidence.CodeBinding, "", "the evidence could not be decoded")
-	case expected == nil:
-		outcome.Checks.NotPerformed(evidence.CodeBinding, "", "no report data to compare with was given, so freshness is not judged")
-	case expected.holds(kind, outcome.ReportData):
-		outcome.Checks.Pass(evidence.CodeBinding, fmt.Sprintf("%d bytes equal", len(outcome.ReportData)))
-	default:
-		outcome.Checks.Fail(evidence.CodeBinding, expected.want, evidence.Hex(outcome.ReportData).String())
-	}
-}
-
-// ofBinding expects what the binding puts into evidence of each kind.
-func ofBinding(binding evidence.Binding) *expectation {
-	return &expectation{"the binding of this challenge, key, audience and bundle", func(kind evidence.Kind, got []byte) bool {
-		return subtle.ConstantTimeCompare(binding.ReportData(kind), got) == 1
-	}}
-}
-
-// ofCaller expects the caller's own data: exactly these bytes, or, in a TPM
-// quote, whose qualifying data is short, the SHA-256 of 64 of them.
-func ofCaller(data []byte) *expectation {
-	if data == nil {
-		return nil
-	}
-	return &expectation{evidence.Hex(data).String(), func(kind evidence.Kind, got []byte) bool {
-		equal := subtle.ConstantTimeCompare(data, got)
-		if kind == evidence.KindTPM && len(data) == 64 {
-			sum := sha256.Sum256(data)
-			equal |= subtle.ConstantTimeCompare(sum[:], got)
-		}
-		return equal == 1
-	}}
 }

@@ -24,7 +24,6 @@ func (v *Verifier) Reappraise(r Result) (Result, error) {
 			"the challenge expired while endorsements were fetched; ask for a new one")
 	}
 	next := &result{id: r.r.id, challenge: r.r.challenge, appraisal: r.r.appraisal, key: r.r.key, appraisedAt: now}
-	next.items = v.judge(next.appraisal, now)
-	v.decide(next)
+	v.conclude(next)
 	return Result{next}, nil
 }

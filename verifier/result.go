@@ -40,6 +40,7 @@ type result struct {
 	validUntil   time.Time
 	simulated    bool
 	policyDigest string
+	update       *KeyUpdate
 }
 
 // Valid reports whether r came from an appraisal.
@@ -164,6 +165,16 @@ func curable(items []Item) bool {
 		}
 	}
 	return true
+}
+
+// KeyUpdate returns what must be recorded about the TPM's attestation key before
+// anything leaves, or nil.
+func (r Result) KeyUpdate() *KeyUpdate {
+	if !r.Accepted() || r.r.update == nil {
+		return nil
+	}
+	update := *r.r.update
+	return &update
 }
 
 // Simulated reports whether any item rests on a simulated root.

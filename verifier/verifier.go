@@ -38,6 +38,8 @@ type Config struct {
 	AcceptSimulated bool
 	// Challenges opens and spends challenges. Nil where only background checks are made.
 	Challenges *Challenges
+	// KeyStates remembers attestation keys of TPMs. Nil where nobody does.
+	KeyStates KeyStates
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -51,6 +53,7 @@ type Verifier struct {
 	trustDomain  string
 	simulated    bool
 	challenges   *Challenges
+	states       KeyStates
 	now          func() time.Time
 }
 
@@ -62,7 +65,7 @@ func New(c Config) (*Verifier, error) {
 	v := &Verifier{
 		technologies: map[evidence.Kind]tee.Verifier{},
 		policies:     c.Policies, endorsements: c.Endorsements, pooled: c.Pooled,
-		trustDomain: c.TrustDomain, simulated: c.AcceptSimulated, challenges: c.Challenges, now: c.Now,
+		trustDomain: c.TrustDomain, simulated: c.AcceptSimulated, challenges: c.Challenges, states: c.KeyStates, now: c.Now,
 	}
 	for _, t := range c.Technologies {
 		if _, taken := v.technologies[t.Kind()]; taken {

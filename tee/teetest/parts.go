@@ -34,15 +34,24 @@ func partsOf(item evidence.Item) []part {
 		for n := range i.Certificates {
 			add(fmt.Sprintf("certificate %d", n), &i.Certificates[n], true, true)
 		}
+		add("runtime_data", &i.RuntimeData, true, true)
 	case *evidence.TDX:
 		add("quote", &i.Quote, false, false)
 		add("event_log", &i.EventLog, true, false)
+		add("runtime_data", &i.RuntimeData, true, true)
 	case *evidence.TPM:
 		add("attest", &i.Attest, false, false)
 		add("signature", &i.Signature, false, false)
 		add("ak_public", &i.AKPublic, true, false)
 		for n := range i.AKCertificates {
 			add(fmt.Sprintf("ak_certificate %d", n), &i.AKCertificates[n], true, true)
+		}
+		add("event_log", &i.EventLog, true, false)
+		add("ima_log", &i.IMALog, true, false)
+		if c := i.Certification; c != nil {
+			add("certification attest", &c.Attest, false, false)
+			add("certification signature", &c.Signature, false, false)
+			add("certified public", &c.Public, false, false)
 		}
 		parts = append(parts, partsOfPCRs(i.PCRs)...)
 	}
@@ -70,13 +79,17 @@ func emptyItem(kind evidence.Kind) evidence.Item { return Item(kind, nil) }
 func cloneItem(item evidence.Item) evidence.Item {
 	switch i := item.(type) {
 	case *evidence.SNP:
-		return &evidence.SNP{Report: bytes.Clone(i.Report), Certificates: cloneAll(i.Certificates)}
+		return &evidence.SNP{Report: bytes.Clone(i.Report), Certificates: cloneAll(i.Certificates), RuntimeData: bytes.Clone(i.RuntimeData)}
 	case *evidence.TDX:
-		return &evidence.TDX{Quote: bytes.Clone(i.Quote), EventLog: bytes.Clone(i.EventLog)}
+		return &evidence.TDX{Quote: bytes.Clone(i.Quote), EventLog: bytes.Clone(i.EventLog), RuntimeData: bytes.Clone(i.RuntimeData)}
 	case *evidence.TPM:
 		clone := *i
 		clone.Attest, clone.Signature, clone.AKPublic = bytes.Clone(i.Attest), bytes.Clone(i.Signature), bytes.Clone(i.AKPublic)
 		clone.AKCertificates = cloneAll(i.AKCertificates)
+		clone.EventLog, clone.IMALog = bytes.Clone(i.EventLog), bytes.Clone(i.IMALog)
+		if c := i.Certification; c != nil {
+			clone.Certification = &evidence.TPMCertification{Attest: bytes.Clone(c.Attest), Signature: bytes.Clone(c.Signature), Public: bytes.Clone(c.Public)}
+		}
 		clone.PCRs = maps.Clone(i.PCRs)
 		for bank, values := range clone.PCRs {
 			clone.PCRs[bank] = maps.Clone(values)

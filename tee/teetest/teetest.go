@@ -7,6 +7,7 @@ package teetest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
@@ -37,6 +38,18 @@ func ReportData(item evidence.Item) []byte {
 		return item.Attest
 	default:
 		panic("teetest: an item of an unknown type")
+	}
+}
+
+// Bound returns what evidence of each kind carries for a binding in a bundle of
+// these kinds: beside a TPM, whose attestation key is that of [Claims], the report
+// of a TEE covers the key.
+func Bound(binding evidence.Binding, kinds []evidence.Kind) func(evidence.Kind) []byte {
+	return func(kind evidence.Kind) []byte {
+		if kind != evidence.KindTPM && slices.Contains(kinds, evidence.KindTPM) {
+			return binding.Covering(evidence.Digest(Claims(evidence.KindTPM).TPM.AKSHA256)).ReportData(kind)
+		}
+		return binding.ReportData(kind)
 	}
 }
 

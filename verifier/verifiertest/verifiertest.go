@@ -169,13 +169,23 @@ func (r Request) request(tb testing.TB, challenges *verifier.Challenges) verifie
 		if len(r.Background) == 0 {
 			check.ReportData = nil
 		}
-		return verifier.Request{Bundle: r.bundle(tb, func(evidence.Kind) []byte { return r.Background }), Freshness: check}
+		data := func(evidence.Kind) []byte { return r.Background }
+		if len(r.Background) == len(evidence.Binding{}) {
+			covering := teetest.Bound(evidence.Binding(r.Background), r.Kinds)
+			data = func(kind evidence.Kind) []byte {
+				if kind == evidence.KindTPM {
+					return r.Background
+				}
+				return covering(kind)
+			}
+		}
+		return verifier.Request{Bundle: r.bundle(tb, data), Freshness: check}
 	}
 	challenge, sealed := challenges.Issue(r.Purpose, r.TrustDomain, r.At)
 	kinds := r.bundle(tb, func(evidence.Kind) []byte { return nil }).Kinds()
 	binding := evidence.NewBinding(r.Purpose, challenge.Nonce, r.Key.SPKI(), r.TrustDomain, kinds)
 	return verifier.Request{
-		Bundle:    r.bundle(tb, binding.ReportData),
+		Bundle:    r.bundle(tb, teetest.Bound(binding, kinds)),
 		Freshness: verifier.Answer{Challenge: sealed, PublicKey: r.Key.SPKI()},
 	}
 }

@@ -1,0 +1,88 @@
+package verifier
+
+import (
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
+	"github.com/quotary/quotary/tee"
+)
+
+// KeyStates remembers what accepted appraisals left about attestation keys.
+type KeyStates interface {
+	// KeyState returns what was left about a key, and the scope in which it was: see
+	// [KeyUpdate]. It is false for a key that nothing is known of.
+	KeyState(ak evidence.Digest) (state tee.KeyState, scope string, ok bool)
+}
+
+// KeyUpdate is what an accepted result leaves about an attestation key. It must be
+// recorded before anything leaves, and only if Before still stands.
+type KeyUpdate struct {
+	AK evidence.Digest
+	// Before is what the appraisal compared with, nil if nothing was known.
+	Before *tee.KeyState
+	After  tee.KeyState
+	// Scope is the policy set and the alternative of a workload that accepted. Another one has
+	// not judged the entries of the kernel's list that were sent then.
+	Scope string
+}
+
+// recall asks for the state of the one attestation key of an appraisal.
+type recall struct {
+	states KeyStates
+	policy string // digest of the set that decides
+	key    evidence.Digest
+	state  *tee.KeyState // nil if nothing is known
+	scope  string
+}
+
+// earlier returns what was left about a key. How far the kernel's list was judged
+// counts under the same policy set alone.
+func (r *recall) earlier(ak evidence.Digest) *tee.KeyState {
+	state, scope, ok := r.states.KeyState(ak)
+	r.key, r.state, r.scope = ak, nil, ""
+	if !ok {
+		return nil
+	}
+	before := state
+	r.state, r.scope = &before, scope
+	if policyOf(scope) != r.policy {
+		state.IMA = nil
+	}
+	return &state
+}
+
+// scopeOf names a policy set and the alternative in it that decided.
+func scopeOf(d policies.Decision) string { return d.Digest + " " + d.Alternative }
+
+// policyOf is the policy set of a scope.
+func policyOf(scope string) string {
+	for i := range scope {
+		if scope[i] == ' ' {
+			return scope[:i]
+		}
+	}
+	return scope
+}
+
+// remember notes what an accepted result leaves about its attestation key. An
+// alternative that did not judge the first part of a kernel's list cannot accept
+// the rest: then it reports false.
+func (r *result) remember(states *recall) bool {
+	if states == nil {
+		return true
+	}
+	for i, item := range r.items {
+		o := item.Outcome
+		if item.Kind != evidence.KindTPM || o.KeyState == nil {
+			continue
+		}
+		scope := scopeOf(r.decision)
+		if quote, ok := r.appraisal.bundle[i].(*evidence.TPM); ok && quote.IMAOffset > 0 && scope != states.scope {
+			return false
+		}
+		r.update = &KeyUpdate{AK: o.Key, After: *o.KeyState, Scope: scope}
+		if o.Key == states.key {
+			r.update.Before = states.state
+		}
+	}
+	return true
+}
