@@ -1,12 +1,9 @@
 package tpm
 
 import (
-	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
+	"crypto/sha256"
 	"crypto/x509"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -14,155 +11,150 @@ import (
 	"github.com/google/go-tpm/tpm2"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/simulators/seed"
-)
-
-// KeyType is the type of an attestation key.
-type KeyType string
-
-// The types of attestation keys.
-const (
-	KeyECC KeyType = "ecc" // P-256, ECDSA with SHA-256
-	KeyRSA KeyType = "rsa" // RSA-2048, RSASSA with SHA-256
+	"github.com/quotary/quotary/simulators/eventlog"
+	"github.com/quotary/quotary/tee"
 )
 
 // MachineOptions say what a machine is.
 type MachineOptions struct {
-	// Name tells machines apart: another name is another TPM with another key.
+	// Name tells machines apart: another name is another TPM with other keys.
 	Name string
-	Key  KeyType // empty is KeyECC
+	Key  KeyType // of the attestation key; empty is KeyECC
+	EK   EKType  // empty is EKP256, which is the fastest to make
 	Bank string  // that quotes cover; empty is SHA256
 	PCRs []int   // that quotes cover; nil is 0 to 15
 	// Attributes of the attestation key; zero is those of a restricted one.
 	Attributes tpm2.TPMAObject
-	// WithoutCertificate leaves the key's certificates out of the evidence, as
-	// on a machine whose key the operator knows.
+	// Hierarchy that the attestation key is a primary key of; zero is the
+	// endorsement hierarchy. In others than that and the platform's, TPMs disguise their
+	// counters (TPM 2.0 part 1, 36.7).
+	Hierarchy tpm2.TPMHandle
+	// WithoutCertificate leaves the attestation key's certificates out of the
+	// evidence, as on a machine whose key the operator knows, or before its enrolment.
 	WithoutCertificate bool
+	// WithoutEKCertificate leaves the endorsement key's certificate out of enrolments,
+	// as with TPMs that have none.
+	WithoutEKCertificate bool
+
+	// Boot is what the machine boots whenever it starts, or nil. A machine that boots
+	// sends its event log along.
+	Boot *eventlog.Boot
+	// IMA says that the kernel measures files (see [Machine.MeasureFile]). The machine
+	// sends its list along.
+	IMA bool
 }
 
-// Machine is a computer with a simulated TPM. It implements tee.Attester and is
+// Machine is a computer with a simulated TPM. It implements tee.KeyAttester and is
 // safe for concurrent use.
 type Machine struct {
 	// Key is the attestation key. No TPM gives it out.
 	Key crypto.Signer
-	// Public is the key's TPMT_PUBLIC.
+	// Public is the attestation key's TPMT_PUBLIC.
 	Public []byte
 	// Certificate is that of the attestation key.
 	Certificate *x509.Certificate
 
-	clock        func() time.Time
-	booted       time.Time
-	bank         string
-	quoted       []int
-	certificates [][]byte
-	signer       []byte // the key's qualified name
+	vendor      *Vendor
+	options     MachineOptions // with the defaults filled in
+	ak          *Key
+	made        time.Time
+	endorsement func() (*endorsementKey, error) // made at first use: RSA keys take long
 
-	mu         sync.Mutex
-	pcrs       evidence.PCRs // guarded by mu
-	resetCount uint32        // guarded by mu
+	mu    sync.Mutex
+	state // guarded by mu
 }
 
-// restricted are the attributes of an attestation key.
-var restricted = tpm2.TPMAObject{
-	FixedTPM: true, FixedParent: true, SensitiveDataOrigin: true, UserWithAuth: true,
-	NoDA: true, Restricted: true, SignEncrypt: true,
+// state is what changes in a machine and its TPM.
+type state struct {
+	certificates [][]byte // of the attestation key, that evidence carries
+	certified    *Key     // whose certification evidence carries, or nil
+	keys         int      // made so far
+	pcrs         evidence.PCRs
+	resets       uint32
+	restarts     uint32
+	elapsed      uint64            // milliseconds that the TPM was busy, beside those of the vendor's clock
+	log          *eventlog.Builder // nil without a boot
+	list         measurementList
 }
 
-// NewMachine makes a machine whose PCRs are as after a start without firmware,
-// and certifies its attestation key.
+var _ tee.KeyAttester = (*Machine)(nil)
+
+// NewMachine makes a machine, starts it and certifies its attestation key.
 func (v *Vendor) NewMachine(options MachineOptions) (*Machine, error) {
-	m := &Machine{
-		clock: v.clock, booted: v.clock(), bank: options.Bank, quoted: options.PCRs, pcrs: startPCRs(), resetCount: 1,
-	}
-	if m.bank == "" {
-		m.bank = SHA256
-	}
-	if m.quoted == nil {
-		m.quoted = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
-	}
-	if options.Attributes == (tpm2.TPMAObject{}) {
-		options.Attributes = restricted
-	}
-	area, err := m.makeKey(v.source, options)
+	m := &Machine{vendor: v, options: options.filled(), made: v.clock()}
+	o := m.options
+	m.endorsement = sync.OnceValues(func() (*endorsementKey, error) { return v.newEK(o.EK, o.Name) })
+	var err error
+	m.ak, err = newKey(v.source, "machine/"+o.Name, keyOptions{o.Key, o.Attributes, o.Hierarchy, true})
 	if err != nil {
 		return nil, err
 	}
-	m.Public = tpm2.Marshal(area)
-	if m.signer, err = qualifiedName(area); err != nil {
+	m.Key, m.Public = m.ak.signer, m.ak.area
+	if m.Certificate, err = v.Intermediate.Issue(v.AKTemplate(o.Name), m.Key.Public()); err != nil {
 		return nil, err
 	}
-	if m.Certificate, err = v.Intermediate.Issue(v.AKTemplate(options.Name), m.Key.Public()); err != nil {
-		return nil, err
-	}
-	if !options.WithoutCertificate {
+	if !o.WithoutCertificate {
 		m.certificates = [][]byte{m.Certificate.Raw, v.Intermediate.Certificate.Raw}
 	}
-	return m, nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m, m.start()
 }
 
-// makeKey makes the attestation key and its public area.
-func (m *Machine) makeKey(source seed.Source, options MachineOptions) (tpm2.TPMTPublic, error) {
-	switch options.Key {
-	case KeyECC, "":
-		key := source.ECDSA(elliptic.P256(), "machine/"+options.Name)
-		m.Key = key
-		return eccArea(&key.PublicKey, options.Attributes)
-	case KeyRSA:
-		key := source.RSA(2048, "machine/"+options.Name)
-		m.Key = key
-		return rsaArea(&key.PublicKey, options.Attributes), nil
+// filled puts the defaults in.
+func (o MachineOptions) filled() MachineOptions {
+	if o.Key == "" {
+		o.Key = KeyECC
 	}
-	return tpm2.TPMTPublic{}, fmt.Errorf("tpm: no attestation keys of type %q", options.Key)
+	if o.EK == "" {
+		o.EK = EKP256
+	}
+	if o.Bank == "" {
+		o.Bank = SHA256
+	}
+	if o.PCRs == nil {
+		o.PCRs = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
+	}
+	if o.Attributes == (tpm2.TPMAObject{}) {
+		o.Attributes = restricted
+	}
+	if o.Hierarchy == 0 {
+		o.Hierarchy = tpm2.TPMRHEndorsement
+	}
+	return o
 }
 
-// Kinds returns the one kind of evidence that Attest gives.
-func (*Machine) Kinds() []evidence.Kind { return []evidence.Kind{evidence.KindTPM} }
-
-// Attest returns a quote that carries the binding.
-func (m *Machine) Attest(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	quote, err := m.Quote(binding.ReportData(evidence.KindTPM))
-	if err != nil {
-		return nil, err
-	}
-	return evidence.NewBundle(quote)
+// AttestationKey returns the SHA-256 of the attestation key's SubjectPublicKeyInfo.
+func (m *Machine) AttestationKey() evidence.Digest {
+	return sha256.Sum256(must(x509.MarshalPKIXPublicKey(m.Key.Public())))
 }
 
-// Quote returns a quote of the machine's PCRs with this extra data.
-func (m *Machine) Quote(extraData []byte) (*evidence.TPM, error) {
-	attest, err := m.Attestation(extraData)
-	if err != nil {
-		return nil, err
+// UseCertificates makes the machine send these certificates of its attestation key:
+// the key's first, then intermediates; none if there are none.
+func (m *Machine) UseCertificates(certificates [][]byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.certificates = nil
+	for _, der := range certificates {
+		m.certificates = append(m.certificates, slices.Clone(der))
 	}
-	return m.Sign(tpm2.Marshal(attest))
 }
 
-// Sign signs anything as TPMS_ATTEST and returns it as evidence, with the
-// values of the PCRs that the machine quotes.
-func (m *Machine) Sign(attest []byte) (*evidence.TPM, error) {
-	signature, err := m.signature(attest)
-	if err != nil {
-		return nil, err
+// Clone returns a copy of the machine as it is now, as whoever runs a virtual TPM
+// can make one: with the same keys, and counters that go their own ways from here on.
+func (m *Machine) Clone() *Machine {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := &Machine{
+		Key: m.Key, Public: m.Public, Certificate: m.Certificate,
+		vendor: m.vendor, options: m.options, ak: m.ak, made: m.made, endorsement: m.endorsement,
+		state: m.state,
 	}
-	values := m.PCRs()[m.bank]
-	for index := range values {
-		if !slices.Contains(m.quoted, index) {
-			delete(values, index)
-		}
+	c.pcrs = copyPCRs(m.pcrs)
+	c.certificates = slices.Clone(m.certificates)
+	c.list.entries = slices.Clone(m.list.entries)
+	if m.log != nil {
+		c.log = m.log.Clone()
 	}
-	item := &evidence.TPM{
-		Attest: attest, Signature: tpm2.Marshal(signature), PCRs: evidence.PCRs{m.bank: values}, AKPublic: slices.Clone(m.Public),
-	}
-	for _, der := range m.certificates { // the evidence is the caller's
-		item.AKCertificates = append(item.AKCertificates, slices.Clone(der))
-	}
-	return item, nil
-}
-
-// isECDSA reports which of the two types of keys the machine has.
-func (m *Machine) isECDSA() bool {
-	_, ok := m.Key.Public().(*ecdsa.PublicKey)
-	return ok
+	return c
 }

@@ -27,6 +27,10 @@ var banks = []struct {
 	{SHA384, tpm2.TPMAlgSHA384, crypto.SHA384},
 }
 
+// firstDynamic is the first PCR that TPM2_Startup(STATE) does not restore (PC Client
+// Platform TPM Profile, 4.6.1).
+const firstDynamic = 16
+
 // startPCRs returns the PCRs as TPM2_Startup(CLEAR) leaves them: zero, and those of
 // the dynamic launch, 17 to 22, all ones (PC Client Platform TPM Profile, 4.6.1).
 func startPCRs() evidence.PCRs {
@@ -48,24 +52,23 @@ func startPCRs() evidence.PCRs {
 func (m *Machine) Extend(pcr int, digest []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.extend(pcr, digest)
+}
+
+func (m *Machine) extend(pcr int, digest []byte) error {
 	for _, bank := range banks {
 		if len(digest) == bank.hash.Size() && m.pcrs[bank.name][pcr] != nil {
-			h := bank.hash.New()
-			h.Write(m.pcrs[bank.name][pcr])
-			h.Write(digest)
-			m.pcrs[bank.name][pcr] = h.Sum(nil)
+			m.pcrs[bank.name][pcr] = sum(bank.hash, append(bytes.Clone(m.pcrs[bank.name][pcr]), digest...))
 			return nil
 		}
 	}
 	return fmt.Errorf("tpm: no PCR %d in a bank with digests of %d bytes", pcr, len(digest))
 }
 
-// Measure extends a PCR in every bank with the digest of an event.
+// Measure extends a PCR in every bank with the digest of an event that no log has.
 func (m *Machine) Measure(pcr int, event []byte) error {
 	for _, bank := range banks {
-		h := bank.hash.New()
-		h.Write(event)
-		if err := m.Extend(pcr, h.Sum(nil)); err != nil {
+		if err := m.Extend(pcr, sum(bank.hash, event)); err != nil {
 			return err
 		}
 	}
@@ -85,24 +88,20 @@ func (m *Machine) ResetPCR(pcr int) error {
 	return nil
 }
 
-// Reboot sets PCRs back and counts the reset.
-func (m *Machine) Reboot() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.pcrs = startPCRs()
-	m.resetCount++
-}
-
 // PCRs returns a copy of all PCR values.
 func (m *Machine) PCRs() evidence.PCRs {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	pcrs := evidence.PCRs{}
-	for bank, values := range m.pcrs {
-		pcrs[bank] = map[int]evidence.Hex{}
+	return copyPCRs(m.pcrs)
+}
+
+func copyPCRs(pcrs evidence.PCRs) evidence.PCRs {
+	copied := evidence.PCRs{}
+	for bank, values := range pcrs {
+		copied[bank] = map[int]evidence.Hex{}
 		for index, value := range values {
-			pcrs[bank][index] = bytes.Clone(value)
+			copied[bank][index] = bytes.Clone(value)
 		}
 	}
-	return pcrs
+	return copied
 }

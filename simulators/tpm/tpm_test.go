@@ -62,7 +62,7 @@ func TestMachine(t *testing.T) {
 					t.Fatalf("not genuine: %v", out.Checks)
 				}
 				for _, check := range out.Checks {
-					if check.Status != evidence.Pass {
+					if check.Status != evidence.Pass && check.Status != evidence.NotApplicable {
 						t.Errorf("%v", check)
 					}
 				}
@@ -127,7 +127,9 @@ func TestPCRs(t *testing.T) {
 	if err := m.Measure(0, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	m.Reboot()
+	if err := m.Reboot(); err != nil {
+		t.Fatal(err)
+	}
 	if diff := cmp.Diff(start, m.PCRs()); diff != "" {
 		t.Errorf("PCRs after a reboot:\n%s", diff)
 	}
