@@ -34,6 +34,9 @@ var simulatedWorld = sync.OnceValues(func() (*world, error) {
 	return &world{vendor, machine, bytes.Repeat([]byte{0xa5}, 32)}, nil
 })
 
+// paramsNow are the parameters of an appraisal that compares with nothing.
+var paramsNow = tee.Params{Now: simulatedNow}
+
 func simulated(t testing.TB) *world {
 	t.Helper()
 	w, err := simulatedWorld()
