@@ -66,8 +66,10 @@ var (
 	CodeTPMEKListed     = define("tpm.ek-listed", "The operator listed the endorsement key.")
 	CodeTPMEKUntrusted  = define("tpm.ek-untrusted", "Nothing vouches for the endorsement key: neither a certificate under a configured root, nor the operator's list.")
 	CodeTPMEKKey        = define("tpm.ek-key", "The endorsement key is RSA-2048 or RSA-3072 with exponent 65537 and without a known weakness, or ECC on P-256 or P-384.")
+	CodeTPMAKScheme     = define("tpm.ak-scheme", "The attestation key's public area fixes a scheme of signatures that its type of key makes, with SHA-256, SHA-384 or SHA-512.")
 	CodeTPMEKPublic     = define("tpm.ek-public", "The endorsement key's public area follows from its certificate and a template of the TCG; one that was sent is the same.")
 	CodeTPMEnrolment    = define("tpm.enrolment", "The enrolment is one that this service began, not expired, not used before, and answered with the secret that was in its credential.")
+	CodeTPMEnrolmentOff = define("tpm.enrolment-off", "The service enrols TPMs: its operator configured which endorsement keys it trusts.")
 	CodeTPMEnrolled     = define("tpm.enrolled", "The attestation key was not enrolled with another TPM, and the TPM's endorsement key not with more attestation keys than the policy of the service allows.")
 )
 

@@ -39,4 +39,10 @@ const (
 	// maxLists is the number of verified revocation lists that are remembered:
 	// one per issuer and period.
 	maxLists = 64
+	// maxAttribute bounds the manufacturer, model and version that a certificate
+	// names, in characters: X.520 allows common names as many, real ones take 20.
+	maxAttribute = 64
+	// maxDraws bounds how often an ephemeral key is drawn anew: once in 2^32 is
+	// already rare, and a source of randomness that only yields zeros must not hang us.
+	maxDraws = 8
 )
