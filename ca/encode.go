@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
 	"net"
@@ -15,14 +16,18 @@ const (
 	tagBitString       = 0x03
 	tagOctetString     = 0x04
 	tagOID             = 0x06
+	tagUTF8String      = 0x0c
 	tagUTCTime         = 0x17
 	tagGeneralizedTime = 0x18
 	tagSequence        = 0x30
+	tagSet             = 0x31
 
 	tagKeyIdentifier = 0x80 // of AuthorityKeyIdentifier
 	tagDNSName       = 0x82
 	tagURI           = 0x86
 	tagIPAddress     = 0x87
+	tagOtherName     = 0xa0
+	tagDirectoryName = 0xa4
 	tagVersion       = 0xa0
 	tagExtensions    = 0xa3
 )
@@ -36,30 +41,46 @@ var (
 	noCA        = extension(oidBasicConstraints, true, sequence())
 
 	emptySubject     = sequence()
-	simulatedSubject = sequence(tlv(0x31, sequence(oid(2, 5, 4, 10), tlv(0x13, []byte(simulatedOrganization)))))
+	simulatedSubject = sequence(tlv(tagSet, sequence(oid(2, 5, 4, 10), tlv(0x13, []byte(simulatedOrganization)))))
 )
 
-// encode is the TBSCertificate that p stands for (RFC 5280 §4.1). The fields of a
-// leaf are few and fixed; writing them here, rather than with a general encoder
-// that verifies what it signs, leaves the one verification to what is released.
+// encode is the TBSCertificate that p stands for.
 func (a *Authority) encode(p *profile) []byte {
 	subject := emptySubject
 	if p.simulated {
 		subject = simulatedSubject
 	}
+	return contents{
+		serial: p.serial, notBefore: p.notBefore, notAfter: p.notAfter, subject: subject, spki: p.spki, usage: extKeyUsage,
+		names: extension(oidSubjectAltName, !p.simulated, p.names()), // critical where the subject is empty
+	}.encode(a.issuing)
+}
+
+// contents are what certificates of this package do not have in common.
+type contents struct {
+	serial              *big.Int
+	notBefore, notAfter time.Time
+	subject, spki       []byte
+	usage, names        []byte // extensions: extended key usage, SubjectAltName
+}
+
+// encode is the TBSCertificate (RFC 5280 §4.1) of a certificate under issuer. The
+// fields are few and fixed; writing them here, rather than with a general encoder
+// that verifies what it signs, leaves the one verification to what is released.
+func (c contents) encode(issuer *x509.Certificate) []byte {
 	return sequence(
 		version3,
-		integer(p.serial),
+		integer(c.serial),
 		ecdsaSHA256,
-		a.issuing.RawSubject,
-		sequence(instant(p.notBefore), instant(p.notAfter)),
-		subject,
-		p.spki,
+		issuer.RawSubject,
+		sequence(instant(c.notBefore), instant(c.notAfter)),
+		c.subject,
+		c.spki,
 		tlv(tagExtensions, sequence(
-			keyUsage, extKeyUsage, noCA,
-			extension(oidSubjectKeyID, false, tlv(tagOctetString, spkiID(p.spki))),
-			extension(oidAuthorityKeyID, false, sequence(tlv(tagKeyIdentifier, a.issuing.SubjectKeyId))),
-			extension(oidSubjectAltName, !p.simulated, p.names()), // critical where the subject is empty
+			keyUsage, c.usage, noCA,
+			extension(oidSubjectKeyID, false, tlv(tagOctetString, spkiID(c.spki))),
+			extension(oidAuthorityKeyID, false, sequence(tlv(tagKeyIdentifier, issuer.SubjectKeyId))),
+			c.names,
 		)),
 	)
 }

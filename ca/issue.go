@@ -3,6 +3,7 @@ package ca
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
@@ -34,12 +35,17 @@ func (a *Authority) sign(p *profile) (*x509.Certificate, error) {
 	if err := a.judge(p, certificate(tbs, nil)); err != nil {
 		return nil, err
 	}
+	return signAs(a.key, a.issuing, tbs)
+}
+
+// signAs signs what was judged, once, and returns the certificate.
+func signAs(key *ecdsa.PrivateKey, issuer *x509.Certificate, tbs []byte) (*x509.Certificate, error) {
 	digest := sha256.Sum256(tbs)
-	signature, err := a.key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		return nil, err
 	}
-	return a.release(tbs, certificate(tbs, signature))
+	return release(issuer, tbs, certificate(tbs, signature))
 }
 
 // judge refuses a certificate, signed or not, that breaks a rule or does not say
@@ -58,8 +64,8 @@ func (a *Authority) judge(p *profile, der []byte) error {
 	return nil
 }
 
-// release returns the certificate in der if it is what was judged, well signed.
-func (a *Authority) release(tbs, der []byte) (*x509.Certificate, error) {
+// release returns the certificate in der if it is what was judged, well signed by issuer.
+func release(issuer *x509.Certificate, tbs, der []byte) (*x509.Certificate, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, refuseLint("it cannot be parsed: %w", err)
@@ -67,7 +73,7 @@ func (a *Authority) release(tbs, der []byte) (*x509.Certificate, error) {
 	if !bytes.Equal(cert.RawTBSCertificate, tbs) {
 		return nil, refuseLint("it is not the one that was judged")
 	}
-	if err := cert.CheckSignatureFrom(a.issuing); err != nil {
+	if err := cert.CheckSignatureFrom(issuer); err != nil {
 		return nil, refuseLint("its signature does not verify: %w", err)
 	}
 	return cert, nil

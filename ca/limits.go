@@ -15,6 +15,20 @@ const (
 	// serviceTTL is the life of the service's own TLS certificate, whose key is in
 	// memory only and which is renewed at half of it.
 	serviceTTL = 24 * time.Hour
+	// defaultAttestationTTL is the life of an attestation key's certificate. Enrolling
+	// anew costs a TPM under a second, so a machine that is no longer enrolled stays
+	// trusted for a day at most.
+	defaultAttestationTTL = 24 * time.Hour
+	// maxAttestationTTL bounds what the configuration may ask for: the ledger knows
+	// which keys were superseded, but a CRL of the TPM's manufacturer counts only at
+	// the next enrolment.
+	maxAttestationTTL = 7 * 24 * time.Hour
+	// attestationCATTL is the life of a CA of attestation keys. Only this service
+	// trusts it, and its end stops every enrolled machine.
+	attestationCATTL = 10 * 365 * 24 * time.Hour
+	// maxTPMAttribute bounds a TPM's manufacturer, model and version: real ones take
+	// at most 20 bytes.
+	maxTPMAttribute = 64
 	// backdate is how far NotBefore lies in the past, for peers whose clocks are
 	// behind (5 to 30 seconds are common).
 	backdate = time.Minute

@@ -150,11 +150,11 @@ func TestAttack_A22_BadSignatureIsNotReleased(t *testing.T) {
 		"none": certificate(tbs, nil), "flipped": flipLast(good), "of another CA": certificate(tbs, sign(other.key)),
 		"of another certificate": a.forge(t, func(*x509.Certificate) {}).Raw, "trailing": append(bytes.Clone(good), 0), "empty": nil,
 	} {
-		if _, err := a.release(tbs, der); evidence.CodeOf(err) != evidence.CodeIssuingLint {
+		if _, err := release(a.issuing, tbs, der); evidence.CodeOf(err) != evidence.CodeIssuingLint {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := a.release(tbs, good); err != nil {
+	if _, err := release(a.issuing, tbs, good); err != nil {
 		t.Errorf("a good one: %v", err)
 	}
 }

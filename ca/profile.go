@@ -46,8 +46,8 @@ func (a *Authority) workloadProfile(result verifier.Result, now time.Time) (*pro
 	if !ok {
 		return nil, evidence.Errorf(evidence.CodeIssuingResult, "", "no certificate is issued on this result: it was not accepted, or its challenge was not for a certificate")
 	}
-	if age := now.Sub(result.AppraisedAt()); age > maxResultAge || age < -maxResultAge {
-		return nil, evidence.Errorf(evidence.CodeIssuingResult, "", "the result is %s old; certificates are issued within %s of the appraisal", age, maxResultAge)
+	if err := checkAge(now, result.AppraisedAt()); err != nil {
+		return nil, err
 	}
 	if a.reserved[string(key.SPKI())] {
 		return nil, evidence.Errorf(evidence.CodeIssuingKey, "public_key", "this is a key of the service itself")
@@ -60,13 +60,13 @@ func (a *Authority) workloadProfile(result verifier.Result, now time.Time) (*pro
 	if err := checkDNSNames(identity.DNSNames); err != nil {
 		return nil, err
 	}
-	notAfter, err := a.notAfter(now, lifetime(identity.TTL), result.ValidUntil())
+	notBefore, notAfter, err := validity(a.issuing, now, lifetime(identity.TTL), result.ValidUntil())
 	if err != nil {
 		return nil, err
 	}
 	return &profile{
 		serial: newSerial(), id: id, dnsNames: identity.DNSNames,
-		spki: key.SPKI(), notBefore: a.notBefore(now), notAfter: notAfter, simulated: result.Simulated(),
+		spki: key.SPKI(), notBefore: notBefore, notAfter: notAfter, simulated: result.Simulated(),
 	}, nil
 }
 
@@ -78,31 +78,34 @@ func lifetime(asked time.Duration) time.Duration {
 	return min(asked, maxTTL)
 }
 
-// notBefore backdates, but not to before the issuing CA.
-func (a *Authority) notBefore(now time.Time) time.Time {
-	from := now.Add(-backdate).Truncate(time.Second)
-	if from.Before(a.issuing.NotBefore) {
-		return a.issuing.NotBefore
+// validity is that of a certificate under issuer. It is backdated, but not to
+// before the issuer. It ends at the earliest of: the end of ttl, the end of what the
+// certificate rests on (zero means unbounded), the end of the issuer.
+func validity(issuer *x509.Certificate, now time.Time, ttl time.Duration, validUntil time.Time) (from, until time.Time, err error) {
+	from, until = now.Add(-backdate).Truncate(time.Second), now.Add(ttl)
+	if from.Before(issuer.NotBefore) {
+		from = issuer.NotBefore
 	}
-	return from
-}
-
-// notAfter is the earliest of: the end of ttl, the end of what the appraisal
-// rests on (zero means unbounded), the end of the issuing CA.
-func (a *Authority) notAfter(now time.Time, ttl time.Duration, validUntil time.Time) (time.Time, error) {
-	end := now.Add(ttl)
-	for _, bound := range []time.Time{validUntil, a.issuing.NotAfter} {
-		if !bound.IsZero() && bound.Before(end) {
-			end = bound
+	for _, bound := range []time.Time{validUntil, issuer.NotAfter} {
+		if !bound.IsZero() && bound.Before(until) {
+			until = bound
 		}
 	}
-	end = end.Truncate(time.Second)
-	if end.Sub(now) < minTTL {
-		return time.Time{}, evidence.Errorf(evidence.CodeIssuingValidity, "",
-			"a certificate could last only until %s, less than %s from now", end.UTC().Format(time.RFC3339), minTTL)
+	until = until.Truncate(time.Second)
+	if until.Sub(now) < minTTL {
+		return from, until, evidence.Errorf(evidence.CodeIssuingValidity, "",
+			"a certificate could last only until %s, less than %s from now", until.UTC().Format(time.RFC3339), minTTL)
 	}
-	if now.Before(a.issuing.NotBefore) {
-		return time.Time{}, evidence.Errorf(evidence.CodeIssuingValidity, "", "the issuing CA is not valid yet; is the clock right?")
+	if now.Before(issuer.NotBefore) {
+		return from, until, evidence.Errorf(evidence.CodeIssuingValidity, "", "the issuing CA is not valid yet; is the clock right?")
 	}
-	return end, nil
+	return from, until, nil
+}
+
+// checkAge refuses to issue on an appraisal that is not of now.
+func checkAge(now, appraised time.Time) error {
+	if age := now.Sub(appraised); age > maxResultAge || age < -maxResultAge {
+		return evidence.Errorf(evidence.CodeIssuingResult, "", "the result is %s old; certificates are issued within %s of the appraisal", age, maxResultAge)
+	}
+	return nil
 }

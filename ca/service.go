@@ -34,13 +34,13 @@ func (a *Authority) ServerCertificate(hosts []string) (*tls.Certificate, error) 
 		return nil, err
 	}
 	now := a.now()
-	notAfter, err := a.notAfter(now, serviceTTL, time.Time{})
+	notBefore, notAfter, err := validity(a.issuing, now, serviceTTL, time.Time{})
 	if err != nil {
 		return nil, err
 	}
 	leaf, err := a.sign(&profile{
 		serial: newSerial(), id: a.service, dnsNames: names, addresses: addresses,
-		spki: spki, notBefore: a.notBefore(now), notAfter: notAfter,
+		spki: spki, notBefore: notBefore, notAfter: notAfter,
 	})
 	if err != nil {
 		return nil, err

@@ -30,18 +30,22 @@ type SVID struct {
 }
 
 func (a *Authority) newSVID(leaf *x509.Certificate, now time.Time) *SVID {
-	serial := make([]byte, (serialBits+7)/8)
-	leaf.SerialNumber.FillBytes(serial)
 	return &SVID{
 		SPIFFEID:  leaf.URIs[0].String(),
 		DNSNames:  leaf.DNSNames,
 		Chain:     [][]byte{leaf.Raw, a.issuing.Raw},
-		Serial:    hex.EncodeToString(serial),
+		Serial:    serialHex(leaf),
 		NotBefore: leaf.NotBefore,
 		NotAfter:  leaf.NotAfter,
 		RenewAt:   renewAt(now, leaf.NotAfter),
 		Simulated: IsSimulated(leaf),
 	}
+}
+
+// serialHex is the serial number in lower-case hex, 40 digits.
+func serialHex(c *x509.Certificate) string {
+	serial := make([]byte, (serialBits+7)/8)
+	return hex.EncodeToString(c.SerialNumber.FillBytes(serial))
 }
 
 // renewAt lies between 45 and 55 hundredths of the time from now to notAfter.
