@@ -25,6 +25,9 @@ type bindingVector struct {
 	Encoded      Hex     `json:"encoded"`
 	Binding      Hex     `json:"binding"`
 	TPMExtraData Hex     `json:"tpm_extra_data"`
+	// AK and Covering are given for a bundle of a report and a TPM's quote.
+	AK       Hex `json:"ak"`
+	Covering Hex `json:"covering"`
 }
 
 func bindingVectors(t *testing.T) []bindingVector {
@@ -57,6 +60,12 @@ func TestBindingVectors(t *testing.T) {
 		if data := got.ReportData(KindTPM); !bytes.Equal(data, v.TPMExtraData) {
 			t.Errorf("%s: extraData is %x, want %v", v.Name, data, v.TPMExtraData)
 		}
+		if v.AK == nil {
+			continue
+		}
+		if covering := got.Covering(Digest(v.AK)); !bytes.Equal(covering[:], v.Covering) {
+			t.Errorf("%s: covering the key it is %x, want %v", v.Name, covering, v.Covering)
+		}
 	}
 }
 
@@ -70,10 +79,14 @@ func TestBindingPage(t *testing.T) {
 	for _, v := range vectors {
 		kinds := strings.Trim(fmt.Sprint(v.Kinds), "[]")
 		var want strings.Builder
-		for _, row := range [][2]string{
+		rows := [][2]string{
 			{"purpose", string(v.Purpose)}, {"nonce", v.Nonce.String()}, {"spki", v.SPKI.String()}, {"audience", v.Audience}, {"kinds", kinds},
 			{"encoded", v.Encoded.String()}, {"binding", v.Binding.String()}, {"tpm_extra_data", v.TPMExtraData.String()},
-		} {
+		}
+		if v.AK != nil {
+			rows = append(rows, [2]string{"ak", v.AK.String()}, [2]string{"covering", v.Covering.String()})
+		}
+		for _, row := range rows {
 			fmt.Fprintf(&want, "%-14s %s\n", row[0], row[1])
 		}
 		if !strings.Contains(string(page), "```\n"+want.String()+"```\n") {
