@@ -1,6 +1,10 @@
 package pcr
 
-import "crypto"
+import (
+	"crypto"
+	"maps"
+	"strconv"
+)
 
 // Registers with a meaning of their own (UAPI Group, Linux TPM PCR Registry).
 const (
@@ -18,8 +22,8 @@ type Loaded int
 
 // The ways of loading.
 const (
-	FromDisk   Loaded = iota // a boot option names it
-	Directly                 // the hypervisor hands it over (QEMU's -kernel): loaded before any boot option
+	FromDisk Loaded = iota // a boot option names it
+	Directly               // the hypervisor hands it over (QEMU's -kernel): loaded before any boot option
 )
 
 // Boot is a boot chain. What it does not have is nil or empty.
@@ -29,16 +33,11 @@ type Boot struct {
 	// or the unified kernel image, then the kernel within that if the stub has
 	// firmware load it (it does unless Secure Boot is on).
 	Images []Measured
-	// Patched says that the hypervisor changes the kernel on its way, so that its
-	// digest is not that of the file.
-	Patched bool
 	// Sections are what the stub of a unified kernel image measures.
 	Sections []Part
 	// StubOptions is the command line that a stub or systemd-boot was handed and
-	// measures; Menu says that systemd-boot starts a unified kernel image, of which
-	// versions differ in what they hand over.
+	// measures.
 	StubOptions string
-	Menu        bool
 	// Commands and Files are what GRUB runs and reads, in order.
 	Commands []string
 	Files    []Measured
@@ -49,6 +48,8 @@ type Boot struct {
 	Phases []string
 	// SecureBoot has the variables of Secure Boot; nil: PCR 7 is not foretold.
 	SecureBoot *SecureBoot
+	// Unknown are registers that the chain extends with more than that, and why.
+	Unknown map[int]string
 }
 
 // Part is a section by its name.
@@ -57,8 +58,8 @@ type Part struct {
 	Digest Measured
 }
 
-// Kernel is what the kernel's EFI stub measures into PCR 9 once it runs: the
-// load options from Linux 6.2 or so on, the initrd if it loads it itself.
+// Kernel is what the kernel's EFI stub measures into PCR 9 once it runs: the load
+// options, and the initrd if it loads it itself.
 type Kernel struct {
 	LoadOptions string // measured unless Silent
 	Initrd      Measured
@@ -71,6 +72,7 @@ func (b *Boot) Log(bank crypto.Hash) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{Bank: bank, Unknown: map[int]string{}}
+	maps.Copy(l.Unknown, b.Unknown)
 	if b.SecureBoot != nil {
 		b.SecureBoot.extend(l)
 	} else {
@@ -127,11 +129,8 @@ func (b *Boot) firmware(l *Log) {
 	if b.Loaded == FromDisk {
 		l.unknown(pcrBootEvents, "it depends on the disk's partition table")
 	}
-	if b.Patched {
-		l.unknown(pcrImages, "the hypervisor changes the kernel's header on its way: its memory and the initrd's size get into the digest")
-	}
 	for n, image := range b.Images[first:] {
-		l.extend(pcrImages, "image "+string(rune('1'+first+n)), image)
+		l.extend(pcrImages, "image "+strconv.Itoa(1+first+n), image)
 	}
 }
 
@@ -146,9 +145,6 @@ func (b *Boot) loaders(l *Log) {
 	for _, s := range b.Sections {
 		l.extend(pcrKernel, "name of "+s.Name, Bytes(append([]byte(s.Name), 0)))
 		l.extend(pcrKernel, "section "+s.Name, s.Digest)
-	}
-	if b.Menu {
-		l.unknown(pcrOptions, "versions of systemd-boot differ in what they hand to a unified kernel image and measure of it")
 	}
 	if b.StubOptions != "" {
 		l.extend(pcrOptions, "options", Text(b.StubOptions))
