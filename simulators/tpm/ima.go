@@ -16,6 +16,7 @@ const pcrIMA = 10
 const (
 	templateNG  = "ima-ng"
 	templateSig = "ima-sig"
+	templateBuf = "ima-buf"
 )
 
 // measurementList is the kernel's list of what it measured.
@@ -38,7 +39,7 @@ func (l *measurementList) encode() (log []byte, offset uint64) {
 func (m *Machine) MeasureFile(path string, digest []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.measureFile(templateNG, fieldDigest(digest), fieldName(path))
+	return m.measure(templateNG, fieldDigest(digest), fieldName(path))
 }
 
 // MeasureSignedFile is [Machine.MeasureFile] with the file's signature as the
@@ -46,14 +47,22 @@ func (m *Machine) MeasureFile(path string, digest []byte) error {
 func (m *Machine) MeasureSignedFile(path string, digest, signature []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.measureFile(templateSig, fieldDigest(digest), fieldName(path), field(signature))
+	return m.measure(templateSig, fieldDigest(digest), fieldName(path), field(signature))
+}
+
+// MeasureBuffer measures something in memory, such as the command line of another
+// kernel, by a name that is no path (template ima-buf).
+func (m *Machine) MeasureBuffer(name string, buffer []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.measure(templateBuf, fieldDigest(sum(crypto.SHA256, buffer)), fieldName(name), field(buffer))
 }
 
 // MeasureEntry appends an entry of any template with any data.
 func (m *Machine) MeasureEntry(template string, data []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.measureFile(template, data)
+	return m.measure(template, data)
 }
 
 // Violate notes that a file was open for writing while it was measured: the entry
@@ -112,12 +121,12 @@ func (m *Machine) measureBoot() error {
 	for pcr := range 10 {
 		h.Write(m.pcrs[SHA256][pcr])
 	}
-	return m.measureFile(templateNG, fieldDigest(h.Sum(nil)), fieldName("boot_aggregate"))
+	return m.measure(templateNG, fieldDigest(h.Sum(nil)), fieldName("boot_aggregate"))
 }
 
-// measureFile appends an entry and extends the PCR in every bank with the digest of
+// measure appends an entry and extends the PCR in every bank with the digest of
 // its data, as kernels since 5.8 do.
-func (m *Machine) measureFile(template string, fields ...[]byte) error {
+func (m *Machine) measure(template string, fields ...[]byte) error {
 	if !m.list.on {
 		return errNoIMA
 	}
