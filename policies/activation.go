@@ -28,6 +28,8 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		return present(a.tdx, name), true
 	case "tpm":
 		return present(a.tpm, name), true
+	case "paravisor":
+		return present(a.paravisor, name), true
 	}
 	return nil, false
 }

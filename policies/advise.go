@@ -20,8 +20,9 @@ func Advise(claims []evidence.Claims) evidence.Checks {
 			defaultTDX().judge(&r, b.tdx)
 		}
 		if b.tpm != nil {
-			(&tpmRequirement{}).judge(&r, b.tpm, b.tpmAnchor)
+			defaultTPM().judge(&r, b.tpm, b)
 		}
+		(&alternative{}).judgeParavisor(&r, b)
 	}
 	for i := range checks {
 		if s := checks[i].Status; s == evidence.Fail || s == evidence.NotPerformed {

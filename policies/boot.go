@@ -14,6 +14,11 @@ type bootLayout struct {
 	kind   evidence.Kind
 	name   string // what a register is called
 	digest int    // size of the registers' digests in bytes
+	// digests are sizes that reference values may have besides, where they are not of one bank.
+	digests []int
+	// empty is the first of the registers that may hold nothing: firmware measures
+	// separators into those before it. 0: none may.
+	empty int
 
 	secureBoot   []int
 	images       []int // these hold nothing else that the log could not cover
@@ -24,6 +29,7 @@ type bootLayout struct {
 	stub         []int // what the kernel's EFI stub measures
 	uki          []int
 	measurements []int // digests of files and the like, by boot loaders
+	mok          []int // the machine owner's key lists; nil: they are not claimed
 	events       []int // of applications; the first is meant where a document names none
 }
 
@@ -41,6 +47,7 @@ type bootRequirement struct {
 
 	secureBoot   *secureBoot
 	sbatLevels   *values
+	mok          *mokRequirement
 	images       *values // every image must be one of these, or of kernels
 	kernels      *values // one of these must have been loaded
 	attempts     uint64  // at most; 0 asks nothing
@@ -75,6 +82,9 @@ func (l *loader) readBoot(s source, n *yaml.Node, layout *bootLayout, a *alterna
 	}
 	if q.initrds, q.noInitrd = b.initrds(); q.noInitrd {
 		a.relax(string(layout.kind) + ".boot.initrds.none")
+	}
+	if layout.mok != nil {
+		q.mok = b.mok(f.take("mok"))
 	}
 	if n := f.take("maximum_boot_attempts"); n != nil {
 		q.attempts = b.positive(n, "boot.maximum_boot_attempts")
@@ -141,6 +151,7 @@ func (q *bootRequirement) asks(register int) bool {
 		registers []int
 	}{
 		{q.secureBoot != nil || q.sbatLevels != nil, layout.secureBoot},
+		{q.mok != nil, layout.mok},
 		{q.images != nil || q.kernels != nil, layout.images},
 		{q.attempts > 0, layout.calls},
 		{q.exited, layout.exit},

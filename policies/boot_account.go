@@ -54,6 +54,11 @@ func (v *bootView) refuse(n int) finding {
 	return wrong(v.layout.register(n) + " is " + whyNot(v.claims.Registers[n].Status))
 }
 
+// isEmpty reports whether a register holds nothing, and may.
+func (v *bootView) isEmpty(n int) bool {
+	return v.layout.empty > 0 && n >= v.layout.empty && v.claims.Registers[n].Status == evidence.RegisterUntouched
+}
+
 // accountAll is account for those of several registers that hold anything.
 func (v *bootView) accountAll(registers []int) finding {
 	for _, n := range registers {
@@ -79,6 +84,11 @@ func (v *bootView) account(n int) finding {
 	}
 	register := v.claims.Registers[n]
 	complete := int64(bare)+int64(texts) == int64(register.Events)
+	if v.pastLog(n) {
+		// Of the phases, those behind the log's end are none of its events.
+		missing := int64(bare) + int64(texts) - int64(register.Events)
+		complete = missing >= 0 && missing <= int64(len(v.claims.UKI.Phases))
+	}
 	if slices.Contains(v.layout.images, n) {
 		// Images are claimed only where every other event is of a form that none of them has.
 		complete = len(v.claims.Images) > 0 && int64(bare) == int64(register.Uncovered)
@@ -87,6 +97,13 @@ func (v *bootView) account(n int) finding {
 		return wrong(v.layout.register(n) + " holds events that the claims leave out")
 	}
 	return finding{ok: true, text: number(register.Events) + " events, all listed"}
+}
+
+// pastLog reports whether a register may hold phases of the boot that the log
+// does not have: the firmware's is closed when systemd measures them, so that they
+// are claimed by the value alone.
+func (v *bootView) pastLog(n int) bool {
+	return v.layout.empty > 0 && v.claims.UKI != nil && slices.Contains(v.layout.uki, n)
 }
 
 // bare counts the events of a register that only have a digest, all of which must

@@ -37,12 +37,17 @@ func (q *bootRequirement) judge(r *report, c *evidence.BootClaims) {
 			return v.listedText(c.SbatLevel, q.sbatLevels)
 		})
 	}
+	q.mok.judge(v)
 	q.judgeImages(v)
 	q.judgeKernel(v)
 	for _, e := range q.events {
 		v.ask(evidence.CodePolicyBootEvent, e.want, []int{e.register}, func() finding { return e.find(v) })
 	}
 	for _, n := range q.complete {
+		if v.isEmpty(n) {
+			v.report.judge(true, q.layout.kind, evidence.CodePolicyBootRegister, "nothing in "+q.layout.register(n)+" but what the policy lists", func() string { return "nothing at all" })
+			continue
+		}
 		v.ask(evidence.CodePolicyBootRegister, "nothing in "+q.layout.register(n)+" but what the policy lists", []int{n}, func() finding { return v.account(n) })
 	}
 }

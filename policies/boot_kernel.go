@@ -143,8 +143,10 @@ func (v *bootView) stub(code evidence.Code, wanted *values, value evidence.Hex) 
 		case c.UKI != nil || len(c.LoadOptions)+len(c.Initrd) > 0:
 			return unsettled // the log tells what is whose, and this is not there
 		}
-		if wanted == v.q.initrds && v.kernelsOfGRUB() > 1 {
-			return wrong("several kernels of GRUB's, which forgets the RAM disk of one for the next")
+		if wanted == v.q.initrds {
+			if found := v.oneKernelOfGRUB(); !found.ok {
+				return found
+			}
 		}
 		return v.unsettledStub(wanted)
 	})
@@ -153,9 +155,10 @@ func (v *bootView) stub(code evidence.Code, wanted *values, value evidence.Hex) 
 // sourceGRUB is the source of command lines that GRUB measured.
 const sourceGRUB = "grub"
 
-// kernelsOfGRUB counts the command lines from GRUB: it measures one whenever it loads
-// a kernel.
-func (v *bootView) kernelsOfGRUB() int {
+// oneKernelOfGRUB reports whether GRUB loaded one kernel at most: for the next one
+// it forgets the RAM disk. It measures a command line whenever it loads a kernel.
+// Where these have a register of their own, its log must say.
+func (v *bootView) oneKernelOfGRUB() finding {
 	count := 0
 	for _, lines := range [][]evidence.CommandLine{v.claims.CommandLines, v.claims.UnsettledCommandLines} {
 		for i := range lines {
@@ -164,7 +167,21 @@ func (v *bootView) kernelsOfGRUB() int {
 			}
 		}
 	}
-	return count
+	if count > 1 {
+		return wrong("several kernels of GRUB's, which forgets the RAM disk of one for the next")
+	}
+	for _, n := range v.layout.grub {
+		if slices.Contains(v.layout.stub, n) || v.isEmpty(n) {
+			continue
+		}
+		if found := v.vouched([]int{n}); !found.ok {
+			return found
+		}
+		if count != 1 {
+			return wrong("in " + v.layout.register(n) + ", no single kernel of GRUB's")
+		}
+	}
+	return finding{ok: true}
 }
 
 // unsettledStub reports whether a listed digest was measured where the log does not

@@ -18,6 +18,7 @@ const (
 	listSecureBoot = "secure_boot."
 	listUKI        = "uki"
 	listEvents     = "events."
+	listMok        = "mok."
 )
 
 // bootLists are the lists right below boot.
@@ -30,14 +31,16 @@ const fingerprintSize = 32
 // spec says what the values of a list are.
 func (b *bootLayout) spec(path string) valueSpec {
 	key := "boot." + path
-	spec := valueSpec{key: key, size: b.digest, reference: key, technology: b.kind}
+	spec := valueSpec{key: key, size: b.digest, sizes: b.digests, reference: key, technology: b.kind}
 	switch {
 	case path == "command_lines", path == "grub_commands", path == "sbat_levels":
 		spec.form = &textForm
 	case strings.HasPrefix(path, listEvents):
 		spec.form = &payloadForm
 	case strings.HasPrefix(path, listSecureBoot):
-		spec.size = fingerprintSize
+		spec.size, spec.sizes = fingerprintSize, nil
+	case path == "initrds", path == listUKI+".initrd":
+		spec.something = true
 	}
 	return spec
 }
@@ -77,13 +80,18 @@ func readBootText(s source, n *yaml.Node, key string) evidence.Hex {
 
 // containText reports whether any text of the list has this one in it.
 func (v *values) containText(text string) bool {
+	return v.containAny(func(value string) bool { return strings.Contains(value, text) })
+}
+
+// containAny reports whether any text of the list is like this.
+func (v *values) containAny(like func(string) bool) bool {
 	lists := []digests{v.literals}
 	for _, ref := range v.references {
 		lists = append(lists, ref.values)
 	}
 	for _, list := range lists {
 		for value := range list {
-			if strings.Contains(value, text) {
+			if like(value) {
 				return true
 			}
 		}
@@ -136,6 +144,12 @@ func (s source) readBootLists(n *yaml.Node, layout *bootLayout, v *referenceValu
 	if uki := s.mapping(f.take("uki"), "boot.uki"); uki != nil {
 		read(uki, listUKI, ukiSections...)
 		uki.done()
+	}
+	if layout.mok != nil {
+		if mok := s.mapping(f.take("mok"), "boot.mok"); mok != nil {
+			read(mok, listMok, mokLists...)
+			mok.done()
+		}
 	}
 	if events := s.mapping(f.take("events"), "boot.events"); events != nil {
 		for i := 0; i+1 < len(events.at.Content); i += 2 {

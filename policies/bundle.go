@@ -14,6 +14,11 @@ type bundle struct {
 	tpmAnchor *evidence.TrustAnchor
 	simulated bool
 	found     *findings // the advisories that apply; nil without SEV-SNP
+	// paravisor stands between the host and the guest, and paravisorBeside is whose report came through it.
+	paravisor       *evidence.ParavisorClaims
+	paravisorBeside evidence.Kind
+	// ima is what was found of the files of a measurement list, for each requirement.
+	ima map[*imaRequirement]*imaFinding
 }
 
 // origins are the reasons for which a root is trusted.
@@ -52,6 +57,12 @@ func (b *bundle) add(c *evidence.Claims) bool {
 		return false
 	}
 	isSNP, isTDX, isTPM := c.SEVSNP != nil, c.TDX != nil, c.TPM != nil
+	if c.Paravisor != nil {
+		if isTPM || b.paravisor != nil {
+			return false
+		}
+		b.paravisor, b.paravisorBeside = c.Paravisor, c.Kind
+	}
 	switch c.Kind {
 	case snp:
 		b.snp = c.SEVSNP

@@ -36,7 +36,7 @@ type claimTypeTable struct {
 // claimTypes is computed once from the claims' declaration, and only read.
 var claimTypes = func() *claimTypeTable {
 	t := &claimTypeTable{map[string]*claimType{}, map[reflect.Type]*claimType{}}
-	for _, root := range []any{evidence.SNPClaims{}, evidence.TDXClaims{}, evidence.TPMClaims{}} {
+	for _, root := range []any{evidence.SNPClaims{}, evidence.TDXClaims{}, evidence.TPMClaims{}, evidence.ParavisorClaims{}} {
 		t.add(reflect.TypeOf(root))
 	}
 	return t

@@ -201,8 +201,9 @@ func (a *alternative) judge(r *report, w *workload, in *Input, b *bundle) {
 		a.tdx.judge(r, b.tdx)
 	}
 	if a.hasKind(r, tpm, a.tpm != nil, b.tpm != nil) {
-		a.tpm.judge(r, b.tpm, b.tpmAnchor)
+		a.tpm.judge(r, b.tpm, b)
 	}
+	a.judgeParavisor(r, b)
 }
 
 // hasKind judges whether a kind of evidence is there exactly if it is required,

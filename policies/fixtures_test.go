@@ -85,7 +85,7 @@ func goodTDX() evidence.Claims {
 
 func goodTPM() evidence.Claims {
 	return evidence.Claims{Kind: evidence.KindTPM, TrustAnchor: anchor(), TPM: &evidence.TPMClaims{
-		AKSource: "given", AKSHA256: fill(0x41, 32), AKName: fill(0x42, 34), AKRestricted: ptr(true),
+		AKSource: "given", AKHierarchy: "endorsement", AKSHA256: fill(0x41, 32), AKName: fill(0x42, 34), AKRestricted: ptr(true),
 		SignatureScheme: "ecdsa", SignatureHash: "sha256", Bank: "sha256",
 		PCRs:      map[int]evidence.Hex{0: fill(0x50, 32), 4: fill(0x54, 32), 7: fill(0x57, 32)},
 		ExtraData: fill(9, 32), QualifiedSigner: fill(0x43, 34), Clock: 1000, ResetCount: 3, RestartCount: 1, Safe: true,

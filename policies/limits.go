@@ -70,6 +70,12 @@ const (
 	// against all events of the log.
 	maxBootEvents = 32
 
+	// maxIMAKeys bounds the keys that sign files: a distribution has one or two in force.
+	maxIMAKeys = 16
+	// maxIMAExceptions bounds the folders whose files do not count: each is held against
+	// every file that is not listed, of some 4000.
+	maxIMAExceptions = 32
+
 	// maxWantValues is how many values of a list, or findings, a check spells out.
 	maxWantValues = 3
 )

@@ -104,6 +104,8 @@ func (s source) readLists(f *fields, v *referenceValues) {
 		s.readPCRs(f.take("pcrs"), func(bank string, index int, n *yaml.Node) {
 			s.readList(n, valueSpec{key: pcrKey(bank, index), size: pcrBanks[bank]}, v)
 		})
+		s.readBootLists(f.take("boot"), tpmReferenceBoot(), v)
+		s.readIMALists(f.take("ima"), v)
 	default:
 		return // the technology was reported
 	}

@@ -77,14 +77,14 @@ func judgeRules(r *report, rules []rule, b *bundle) {
 }
 
 // variables are the evidence that rules may read.
-type variables struct{ snp, tdx, tpm bool }
+type variables struct{ snp, tdx, tpm, paravisor bool }
 
-var allVariables = variables{true, true, true}
+var allVariables = variables{true, true, true, true}
 
 // variables returns the kinds that the alternative mentions: a rule about
 // another kind would always deny.
 func (a *alternative) variables() variables {
-	v := variables{a.snp != nil, a.tdx != nil, a.tpm != nil}
+	v := variables{a.snp != nil, a.tdx != nil, a.tpm != nil, a.paravisor != nil}
 	for _, kind := range a.tolerated {
 		v.snp, v.tdx, v.tpm = v.snp || kind == snp, v.tdx || kind == tdx, v.tpm || kind == tpm
 	}
@@ -117,7 +117,7 @@ func (c *ruleCompiler) environment(allowed variables) (*cel.Env, error) {
 		cel.Variable("simulated", cel.BoolType),
 		cel.Variable("kinds", cel.ListType(cel.StringType)),
 	}
-	for name, declared := range map[string]bool{"sev_snp": allowed.snp, "tdx": allowed.tdx, "tpm": allowed.tpm} {
+	for name, declared := range map[string]bool{"sev_snp": allowed.snp, "tdx": allowed.tdx, "tpm": allowed.tpm, "paravisor": allowed.paravisor} {
 		if declared {
 			options = append(options, cel.Variable(name, claimTypes.variable(name)))
 		}
@@ -187,7 +187,7 @@ func ruleMessage(message string, allowed variables) string {
 	message = clipTo(strings.Join(strings.Fields(message), " "), maxText)
 	undeclared := func(name string) bool { return strings.Contains(message, "undeclared reference to '"+name+"'") }
 	switch {
-	case !allowed.snp && undeclared("sev_snp"), !allowed.tdx && undeclared("tdx"), !allowed.tpm && undeclared("tpm"):
+	case !allowed.snp && undeclared("sev_snp"), !allowed.tdx && undeclared("tdx"), !allowed.tpm && undeclared("tpm"), !allowed.paravisor && undeclared("paravisor"):
 		message += "; the alternative does not mention this kind of evidence"
 	case undeclared("matches"), undeclared("dyn"), undeclared("type"):
 		message += "; rules have no such function, compare with == or in"

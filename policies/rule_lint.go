@@ -39,7 +39,7 @@ func readsVariable(e ast.NavigableExpr) bool {
 		return false
 	}
 	switch e.AsIdent() {
-	case "now", "simulated", "kinds", "sev_snp", "tdx", "tpm":
+	case "now", "simulated", "kinds", "sev_snp", "tdx", "tpm", "paravisor":
 		return true
 	}
 	return false

@@ -12,22 +12,25 @@ import (
 
 // Sizes of a TPM's identifiers in bytes.
 const (
-	akDigestSize        = 32 // SHA-256
+	keyDigestSize       = 32 // SHA-256 of a key
 	firmwareVersionSize = 8
 )
 
 // tpmRequirement is what a TPM quote must show. The zero value is the strictest
 // that pins no value.
 type tpmRequirement struct {
-	bank     string // empty: any but SHA-1
-	pcrs     []pcrValues
-	sources  *choice
-	aks      *values
-	anchors  *values
-	allow    []string
-	firmware evidence.Hex
-	// unrevoked waives that revocation lists cover the chain of the key's certificate.
-	unrevoked bool
+	bank  string // empty: any but SHA-1
+	pcrs  []pcrValues
+	modes [evidence.MaxPCR + 1]pcrMode // what the document says of each
+	allow []string
+
+	key        akRequirement
+	revocation revocation
+	firmware   evidence.Hex
+	keyInTPM   bool // the workload's key must be certified to live in the TPM
+
+	boot *bootRequirement // nil: no event log is asked for
+	ima  *imaRequirement  // nil: no IMA list is asked for
 }
 
 // pcrValues are what one PCR may hold.
@@ -44,64 +47,118 @@ const (
 
 var tpmAllow = []string{allowAKUnknown, allowUnsafe}
 
-// The sources of attestation keys, as claims name them.
-const (
-	akCertificate = "certificate"
-	akGiven       = "given"
-)
+// defaultTPM is the requirement that holds where a document says nothing.
+func defaultTPM() *tpmRequirement {
+	return &tpmRequirement{key: akRequirement{sources: newChoice(akSources...), vouchers: []evidence.Kind{snp, tdx}}}
+}
 
-// readTPM reads tpm; a nil node gives nil.
+// readTPM reads tpm; a nil node gives nil. The alternative's other requirements
+// have been read.
 func (l *loader) readTPM(s source, n *yaml.Node, a *alternative) *tpmRequirement {
 	f := s.mapping(n, "tpm")
 	if f == nil {
 		return nil
 	}
-	q := &tpmRequirement{allow: a.readAllow(s, f.take("allow"), evidence.KindTPM, tpmAllow)}
-	l.readTPMPCRs(f, q)
-	if ak := s.mapping(f.take("ak"), "ak"); ak != nil {
-		q.sources = newChoice(s.words(ak.take("sources"), "ak.sources", []string{akCertificate, akGiven})...)
-		q.aks = l.readValues(s, ak.take("sha256"), valueSpec{key: "ak.sha256", size: akDigestSize})
-		q.anchors = l.readValues(s, ak.take("anchors"), valueSpec{key: "ak.anchors", size: akDigestSize})
-		ak.done()
-	}
-	if mode := s.word(f.take("revocation"), "revocation", []string{"require", "off"}); mode == "off" {
-		q.unrevoked = true
-		a.relax("tpm.revocation")
-	}
+	q := defaultTPM()
+	q.allow = a.readAllow(s, f.take("allow"), evidence.KindTPM, tpmAllow)
+	l.readTPMPCRs(f, q, a)
+	l.readAK(s, f.take("ak"), q, a)
+	q.revocation = f.readRevocation(f.take("revocation"), tpm, a)
 	if n := f.take("minimum_firmware"); n != nil {
 		q.firmware = s.hexValue(n, valueSpec{key: "minimum_firmware", size: firmwareVersionSize})
 	}
+	q.keyInTPM = s.word(f.take("key"), "key", []string{string(tpm)}) != ""
+	digest := pcrBanks[q.bank]
+	if digest == 0 { // the bank was reported
+		digest = pcrBanks["sha256"]
+	}
+	q.boot = l.readBoot(s, f.take("boot"), tpmBoot(digest), a)
+	q.ima = l.readIMA(s, f.take("ima"), a)
+	judgeTPMBoot(f, q, a)
 	f.done()
 	return q
 }
 
 // readTPMPCRs reads the PCRs of the one bank that the quote has to cover.
-func (l *loader) readTPMPCRs(f *fields, q *tpmRequirement) {
+func (l *loader) readTPMPCRs(f *fields, q *tpmRequirement, a *alternative) {
 	s := f.source
+	before := len(s.problems.list)
 	n := f.need("pcrs", "write {sha256: {INDEX: [values of 64 hex digits]}}; a TPM that shows no PCR shows nothing of the machine")
+	told := false
 	s.readPCRs(n, func(bank string, index int, n *yaml.Node) {
 		if q.bank != "" && q.bank != bank {
 			s.problem(n, evidence.CodePolicyValue, "pcrs has two banks, %s and %s, but a quote covers one; write an alternative for each", q.bank, bank)
 			return
 		}
 		q.bank = bank
-		key := pcrKey(bank, index)
-		v := l.readValues(s, n, valueSpec{key: key, size: pcrBanks[bank], reference: key, technology: evidence.KindTPM})
-		if v == nil {
-			return
+		mode := pcrMode{node: n, logged: isBoot(n), any: isAny(n)}
+		mode.pinned = !mode.logged && !mode.any
+		q.modes[index] = mode
+		told = told || !mode.any
+		if v := l.readPCR(s, n, bank, index, a); v != nil {
+			q.pcrs = append(q.pcrs, pcrValues{index, v})
 		}
-		v.want = "PCR " + strconv.Itoa(index) + ": " + v.want
-		q.pcrs = append(q.pcrs, pcrValues{index, v})
 	})
 	slices.SortFunc(q.pcrs, func(a, b pcrValues) int { return a.index - b.index })
+	if n != nil && !told && f.values["boot"] == nil && len(s.problems.list) == before {
+		s.problem(n, evidence.CodePolicyUnsafe, "tpm pins no measurement, so it accepts every machine; list values of PCRs")
+	}
+}
+
+// readPCR reads what one PCR may hold; nil if its values do not matter.
+func (l *loader) readPCR(s source, n *yaml.Node, bank string, index int, a *alternative) *values {
+	key := pcrKey(bank, index)
+	spec := valueSpec{key: key, size: pcrBanks[bank], reference: key, technology: evidence.KindTPM}
+	name := "PCR " + strconv.Itoa(index) + ": "
+	var v *values
+	switch {
+	case isBoot(n):
+		v = l.anyValue(spec)
+	case isAny(n):
+		a.relax("tpm.pcr." + strconv.Itoa(index) + ".any")
+		v = l.anyValue(spec)
+	case index == pcrIMA:
+		s.problem(n, evidence.CodePolicyUnsafe, "PCR 10 holds what was read since, in the order of the reading: no value lasts; ask ima, or write any")
+	default:
+		v = l.readValues(s, n, spec)
+	}
+	if v != nil {
+		v.want = name + v.want
+	}
+	return v
 }
 
 const tpm = evidence.KindTPM
 
-// judge holds claims against the requirement. anchor is the root that the
-// attestation key rests on, or nil.
-func (q *tpmRequirement) judge(r *report, c *evidence.TPMClaims, anchor *evidence.TrustAnchor) {
-	q.judgeKey(r, c, anchor)
+// judge holds claims against the requirement. b has the root that the attestation
+// key rests on.
+func (q *tpmRequirement) judge(r *report, c *evidence.TPMClaims, b *bundle) {
+	q.key.judge(r, c, b, q.allow)
+	if c.AKSource == evidence.AKSourceCertificate {
+		q.revocation.judge(r, revocationState{
+			kind: tpm, code: evidence.CodePolicyTPMRevocation, want: "a chain that current revocation lists cover",
+			checked: c.RevocationChecked, end: c.RevocationNextUpdate,
+		})
+	}
+	q.judgePCRs(r, c)
+	r.judge(c.Safe || slices.Contains(q.allow, allowUnsafe), tpm, evidence.CodePolicyTPMSafe, "a clock that never ran backwards (safe)",
+		func() string { return yesNo(c.Safe, "safe", "not safe: the TPM may have lost its last clock value") })
+	q.judgeFirmware(r, c)
+	if q.keyInTPM {
+		ok := c.CertifiedKey != nil && len(c.CertifiedKey.SHA256) == keyDigestSize && len(c.CertifiedKey.Name) > 0
+		r.judge(ok, tpm, evidence.CodePolicyTPMKey, "a key that lives in the TPM", func() string {
+			return yesNo(ok, "certified by the TPM", "absent: the TPM certified no key")
+		})
+	}
+	boot := c.Boot
+	if boot != nil && boot.Bank != c.Bank { // it says nothing of these PCRs
+		boot = nil
+	}
+	q.boot.judge(r, boot)
+	q.ima.judge(r, c, b)
+}
+
+func (q *tpmRequirement) judgePCRs(r *report, c *evidence.TPMClaims) {
 	bankOK, bankWant := pcrBanks[c.Bank] != 0, "a bank of SHA-256 or stronger"
 	if q.bank != "" {
 		bankOK, bankWant = c.Bank == q.bank, q.bank
@@ -114,64 +171,21 @@ func (q *tpmRequirement) judge(r *report, c *evidence.TPMClaims, anchor *evidenc
 		}
 		r.values(tpm, evidence.CodePolicyTPMPCR, pcr.values, value)
 	}
-	r.judge(c.Safe || slices.Contains(q.allow, allowUnsafe), tpm, evidence.CodePolicyTPMSafe, "a clock that never ran backwards (safe)",
-		func() string { return yesNo(c.Safe, "safe", "not safe: the TPM may have lost its last clock value") })
-	if q.firmware != nil {
-		ok := len(c.FirmwareVersion) == firmwareVersionSize &&
-			binary.BigEndian.Uint64(c.FirmwareVersion) >= binary.BigEndian.Uint64(q.firmware)
-		r.judge(ok, tpm, evidence.CodePolicyTPMFirmware, "a firmware version that reaches the minimum", func() string { return shown(c.FirmwareVersion) })
-	}
 }
 
-// judgeKey judges why the attestation key is trusted and what it can sign.
-func (q *tpmRequirement) judgeKey(r *report, c *evidence.TPMClaims, anchor *evidence.TrustAnchor) {
-	sources := q.sources
-	if sources == nil {
-		sources = &anySource
+// judgeFirmware judges the firmware's version, which a TPM disguises in what keys of
+// the owner's hierarchy sign (TPM 2.0 part 1, 36.7).
+func (q *tpmRequirement) judgeFirmware(r *report, c *evidence.TPMClaims) {
+	if q.firmware == nil {
+		return
 	}
-	r.member(tpm, evidence.CodePolicyTPMAKSource, sources, c.AKSource)
-	r.values(tpm, evidence.CodePolicyTPMAK, q.aks, c.AKSHA256)
-	if q.anchors != nil {
-		var root evidence.Hex
-		if anchor != nil && c.AKSource == akCertificate {
-			root = anchor.SHA256
+	plain := c.AKHierarchy == hierarchyEndorsement || c.AKHierarchy == hierarchyPlatform
+	ok := plain && len(c.FirmwareVersion) == firmwareVersionSize &&
+		binary.BigEndian.Uint64(c.FirmwareVersion) >= binary.BigEndian.Uint64(q.firmware)
+	r.judge(ok, tpm, evidence.CodePolicyTPMFirmware, "a firmware version that reaches the minimum", func() string {
+		if !plain {
+			return "disguised: the attestation key is not known to be in the endorsement or the platform hierarchy"
 		}
-		r.values(tpm, evidence.CodePolicyTPMAKAnchor, q.anchors, root)
-	}
-	if c.AKSource == akCertificate {
-		q.judgeRevocation(r, c)
-	}
-	r.judge(q.restrictedOK(c), tpm, evidence.CodePolicyTPMAKRestricted, "a restricted signing key", func() string {
-		switch {
-		case c.AKRestricted != nil:
-			return yesNo(*c.AKRestricted, "restricted", "not restricted: it signs whatever it is given")
-		case c.AKSource == akCertificate:
-			return "its certificate says that it is an attestation key"
-		}
-		return absent + " (the key's public area is not known)"
+		return shown(c.FirmwareVersion)
 	})
-}
-
-// judgeRevocation judges whether it is known that no certificate of the key's
-// chain was revoked.
-func (q *tpmRequirement) judgeRevocation(r *report, c *evidence.TPMClaims) {
-	const want = "a chain that current revocation lists cover"
-	switch {
-	case c.RevocationChecked:
-		r.judge(true, tpm, evidence.CodePolicyTPMRevocation, want, func() string { return "covered" })
-	case !q.unrevoked:
-		r.wait(tpm, evidence.CodePolicyTPMRevocation, want, "there was no revocation list for some certificate of the chain")
-	}
-}
-
-var anySource = choice{[]string{akCertificate, akGiven}, "certificate or given"}
-
-// restrictedOK reports whether the key signs only what the TPM made itself. Its
-// issuer vouches for that in a certificate; of a key that was merely given, the
-// public area has to show it.
-func (q *tpmRequirement) restrictedOK(c *evidence.TPMClaims) bool {
-	if c.AKRestricted != nil {
-		return *c.AKRestricted
-	}
-	return c.AKSource == akCertificate || c.AKSource == akGiven && slices.Contains(q.allow, allowAKUnknown)
 }

@@ -2,9 +2,12 @@ package policies
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -87,8 +90,11 @@ func (v *values) match(value evidence.Hex, now time.Time) (ok bool, until time.T
 
 // valueSpec says what the values of a key are.
 type valueSpec struct {
-	key  string // as in the document
-	size int    // in bytes
+	key   string // as in the document
+	size  int    // in bytes
+	sizes []int  // that will do as well, where values of several algorithms stand side by side
+	// something refuses the digest of nothing.
+	something bool
 	// zero allows the value of zeros, where it is a real state and not a
 	// register that nobody filled.
 	zero bool
@@ -196,7 +202,7 @@ func (s valueSpec) show(value evidence.Hex) string {
 // text, whatever YAML makes of it: a digest may consist of digits alone.
 func (s source) hexValue(n *yaml.Node, spec valueSpec) evidence.Hex {
 	if n.Kind != yaml.ScalarNode {
-		s.problem(n, evidence.CodePolicyType, "%s: expected a value of %d hex digits, not %s", spec.key, 2*spec.size, describe(n))
+		s.problem(n, evidence.CodePolicyType, "%s: expected a value of %s hex digits, not %s", spec.key, spec.digits(), describe(n))
 		return nil
 	}
 	value, err := hex.DecodeString(n.Value)
@@ -204,17 +210,35 @@ func (s source) hexValue(n *yaml.Node, spec valueSpec) evidence.Hex {
 	case isAny(n):
 		s.problem(n, evidence.CodePolicyValue, "%s does not take any among its values", spec.key)
 	case err != nil:
-		s.problem(n, evidence.CodePolicyType, "%s: expected %d hex digits, not %s", spec.key, 2*spec.size, describe(n))
-	case len(value) != spec.size:
-		s.problem(n, evidence.CodePolicyValue, "%s: expected %d hex digits, got %d", spec.key, 2*spec.size, len(n.Value))
+		s.problem(n, evidence.CodePolicyType, "%s: expected %s hex digits, not %s", spec.key, spec.digits(), describe(n))
+	case len(value) != spec.size && !slices.Contains(spec.sizes, len(value)):
+		s.problem(n, evidence.CodePolicyValue, "%s: expected %s hex digits, got %d", spec.key, spec.digits(), len(n.Value))
 	case !spec.zero && isFilled(value, 0x00):
 		s.problem(n, evidence.CodePolicyUnsafe, "%s: all zeros is what a machine shows that measured nothing; it is no reference value", spec.key)
 	case isFilled(value, 0xff):
 		s.problem(n, evidence.CodePolicyUnsafe, "%s: all ones is what a machine shows that measured nothing; it is no reference value", spec.key)
+	case spec.something && isDigestOfNothing(value):
+		s.problem(n, evidence.CodePolicyUnsafe, "%s: this is the digest of nothing, which any machine can show", spec.key)
 	default:
 		return value
 	}
 	return nil
+}
+
+// digits spells out how many hex digits a value has.
+func (s valueSpec) digits() string {
+	words := []string{strconv.Itoa(2 * s.size)}
+	for _, size := range s.sizes {
+		words = append(words, strconv.Itoa(2*size))
+	}
+	return orList(words)
+}
+
+// isDigestOfNothing reports whether value is what an empty file, section or RAM
+// disk is measured as.
+func isDigestOfNothing(value []byte) bool {
+	short, middle, long := sha256.Sum256(nil), sha512.Sum384(nil), sha512.Sum512(nil)
+	return bytes.Equal(value, short[:]) || bytes.Equal(value, middle[:]) || bytes.Equal(value, long[:])
 }
 
 func isFilled(value []byte, with byte) bool {

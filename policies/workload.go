@@ -27,6 +27,7 @@ type alternative struct {
 	snp       *snpRequirement
 	tdx       *tdxRequirement
 	tpm       *tpmRequirement
+	paravisor *paravisorRequirement
 	tolerated []evidence.Kind // kinds that may come with the bundle and prove nothing
 	rules     []rule
 	relaxed   []string // sorted
@@ -104,6 +105,7 @@ func (l *loader) readRequirements(s source, f *fields, a *alternative) {
 	} else {
 		a.tpm = l.readTPM(s, n, a)
 	}
+	a.paravisor = l.readParavisor(s, f.take("paravisor"), a)
 	if a.snp == nil && a.tdx == nil && a.tpm == nil && len(l.problems.list) == before {
 		s.problem(f.at, evidence.CodePolicyMissingKey, "the alternative requires no evidence; say what sev_snp, tdx or tpm must show")
 	}
