@@ -287,8 +287,12 @@ type IMAClaims struct {
 	// BootAggregate says whether the first entry is the digest of the quoted PCRs 0 to 9.
 	// Absent where not all are quoted, or the first entry was judged earlier.
 	BootAggregate *bool `json:"boot_aggregate,omitempty"`
-	// Unread counts entries of forms that name no file, or not in a way that is known.
+	// Unread counts entries that may be about a file, but not in a way that is known. They count from the first
+	// entry on, sent now or earlier.
 	Unread uint64 `json:"unread"`
+	// Others counts entries behind Offset that are about no file: buffers that the kernel
+	// measured, and what it extended other PCRs with.
+	Others uint64 `json:"others,omitempty"`
 	// Files are the files that were measured, each content once, in order. They are
 	// not recorded in the ledger.
 	Files []IMAFile `json:"files,omitempty"`

@@ -19,16 +19,16 @@ import (
 // begin with the first entry can leave it out. Algorithms are named as the kernel does; one with
 // "verity:" before it is for fs-verity's digest, not that of the content.
 //
-// Unread are entries of unknown templates or algorithms, of buffers (keys, kernel command
-// lines), without a name, and for other registers than PCR 10. Nothing covers the data of
-// violations, so they say nothing but that they are.
+// Unread are entries that are not a digest of a known algorithm and a name; each may be any
+// file. Nothing covers the data of violations, so they say nothing but that they are. Buffers that the
+// kernel measured (keys, command lines for kexec) are passed over, with their contents as the
+// proof that they are none; so are entries for other registers than PCR 10, which nothing vouches for.
 func (l *List) Claims(covered int) (files []evidence.IMAFile, unread, violations uint64) {
 	seen := map[string]bool{}
 	for i := range min(max(covered, 0), len(l.Entries)) {
 		entry := &l.Entries[i]
 		switch {
-		case entry.PCR != PCR:
-			unread++
+		case entry.other():
 		case entry.Violation():
 			violations++
 		case !entry.file.isFile():
@@ -42,6 +42,20 @@ func (l *List) Claims(covered int) (files []evidence.IMAFile, unread, violations
 	}
 	return files, unread, violations
 }
+
+// Others counts which of the first covered entries [List.Claims] passes over: those
+// of buffers, and those for other registers.
+func (l *List) Others(covered int) (n uint64) {
+	for i := range min(max(covered, 0), len(l.Entries)) {
+		if l.Entries[i].other() {
+			n++
+		}
+	}
+	return n
+}
+
+// other reports whether the entry is none that PCR 10 vouches for, or one of a buffer.
+func (e *Entry) other() bool { return e.PCR != PCR || e.file.buffer }
 
 // key tells files apart: neither a path nor an algorithm has a null, and a digest
 // has the size of its algorithm.
@@ -73,9 +87,6 @@ func (l *List) FirstAggregate() (bank crypto.Hash, digest []byte, ok bool) {
 	}
 	return bank, slices.Clone(first.file.digest), true
 }
-
-// banks are the banks that a kernel computes the boot aggregate of.
-var banks = map[string]crypto.Hash{"sha1": crypto.SHA1, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
 
 // BootAggregate computes the digest over the PCRs that a kernel begins its list
 // with (ima_calc_boot_aggregate_tfm, Linux 5.8 and later): over PCRs 0 to 9, in the SHA-1

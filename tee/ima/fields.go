@@ -2,7 +2,7 @@ package ima
 
 import (
 	"bytes"
-	"strings"
+	"crypto"
 
 	"github.com/quotary/quotary/internal/cursor"
 )
@@ -17,196 +17,139 @@ const originalDigest = 20
 func takeOriginal(c *cursor.LittleEndian) []byte {
 	ahead := *c
 	ahead.Take(originalDigest)
-	ahead.Sized(uint64(ahead.U32()))
-	if ahead.Short {
+	name := ahead.Sized(uint64(ahead.U32()))
+	if ahead.Short || len(name) > maxShortName || bytes.IndexByte(name, 0) >= 0 {
 		c.Short = true
 		return nil
 	}
 	return c.Take(len(c.Rest) - len(ahead.Rest))
 }
 
-// templates are the fields of the templates that have a name (builtin_templates).
-var templates = map[string]string{
-	"ima-ng":     "d-ng|n-ng",
-	"ima-sig":    "d-ng|n-ng|sig",
-	"ima-ngv2":   "d-ngv2|n-ng",
-	"ima-sigv2":  "d-ngv2|n-ng|sig",
-	"ima-buf":    "d-ng|n-ng|buf",
-	"ima-modsig": "d-ng|n-ng|sig|d-modsig|modsig",
-	"evm-sig":    "d-ng|n-ng|evmsig|xattrnames|xattrlengths|xattrvalues|iuid|igid|imode",
-}
-
-// fields are the fields that a template may have (supported_fields), and what
-// they say of a file; nil where they say nothing that is used.
-var fields = map[string]func(*measured, []byte) bool{
-	"d":      (*measured).plainDigest,
-	"d-ng":   (*measured).namedDigest,
-	"d-ngv2": (*measured).typedDigest,
-	"n":      (*measured).name,
-	"n-ng":   (*measured).name,
-	"sig":    (*measured).sig,
-	"buf":    (*measured).buf,
-	// The digest without an appended signature; the signature; what EVM covers.
-	"d-modsig": nil, "modsig": nil, "evmsig": nil,
-	"xattrnames": nil, "xattrlengths": nil, "xattrvalues": nil, "iuid": nil, "igid": nil, "imode": nil,
-}
-
-// measured is what an entry says of a file. It is one only if isFile.
+// measured is what an entry says of a file, or of a buffer. It says nothing if the
+// algorithm is empty.
 type measured struct {
 	path      []byte
-	algorithm string // empty if it is not known
+	algorithm string
 	digest    []byte
 	signature []byte
-
-	digests, names uint8 // fields of these meanings
-	buffer         bool
+	buffer    bool
 }
 
-// isFile reports whether exactly one digest is there of exactly one file. A
-// buffer is none, whose name can be anybody's choice (that of a keyring).
-func (m *measured) isFile() bool {
-	return m.digests == 1 && m.names == 1 && !m.buffer && m.algorithm != "" && len(m.path) > 0
+// isFile reports whether the entry names a file and its digest.
+func (m *measured) isFile() bool { return m.algorithm != "" && !m.buffer }
+
+// read reads an entry's data by their own form. What they are said to be counts for nothing, because
+// no PCR covers a template's name: whoever presents the list could have a file pass
+// for something unknown. A violation remains unread, whose data nothing covers either.
+func (e *Entry) read() {
+	switch {
+	case e.Violation():
+	case e.Template == originalTemplate:
+		e.file = readOriginal(e.Data)
+	default:
+		e.file = readFields(e.Data)
+	}
 }
 
-// read reads the fields of an entry. One of an unknown template remains unread, and so does
-// a violation, whose data nothing covers. Data that do not have the form which
-// their template says are refused.
-func (e *Entry) read() error {
-	if e.Violation() {
-		return nil
+// readOriginal reads data of the template "ima". They are measured in a way of their
+// own, so that no other data can pass for them.
+func readOriginal(data []byte) measured {
+	name := data[originalDigest+4:]
+	if len(name) == 0 {
+		return measured{}
 	}
-	var ok bool
-	if e.Template == originalTemplate {
-		ok = e.file.original(e.Data)
-	} else {
-		format, named := templates[e.Template]
-		if !named {
-			format = e.Template
-		}
-		if !known(format) {
-			return nil
-		}
-		ok = e.file.read(format, e.Data)
-	}
-	if !ok {
-		return refuse("the entry at byte %d does not have the form of its template %q", e.Offset, e.Template)
-	}
-	return nil
+	return measured{path: name, algorithm: "sha1", digest: data[:originalDigest:originalDigest]}
 }
 
-// known reports whether all fields of a format are known.
-func known(format string) bool {
-	for id := range strings.SplitSeq(format, "|") {
-		if _, ok := fields[id]; !ok {
-			return false
-		}
-	}
-	return true
-}
-
-// read reads fields, each behind its length, and nothing else.
-func (m *measured) read(format string, data []byte) bool {
+// readFields reads fields, each behind its length: a digest with its algorithm
+// (d-ng, d-ngv2), a name (n-ng), and what else there may be. All templates of Linux
+// since ima-ng begin so. The third field is a signature (sig), or a buffer (buf).
+func readFields(data []byte) measured {
 	c := cursor.LittleEndian{Rest: data}
-	for id := range strings.SplitSeq(format, "|") {
-		value := c.Sized(uint64(c.U32()))
-		if c.Short {
-			return false
-		}
-		if take := fields[id]; take != nil && !take(m, value) {
-			return false
+	digest, name := field(&c), field(&c)
+	var third []byte
+	fields := 2
+	for ; len(c.Rest) > 0 && !c.Short; fields++ {
+		if value := field(&c); fields == 2 {
+			third = value
 		}
 	}
-	return c.Done()
+	m := measured{}
+	if c.Short || !m.readName(name) || !m.readDigest(digest) {
+		return measured{}
+	}
+	switch {
+	case len(third) == 0 || third[0] == evmSignature:
+	case third[0] == imaSignature || third[0] == veritySignature:
+		m.signature = third
+	default:
+		m.buffer = fields == 3 && m.isDigestOf(third)
+	}
+	return m
 }
 
-// original reads the data of the template "ima".
-func (m *measured) original(data []byte) bool {
-	m.plainDigest(data[:originalDigest])
-	m.path, m.names = data[originalDigest+4:], 1
-	return len(m.path) <= maxShortName && bytes.IndexByte(m.path, 0) < 0
-}
+func field(c *cursor.LittleEndian) []byte { return c.Sized(uint64(c.U32())) }
 
-// name reads a path, or another name, with the null behind it.
-func (m *measured) name(value []byte) bool {
-	m.names++
+// The first bytes of what a kernel takes for a signature in the field sig (enum evm_ima_xattr_type).
+// EVM's, which it puts there in the absence of others, is over more than the digest. A
+// buffer that begins with one of them looks like a file: it then shows, rather than a file not.
+const (
+	imaSignature    = 0x03 // EVM_IMA_XATTR_DIGSIG
+	evmSignature    = 0x05 // EVM_XATTR_PORTABLE_DIGSIG
+	veritySignature = 0x06 // IMA_VERITY_DIGSIG
+)
+
+// readName reads a name with the null behind it.
+func (m *measured) readName(value []byte) bool {
 	end := bytes.IndexByte(value, 0)
-	if end < 0 || end != len(value)-1 || end > maxPath {
+	if end <= 0 || end != len(value)-1 || end > maxPath {
 		return false
 	}
 	m.path = value[:end:end]
 	return true
 }
 
-// plainDigest reads a digest of SHA-1 or MD5, as its size says.
-func (m *measured) plainDigest(value []byte) bool {
-	m.digests++
-	m.digest = value
-	switch len(value) {
-	case 20:
-		m.algorithm = "sha1"
-	case 16:
-		m.algorithm = "md5"
-	default:
-		return false
-	}
-	return true
-}
+// Prefixes of the field d-ngv2. The digest of fs-verity is not that of the file's content.
+const (
+	imaPrefix    = "ima:"
+	verityPrefix = "verity:"
+)
 
-// namedDigest reads "sha256:", a null and a digest.
-func (m *measured) namedDigest(value []byte) bool { return m.namesDigest(value, "") }
-
-// typedDigest reads "ima:sha256:", a null and a digest. Type "verity" is for the digest of
-// fs-verity, which is not the digest of the file's content.
-func (m *measured) typedDigest(value []byte) bool {
-	for _, typ := range []string{"ima:", verityPrefix} {
-		if rest, ok := bytes.CutPrefix(value, []byte(typ)); ok {
-			return m.namesDigest(rest, typ)
-		}
-	}
-	m.digests++
-	return bytes.Contains(value, separator)
-}
-
-const verityPrefix = "verity:"
-
-// separator stands between an algorithm's name and the digest.
-var separator = []byte(":\x00")
-
-func (m *measured) namesDigest(value []byte, typ string) bool {
-	m.digests++
-	name, digest, ok := bytes.Cut(value, separator)
+// readDigest reads "sha256:", "ima:sha256:" or "verity:sha256:", a null and a digest.
+func (m *measured) readDigest(value []byte) bool {
+	named, digest, ok := bytes.Cut(value, []byte(":\x00"))
 	if !ok {
 		return false
 	}
-	size, known := digestSizes[string(name)]
-	if !known {
-		return true // and without an algorithm no file
+	plain, verity := bytes.CutPrefix(named, []byte(verityPrefix))
+	if !verity {
+		plain = bytes.TrimPrefix(named, []byte(imaPrefix))
 	}
-	m.algorithm, m.digest = string(name), digest
-	if typ == verityPrefix {
-		m.algorithm = verityPrefix + m.algorithm
+	algorithm := string(plain)
+	if size, known := digestSizes[algorithm]; !known || len(digest) != size {
+		return false
 	}
-	return len(digest) == size
-}
-
-// The first bytes of signatures in security.ima (enum evm_ima_xattr_type). In
-// their absence the kernel puts EVM's signature in their place, which is over other things.
-const (
-	xattrSignature       = 0x03 // EVM_IMA_XATTR_DIGSIG
-	xattrVeritySignature = 0x06 // IMA_VERITY_DIGSIG
-)
-
-func (m *measured) sig(value []byte) bool {
-	if len(value) > 0 && (value[0] == xattrSignature || value[0] == xattrVeritySignature) {
-		m.signature = value
+	if verity {
+		algorithm = verityPrefix + algorithm
 	}
+	m.algorithm, m.digest = algorithm, digest
 	return true
 }
 
-func (m *measured) buf([]byte) bool {
-	m.buffer = true
-	return true
+// isDigestOf reports whether the digest is that of a buffer, as it is where the
+// kernel measured one (process_buffer_measurement).
+func (m *measured) isDigestOf(buffer []byte) bool {
+	hash, known := banks[m.algorithm]
+	if !known || !hash.Available() {
+		return false
+	}
+	h := hash.New()
+	h.Write(buffer)
+	return bytes.Equal(h.Sum(nil), m.digest)
 }
+
+// banks are the algorithms that can be computed here, which TPMs have banks of.
+var banks = map[string]crypto.Hash{"sha1": crypto.SHA1, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
 
 // digestSizes are the sizes of digests in bytes by the kernel's name of the
 // algorithm (hash_algo_name, hash_digest_size).

@@ -40,7 +40,8 @@ type List struct {
 type Entry struct {
 	// PCR is the register that the entry extended.
 	PCR int
-	// Template names the form of Data ("ima-ng"), or lists its fields ("d-ng|n-ng").
+	// Template names the form of Data ("ima-ng"), or lists its fields ("d-ng|n-ng"). No PCR
+	// covers it, so nothing but the original template's way of measuring follows from it.
 	Template string
 	// TemplateDigest is the SHA-1 digest of Data, or zeros in a violation. Nothing else is taken from it.
 	TemplateDigest []byte
@@ -62,8 +63,7 @@ func (e *Entry) Violation() bool {
 const templateDigestSize = 20 // SHA-1, whatever the machine's banks
 
 // Parse takes a list apart, which may be empty. It refuses whatever is not exactly
-// a list with an [*evidence.Error] of code [evidence.CodeTPMIMALog], entries among it that do
-// not have the form that their template says. It does not copy.
+// a list with an [*evidence.Error] of code [evidence.CodeTPMIMALog]. It does not copy.
 func Parse(raw []byte) (*List, error) {
 	if len(raw) > evidence.MaxIMALog {
 		return nil, refuse("%d bytes, at most %d are read at once", len(raw), evidence.MaxIMALog)
@@ -109,7 +109,8 @@ func parseEntry(c *cursor.LittleEndian, start int) (Entry, error) {
 	if c.Short {
 		return Entry{}, refuse("the entry at byte %d is not complete", start)
 	}
-	return e, e.read()
+	e.read()
+	return e, nil
 }
 
 // isTemplate reports whether name can be a template's, or a list of fields.
