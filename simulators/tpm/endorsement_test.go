@@ -17,6 +17,7 @@ import (
 
 	simulator "github.com/quotary/quotary/simulators/tpm"
 	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/tpm"
 )
 
 var ekTypes = []simulator.EKType{
@@ -214,5 +215,46 @@ func TestNVCertificate(t *testing.T) {
 	}
 	if got := simulator.NVCertificate([]byte{0x30}, 0, 0); len(got) != 6 {
 		t.Errorf("got %x", got)
+	}
+}
+
+// TestEnrol takes machines of all types through an enrolment, as a service judges it.
+func TestEnrol(t *testing.T) {
+	vendor := newVendor(t, "a")
+	enroller, err := tpm.NewEnroller(tpm.EnrollerOptions{Roots: []tee.Anchor{vendor.EKAnchor()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var endorsements tee.Endorsements
+	if err := vendor.Endorsements(&endorsements); err != nil {
+		t.Fatal(err)
+	}
+	for _, typ := range ekTypes {
+		t.Run(string(typ), func(t *testing.T) {
+			m := newMachine(t, vendor, simulator.MachineOptions{Name: "m", EK: typ})
+			request, err := m.Enrolment()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, certificate := range map[string][]byte{
+				"DER": request.EKCertificates[0], "NV index": simulator.NVCertificate(request.EKCertificates[0], 1600, 0xff),
+			} {
+				request.EKCertificates[0] = certificate
+				outcome := enroller.Judge(request, &endorsements, tee.Params{Now: now})
+				if !outcome.Good() || !outcome.Claims.Simulated || outcome.Claims.EKSource != "certificate" {
+					t.Fatalf("%s: %v, claims %+v", name, outcome.Checks.Failed(), outcome.Claims)
+				}
+				if diff := cmp.Diff(request.EKPublic, outcome.EKPublic); diff != "" {
+					t.Errorf("%s: another area:\n%s", name, diff)
+				}
+				credential, err := enroller.Challenge(rand.Reader, outcome, []byte("a secret of thirty-two bytes, yes"[:32]))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if secret, err := m.Activate(credential); err != nil || string(secret) != "a secret of thirty-two bytes, yes"[:32] {
+					t.Errorf("%s: got %q, %v", name, secret, err)
+				}
+			}
+		})
 	}
 }

@@ -81,20 +81,28 @@ func TestMachine(t *testing.T) {
 
 // TestDeterminism shows that a seed determines everything that is sent.
 func TestDeterminism(t *testing.T) {
-	quote := func(seed, name string, key simulator.KeyType) *evidence.TPM {
-		q, err := newMachine(t, newVendor(t, seed), simulator.MachineOptions{Name: name, Key: key}).Quote([]byte("n"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return q
+	send := func(seed, name string, key simulator.KeyType, ek simulator.EKType) (*evidence.TPM, evidence.Enrolment) {
+		m := newMachine(t, newVendor(t, seed), simulator.MachineOptions{Name: name, Key: key, EK: ek, Boot: boot("ro"), IMA: true})
+		workload, err := m.NewKey()
+		must(t, err)
+		m.UseKey(workload)
+		request, err := m.Enrolment()
+		must(t, err)
+		return quote(t, m), request
 	}
-	for _, key := range []simulator.KeyType{simulator.KeyECC, simulator.KeyRSA} {
-		if diff := cmp.Diff(quote("a", "m", key), quote("a", "m", key)); diff != "" {
-			t.Errorf("%s: the same seed gives another quote:\n%s", key, diff)
+	for key, ek := range map[simulator.KeyType]simulator.EKType{simulator.KeyECC: simulator.EKP384, simulator.KeyRSA: simulator.EKRSA2048} {
+		item, request := send("a", "m", key, ek)
+		again, requestAgain := send("a", "m", key, ek)
+		if diff := cmp.Diff(item, again) + cmp.Diff(request, requestAgain); diff != "" {
+			t.Errorf("%s: the same seed sends something else:\n%s", key, diff)
 		}
-	}
-	if bytes.Equal(quote("a", "m", "").AKPublic, quote("b", "m", "").AKPublic) || bytes.Equal(quote("a", "m", "").AKPublic, quote("a", "n", "").AKPublic) {
-		t.Error("another seed or name gives the same key")
+		for _, other := range [][2]string{{"b", "m"}, {"a", "n"}} {
+			another, requestOfAnother := send(other[0], other[1], key, ek)
+			if bytes.Equal(item.AKPublic, another.AKPublic) || bytes.Equal(request.EKPublic, requestOfAnother.EKPublic) ||
+				bytes.Equal(item.Certification.Public, another.Certification.Public) {
+				t.Errorf("%s: seed %s and name %s give the same key", key, other[0], other[1])
+			}
+		}
 	}
 }
 
