@@ -16,7 +16,7 @@ import (
 // testBoot is a boot of a signed unified kernel image.
 func testBoot() *logs.Boot {
 	list := func(name string) []byte {
-		return logs.SignatureList(logs.GUIDSHA256, append(logs.GUID(logs.GUIDOwner), sha256Of(name)...))
+		return logs.SignatureList(logs.GUIDSHA256, sha256Of(name))
 	}
 	return &logs.Boot{
 		SecureBoot: true, PK: list("pk"), KEK: list("kek"), DB: list("db"), DBX: list("dbx"),
