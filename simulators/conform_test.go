@@ -30,6 +30,16 @@ func TestMachinesConform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	boot := tdx.DefaultBoot()
+	logged, err := world.TPM.NewMachine(tpm.MachineOptions{Name: "logged", Boot: &boot, IMA: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := logged.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged.UseKey(key)
 	snp, err := snpverifier.New()
 	if err != nil {
 		t.Fatal(err)
@@ -42,13 +52,14 @@ func TestMachinesConform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kind, c := range map[evidence.Kind]struct {
+	for name, c := range map[string]struct {
 		machine tee.Attester
 		reader  tee.Verifier
 	}{
-		evidence.KindSEVSNP: {guest, snp}, evidence.KindTDX: {world.TDX.NewMachine(tdx.DefaultMachine()), intel}, evidence.KindTPM: {module, tpms},
+		"sev-snp": {guest, snp}, "tdx": {world.TDX.NewMachine(tdx.DefaultMachine()), intel},
+		"tpm": {module, tpms}, "tpm with logs": {logged, tpms},
 	} {
-		t.Run(string(kind), func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			teetest.ConformAttester(t, teetest.AttesterConformance{
 				Attester: c.machine,
 				ReportData: func(_ testing.TB, item evidence.Item) []byte {

@@ -1,7 +1,8 @@
 // Package simulators puts a whole simulated world together: the three vendors
 // of its sub-packages, made from one seed, with their roots and everything they
 // publish. The machines come from the vendors (see [sevsnp.Vendor.NewMachine],
-// [tdx.Vendor.NewMachine] and [tpm.Vendor.NewMachine]).
+// [tdx.Vendor.NewMachine] and [tpm.Vendor.NewMachine]); package paravisor puts a
+// virtual TPM into one of the first two.
 //
 // Evidence made here rests on roots that say SIMULATED, and a service accepts it
 // only if its operator and the workload's policy both say so. No production
@@ -41,7 +42,8 @@ func New(seed string, now time.Time) (*World, error) {
 	return &World{amd, intel, maker}, nil
 }
 
-// Anchors are the roots of all vendors, marked as simulated.
+// Anchors are the roots of all vendors that evidence rests on, marked as simulated.
+// Enrolments rest on [tpm.Vendor.EKAnchor].
 func (w *World) Anchors() []tee.Anchor {
 	return []tee.Anchor{w.SEVSNP.Anchor(), w.TDX.Anchor(), w.TPM.Anchor()}
 }

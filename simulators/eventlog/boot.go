@@ -5,10 +5,16 @@ import (
 )
 
 // Boot is a boot of a unified kernel image that firmware starts itself, as OVMF
-// and systemd's stub log it. The zero value is a boot without secure boot keys.
+// and systemd's stub log it, or by shim and GRUB. The zero value is a boot without
+// secure boot keys.
 type Boot struct {
 	SecureBoot       bool
 	PK, KEK, DB, DBX []byte // signature lists; empty where nothing is enrolled
+	// Authority is the entry of db that the first image was verified with, behind its
+	// owner; nil where firmware measures none.
+	Authority []byte
+	// GRUB is how the boot goes on if Image is shim; nil if it is a unified kernel image.
+	GRUB *GRUB
 	// Image is what firmware measures of the unified kernel image, and Kernel of the
 	// kernel in it. Their digests stand for the Authenticode ones.
 	Image, Kernel []byte
@@ -35,7 +41,15 @@ func (boot Boot) Log(registers eventlog.Registers, banks ...eventlog.Algorithm) 
 	b.pcr(pcrConfiguration, eventlog.EFIVariableBoot, option, Variable(GUIDGlobal, "Boot0000", option))
 	b.action(pcrLoader, "Calling EFI Application from Boot Option")
 	b.separate()
-	boot.kernel(b)
+	if boot.Authority != nil {
+		data := Variable(GUIDSecurity, "db", append(GUID(GUIDOwner), boot.Authority...))
+		b.pcr(pcrSecureBoot, eventlog.EFIVariableAuthority, data, data)
+	}
+	if boot.GRUB != nil {
+		boot.GRUB.boot(b, &boot)
+	} else {
+		boot.kernel(b)
+	}
 	b.action(pcrLoaderConfig, "Exit Boot Services Invocation")
 	b.action(pcrLoaderConfig, "Exit Boot Services Returned with Success")
 	return b

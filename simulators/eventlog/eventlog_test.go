@@ -2,6 +2,7 @@ package eventlog_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"testing"
 	"time"
 
@@ -37,5 +38,41 @@ func TestMachineAndLog(t *testing.T) {
 				t.Errorf("%s PCR %d: got %v, want %v", bank, n, got, want)
 			}
 		}
+	}
+}
+
+// TestGRUB reads what shim and GRUB logged.
+func TestGRUB(t *testing.T) {
+	certificate := []byte("certificate")
+	boot := simulated.Boot{
+		SecureBoot: true, DB: simulated.SignatureList(simulated.GUIDX509, certificate), Authority: certificate,
+		Image: []byte("shim"), Kernel: []byte("kernel"), CommandLine: "ro quiet", Initrd: []byte("initrd"),
+		GRUB: &simulated.GRUB{
+			Loader: []byte("grub"), Commands: []string{"set root=hd0", "linux /vmlinuz ro quiet"}, KernelPath: "/vmlinuz",
+			SbatLevel: "sbat,1,2024010900", Mok: []byte("owner"),
+		},
+	}
+	b := boot.Log(eventlog.PCRs, eventlog.SHA256)
+	log, err := eventlog.Parse(b.Encode(), eventlog.PCRs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replay, err := log.Replay(eventlog.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted := b.Values(eventlog.SHA256)
+	quoted[12] = make([]byte, 32)
+	claims, _ := replay.Compare(quoted).Claims()
+	if len(claims.CommandLines) != 1 || claims.CommandLines[0].Text != "/vmlinuz ro quiet" || len(claims.GRUBCommands) != 2 {
+		t.Errorf("command lines %v, commands %q", claims.CommandLines, claims.GRUBCommands)
+	}
+	if len(claims.Images) != 3 || claims.Mok == nil || claims.SbatLevel != boot.GRUB.SbatLevel || claims.UKI != nil {
+		t.Errorf("images %v, lists %v, level %q", claims.Images, claims.Mok, claims.SbatLevel)
+	}
+	authorities := claims.SecureBoot.Authorities
+	fingerprint := sha256.Sum256(certificate)
+	if len(authorities) != 2 || authorities[0].Owner != simulated.GUIDOwner || !bytes.Equal(authorities[0].SHA256, fingerprint[:]) {
+		t.Errorf("authorities %v", authorities)
 	}
 }

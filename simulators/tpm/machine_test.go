@@ -148,12 +148,13 @@ func TestIMA(t *testing.T) {
 		must(t, m.SendIMAFrom(m.IMAEntries()))
 		must(t, m.MeasureSignedFile("/usr/bin/ledger", content[:], []byte{3, 2, 4}))
 		must(t, m.MeasureBuffer("kexec-cmdline", []byte("ro")))
+		must(t, m.MeasureEntry("unknown", []byte{1, 2, 3}))
 		item := quote(t, m)
 		if item.IMAOffset != 3 || !bytes.HasSuffix(m.IMALog(), item.IMALog) || len(item.IMALog) >= len(m.IMALog()) {
 			t.Errorf("%s: offset %d, %d bytes", bank, item.IMAOffset, len(item.IMALog))
 		}
 		claims = judge(t, vendor, item, first.KeyState).Claims.TPM.IMA
-		if claims.Offset != 3 || claims.Entries != 5 || claims.Unread != 1 || len(claims.Files) != 1 || claims.Files[0].Path != "/usr/bin/ledger" {
+		if claims.Offset != 3 || claims.Entries != 6 || claims.Unread != 1 || len(claims.Files) != 1 || claims.Files[0].Path != "/usr/bin/ledger" {
 			t.Errorf("%s: the rest %+v", bank, claims)
 		}
 	}
