@@ -30,7 +30,7 @@ func TestEnroller(t *testing.T) {
 			if !claims.Simulated || claims.TrustAnchor == nil || claims.TrustAnchor.Origin != evidence.OriginSimulated {
 				t.Errorf("trust anchor %+v", claims.TrustAnchor)
 			}
-			if !out.ValidUntil.Equal(w.vendor.Root.Certificate.NotAfter) {
+			if !out.ValidUntil.Equal(w.vendor.EKRoot.Certificate.NotAfter) {
 				t.Errorf("valid until %v", out.ValidUntil)
 			}
 			if want := ekTemplatesOf(key.Public())[0].area(key.Public()); !bytes.Equal(out.EKPublic, want) {
@@ -115,12 +115,12 @@ func TestEnroller_MissingIntermediate(t *testing.T) {
 		t.Errorf("missing %v:\n%v", out.Missing, out.Checks)
 	}
 	e := &tee.Endorsements{}
-	e.AddCertificate(w.vendor.Intermediate.Certificate)
+	e.AddCertificate(w.vendor.EKIntermediate.Certificate)
 	if out := n.Judge(request, e, tee.Params{Now: simulatedNow}); !out.Good() {
 		t.Errorf("with the endorsement:\n%v", out.Checks)
 	}
 	o := w.underRoot()
-	o.Intermediates = [][]byte{w.vendor.Intermediate.Certificate.Raw}
+	o.Intermediates = [][]byte{w.vendor.EKIntermediate.Certificate.Raw}
 	enrols(t, o, request)
 }
 

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/asn1"
 	"slices"
 	"sync"
 	"testing"
@@ -41,15 +40,10 @@ var ekKeys = sync.OnceValue(func() map[string]crypto.Signer {
 // forever is when certificates of real endorsement keys end (RFC 5280, 4.1.2.5).
 var forever = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
-// ekCertificateTemplate returns what the certificate of an endorsement key says.
-func (w *world) ekCertificateTemplate(key crypto.PublicKey) *x509.Certificate {
-	template := w.vendor.AKTemplate("ek")
+// ekTemplate returns what the certificate of an endorsement key says.
+func (w *world) ekTemplate(key crypto.PublicKey) *x509.Certificate {
+	template := w.vendor.EKTemplate("victim", key)
 	template.NotAfter = forever
-	template.UnknownExtKeyUsage = []asn1.ObjectIdentifier{oidEKCertificate}
-	template.KeyUsage = x509.KeyUsageKeyAgreement
-	if _, ok := key.(*rsa.PublicKey); ok {
-		template.KeyUsage = x509.KeyUsageKeyEncipherment
-	}
 	return template
 }
 
@@ -57,12 +51,18 @@ func (w *world) ekCertificateTemplate(key crypto.PublicKey) *x509.Certificate {
 // endorsement key whose certificate is altered and issued again.
 func (w *world) enrolment(t testing.TB, key crypto.Signer, alter ...func(*x509.Certificate)) evidence.Enrolment {
 	t.Helper()
-	template := w.ekCertificateTemplate(key.Public())
+	return w.enrolmentBy(t, w.vendor.EKIntermediate, key.Public(), alter...)
+}
+
+// enrolmentBy is like enrolment, with a certificate by any issuer, and its own.
+func (w *world) enrolmentBy(t testing.TB, issuer simulator.Issuer, key crypto.PublicKey, alter ...func(*x509.Certificate)) evidence.Enrolment {
+	t.Helper()
+	template := w.ekTemplate(key)
 	for _, f := range alter {
 		f(template)
 	}
 	return evidence.Enrolment{
-		EKCertificates: [][]byte{issued(t, w.vendor.Intermediate, template, key.Public()).Raw, w.vendor.Intermediate.Certificate.Raw},
+		EKCertificates: [][]byte{issued(t, issuer, template, key).Raw, slices.Clone(issuer.Certificate.Raw)},
 		AKPublic:       slices.Clone(w.machine.Public),
 	}
 }
@@ -76,9 +76,9 @@ func issued(t testing.TB, issuer simulator.Issuer, template *x509.Certificate, k
 	return cert
 }
 
-// underRoot trusts the vendor's root, and listing the keys.
+// underRoot trusts the root of the vendor's endorsement keys, listing the keys one by one.
 func (w *world) underRoot() EnrollerOptions {
-	return EnrollerOptions{Roots: []tee.Anchor{w.vendor.Anchor()}}
+	return EnrollerOptions{Roots: []tee.Anchor{w.vendor.EKAnchor()}}
 }
 
 func listing(t testing.TB, keys ...crypto.PublicKey) EnrollerOptions {
