@@ -115,7 +115,7 @@ func (q *imaRequirement) find(c *evidence.IMAClaims, now time.Time) *imaFinding 
 
 // missingFiles counts the entries of a list that names no files, and should.
 func missingFiles(c *evidence.IMAClaims) uint64 {
-	told := c.Unread + c.Violations
+	told := c.Unread + c.Violations + c.Others
 	if c.Offset == 0 {
 		told++ // the digest of the boot
 	}

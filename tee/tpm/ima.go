@@ -96,7 +96,7 @@ func (x *examination) replayIMA(list *ima.List, before tee.IMAState) {
 	files, unread, violations := list.Claims(covered)
 	claims := &evidence.IMAClaims{
 		Bank: x.claims.Bank, Offset: before.Entries, Entries: before.Entries + uint64(covered),
-		Violations: before.Violations + violations, Unread: before.Unread + unread, Files: files,
+		Violations: before.Violations + violations, Unread: before.Unread + unread, Others: list.Others(covered), Files: files,
 	}
 	if before.Entries == 0 {
 		claims.BootAggregate = bootAggregate(list, hash, x.claims.PCRs)
