@@ -68,6 +68,9 @@ func (t *claimTypeTable) add(goType reflect.Type) *types.Type {
 		if field.Type.Kind() == reflect.Slice && claimsLists[goType] {
 			read = unlessEmpty(read)
 		}
+		if goType == reflect.TypeFor[evidence.TPMClaims]() && field.Type.Kind() == reflect.Map {
+			read = withoutResettable(read)
+		}
 		c.names = append(c.names, name)
 		c.fields[name] = newField(goType, i, name, celType, read)
 	}

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"maps"
 	"reflect"
 
 	"github.com/google/cel-go/common/types"
@@ -14,6 +15,7 @@ import (
 // said. The lists of other structs are complete.
 var claimsLists = map[reflect.Type]bool{
 	reflect.TypeFor[evidence.BootClaims](): true, reflect.TypeFor[evidence.SecureBootClaims](): true,
+	reflect.TypeFor[evidence.IMAClaims](): true, // none: nothing was sent this time
 }
 
 func unlessEmpty(read reader) reader {
@@ -28,6 +30,21 @@ func unlessEmpty(read reader) reader {
 // readList gives a list, empty where there is nothing in it.
 func (t *claimTypeTable) readList(v reflect.Value) any {
 	return types.NewDynamicList(members{t}, v.Interface())
+}
+
+// withoutResettable leaves PCRs out that prove nothing of a boot: for a rule, they are absent.
+func withoutResettable(read reader) reader {
+	return func(v reflect.Value) any {
+		pcrs, ok := v.Interface().(map[int]evidence.Hex)
+		if !ok {
+			return nil
+		}
+		pcrs = maps.Clone(pcrs)
+		for _, index := range resettablePCRs {
+			delete(pcrs, index)
+		}
+		return read(reflect.ValueOf(pcrs))
+	}
 }
 
 // readMap gives a map of the entries that have a value. One without entries is

@@ -3,11 +3,14 @@ package policies
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
+
+	"github.com/quotary/quotary/evidence"
 )
 
 // What compiles may still not be a rule: one that reads nothing holds always or
@@ -25,6 +28,9 @@ func suspect(rule *ast.AST) string {
 		}
 	}
 	for _, call := range ast.MatchDescendants(root, ast.KindMatcher(ast.CallKind)) {
+		if index, ok := resettable(rule, call.AsCall()); ok {
+			return fmt.Sprintf("PCR %d can be reset by the running system, so it proves nothing of the boot", index)
+		}
 		if text, ok := notHex(rule, call.AsCall()); ok {
 			return fmt.Sprintf("%q is compared with a byte string, which reads as lower-case hex without 0x, so it never equals it", clip(text))
 		}
@@ -43,6 +49,19 @@ func readsVariable(e ast.NavigableExpr) bool {
 		return true
 	}
 	return false
+}
+
+// resettable returns the index of a PCR that call reads and that proves nothing.
+func resettable(rule *ast.AST, call ast.CallExpr) (int, bool) {
+	if call.FunctionName() != operators.Index || claimGoType(rule, call.Args()[0]) != reflect.TypeFor[map[int]evidence.Hex]() {
+		return 0, false
+	}
+	if key := call.Args()[1]; key.Kind() == ast.LiteralKind {
+		if index, ok := key.AsLiteral().(types.Int); ok && slices.Contains(resettablePCRs, int(index)) {
+			return int(index), true
+		}
+	}
+	return 0, false
 }
 
 // comparisons are the functions that compare a byte string with text.
