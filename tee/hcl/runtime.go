@@ -50,8 +50,10 @@ func ParseRuntimeData(raw []byte) (*RuntimeData, error) {
 	if err := readConfiguration(root.Get("vm-configuration"), &data.Claims); err != nil {
 		return nil, err
 	}
-	data.Claims.UserData, err = readUserData(root.Get("user-data"))
-	return data, err
+	if data.Claims.UserData, err = readUserData(root.Get("user-data")); err != nil {
+		return nil, err
+	}
+	return data, nil
 }
 
 func runtimeError(format string, args ...any) error {
@@ -70,19 +72,17 @@ func (d *RuntimeData) readKeys(set *strictjson.Value) error {
 		if id == nil || id.Kind != strictjson.Text {
 			return runtimeError("a key has no name")
 		}
-		place, known := &ak, true
+		var place **strictjson.Value
 		switch {
 		case strings.EqualFold(id.Text, akName):
+			place = &ak
 		case strings.EqualFold(id.Text, ekName):
 			place = &ek
 		default:
-			known = false
-		}
-		if !known {
 			continue
 		}
 		if *place != nil || id.Text != akName && id.Text != ekName {
-			return runtimeError("a second key is named %s, or one in other letters", id.Text)
+			return runtimeError("a second key is named %q, or one in other letters", id.Text)
 		}
 		*place = key
 	}
