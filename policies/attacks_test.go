@@ -1,6 +1,7 @@
 package policies_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/quotary/quotary/evidence"
@@ -29,5 +30,13 @@ func runAttacks(t *testing.T, good func() evidence.Claims, attacks []attack) {
 				t.Errorf("failed:\n%s", list(failed))
 			}
 		})
+	}
+}
+
+// wantUnsafe checks that a document does not load because it is unsafe.
+func wantUnsafe(t *testing.T, text string) {
+	t.Helper()
+	if problems := loadErr(t, text); !strings.Contains(problems, "policy.unsafe") {
+		t.Errorf("%s\n%s", text, problems)
 	}
 }
