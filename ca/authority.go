@@ -9,6 +9,9 @@
 // requester says gets into it. Every certificate is parsed and judged before it is
 // signed, byte for byte, signed once, and verified before it is released.
 //
+// An [AttestationAuthority] keeps CAs of another kind, which certify attestation
+// keys of TPMs that were enrolled ([verifier.Enrolment]), for this service's own use.
+//
 // Start at [Open] and [Authority.Issue].
 package ca
 

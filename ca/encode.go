@@ -30,6 +30,7 @@ const (
 	tagDirectoryName = 0xa4
 	tagVersion       = 0xa0
 	tagExtensions    = 0xa3
+	tagExplicit0     = 0xa0
 )
 
 // The parts that are the same in every leaf.

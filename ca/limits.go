@@ -26,6 +26,8 @@ const (
 	// attestationCATTL is the life of a CA of attestation keys. Only this service
 	// trusts it, and its end stops every enrolled machine.
 	attestationCATTL = 10 * 365 * 24 * time.Hour
+	// minRSABits and maxRSABits bound an attestation key's modulus: TPMs make 2048 to 4096.
+	minRSABits, maxRSABits = 2048, 4096
 	// maxTPMAttribute bounds a TPM's manufacturer, model and version: real ones take
 	// at most 20 bytes.
 	maxTPMAttribute = 64
