@@ -14,12 +14,12 @@ import (
 // from the entries that lead to it, if nothing is wrong with the quote.
 func (x *examination) judgeIMA() {
 	if len(x.item.IMALog) == 0 && x.item.IMAOffset == 0 {
-		x.withoutIMA((*evidence.Checks).NotApplicable, "the evidence has no IMA log")
+		x.noIMA((*evidence.Checks).NotApplicable, "the evidence has no IMA log")
 		return
 	}
 	notPerformed := func(c *evidence.Checks, code evidence.Code, why string) { c.NotPerformed(code, "", why) }
 	if !x.sound() {
-		x.withoutIMA(notPerformed, unsound)
+		x.noIMA(notPerformed, unsound)
 		return
 	}
 	const wantLog = "a measurement list beside a quote of PCR 10, not of SHA-1"
@@ -41,7 +41,7 @@ func (x *examination) judgeIMA() {
 	x.replayIMA(list, before)
 }
 
-func (x *examination) withoutIMA(record func(*evidence.Checks, evidence.Code, string), why string) {
+func (x *examination) noIMA(record func(*evidence.Checks, evidence.Code, string), why string) {
 	for _, code := range []evidence.Code{evidence.CodeTPMIMALog, evidence.CodeTPMIMAOffset, evidence.CodeTPMIMAReplay} {
 		record(x.checks(), code, why)
 	}

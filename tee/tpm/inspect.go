@@ -42,7 +42,7 @@ func (v *Verifier) UnverifiedClaims(item evidence.Item) (evidence.Claims, error)
 // describeLogs sets what the logs say, as far as they can be read.
 func describeLogs(quote *evidence.TPM, claims *evidence.TPMClaims) {
 	if len(quote.EventLog) > 0 {
-		if compared, err := compareLog(quote.EventLog, claims.Bank, claims.PCRs); err == nil {
+		if compared, err := compareLog(quote.EventLog, claims.Bank, withoutIMA(claims.PCRs)); err == nil {
 			claims.Boot, _ = compared.Claims()
 		}
 	}

@@ -36,6 +36,10 @@ const (
 	// maxChains is the number of verified chains that are remembered: 4096 take
 	// about 40 MB with their certificates.
 	maxChains = 4096
+	// maxLogs is the number of event logs that are remembered with what they say: 512
+	// take about 5 MB. Only quotes by trusted keys make claims of logs, of at most some
+	// 250 KB.
+	maxLogs = 512
 	// maxLists is the number of verified revocation lists that are remembered:
 	// one per issuer and period.
 	maxLists = 64

@@ -61,6 +61,7 @@ type Verifier struct {
 
 	chains *lru.Cache[digest, *chain]
 	lists  *lru.Cache[digest, *revoked]
+	logs   *lru.Cache[digest, explained]
 }
 
 // givenKey is a [TrustedKey], decoded.
@@ -77,6 +78,7 @@ func New(o Options) (*Verifier, error) {
 	v := &Verifier{
 		roots: x509.NewCertPool(), keys: map[digest]*givenKey{}, areas: map[string]*givenKey{},
 		chains: lru.New[digest, *chain](maxChains), lists: lru.New[digest, *revoked](maxLists),
+		logs: lru.New[digest, explained](maxLogs),
 	}
 	for _, root := range o.Roots {
 		if err := v.addRoot(root, false); err != nil {
@@ -186,9 +188,13 @@ func newGivenKey(k TrustedKey) (*givenKey, error) {
 // Kind returns [evidence.KindTPM].
 func (*Verifier) Kind() evidence.Kind { return evidence.KindTPM }
 
+// checksOfQuote is how many checks a quote gets, if its event log raises few doubts.
+const checksOfQuote = 36
+
 // Verify judges item as [tee.Verifier] says.
 func (v *Verifier) Verify(item evidence.Item, e *tee.Endorsements, p tee.Params) tee.Outcome {
 	x := &examination{v: v, e: e, now: p.Now, vouched: p.Vouched, earlier: earlier{lookup: p.Earlier}}
+	x.out.Checks = make(evidence.Checks, 0, checksOfQuote)
 	x.out.Claims.Kind = evidence.KindTPM
 	quote, ok := item.(*evidence.TPM)
 	if !ok || quote == nil {
