@@ -14,8 +14,8 @@ import (
 
 // TPM is a TPM that can be enrolled.
 type TPM interface {
-	// Enrolment returns the keys that are to be enrolled.
-	Enrolment(ctx context.Context) (evidence.Enrolment, error)
+	// EnrolmentRequest returns the keys that are to be enrolled.
+	EnrolmentRequest(ctx context.Context) (evidence.Enrolment, error)
 	// Activate has the TPM decrypt a credential that was made for its keys
 	// (TPM2_ActivateCredential).
 	Activate(ctx context.Context, credential tee.Credential) (secret []byte, err error)
@@ -69,7 +69,7 @@ type activationResponse struct {
 // Enrol has the service certify the attestation key of a TPM whose endorsement key
 // it trusts: the TPM proves that it has both. The error is as for [Client.Attest].
 func (c *Client) Enrol(ctx context.Context, tpm TPM, o EnrolOptions) (*AttestationKey, error) {
-	keys, err := tpm.Enrolment(ctx)
+	keys, err := tpm.EnrolmentRequest(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,35 @@ type TPM struct {
 	// Keys are attestation keys that are trusted one by one: files with a
 	// SubjectPublicKeyInfo (PEM or DER) or a TPM2B_PUBLIC.
 	Keys []string `yaml:"keys"`
+	// Enrolment has the service certify attestation keys itself. It is on as soon as
+	// there is an endorsement key that it trusts.
+	Enrolment Enrolment `yaml:"enrolment"`
 }
+
+// Enrolment says which TPMs may enrol an attestation key.
+type Enrolment struct {
+	// Roots are CA certificates of TPM manufacturers: files, directories or archives.
+	// Endorsement keys' certificates must end at one that is self-signed; the others
+	// may stand in between. Whoever can change them can make TPMs.
+	Roots []string `yaml:"roots"`
+	// EndorsementKeys are files that list endorsement keys which are trusted one by
+	// one, with or without a certificate: a line for each, with the SHA-256 of its
+	// SubjectPublicKeyInfo in hex and, if wanted, a name behind it; # begins a comment.
+	EndorsementKeys []string `yaml:"endorsement_keys"`
+	// CertificateHours is the life of an attestation key's certificate in hours: 1 to
+	// 168. Defaults to 24.
+	CertificateHours *int `yaml:"certificate_hours"`
+	// NewKeys says what becomes of another attestation key of a TPM that has enrolled
+	// one: "replace" has it supersede the last one, "refuse" keeps the first. Defaults
+	// to replace.
+	NewKeys string `yaml:"new_keys"`
+}
+
+// What NewKeys may be.
+const (
+	newKeysReplace = "replace"
+	newKeysRefuse  = "refuse"
+)
 
 // Simulated is the operator's consent to evidence that proves nothing.
 type Simulated struct {
@@ -156,6 +184,9 @@ func (c Config) check() error {
 	if err := c.Vendors.check(); err != nil {
 		return err
 	}
+	if err := c.TPM.Enrolment.check(); err != nil {
+		return err
+	}
 	if n := c.Limits.ConcurrentAppraisals; n < 0 || n > maxConcurrency {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "limits.concurrent_appraisals", "%d is not between 1 and %d", n, maxConcurrency)
 	}
@@ -175,6 +206,24 @@ func (v Vendors) check() error {
 	return nil
 }
 
+func (e Enrolment) check() error {
+	if hours := e.CertificateHours; hours != nil && (*hours < 1 || *hours > maxCertificateHours) {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "tpm.enrolment.certificate_hours", "%d is not between 1 and %d", *hours, maxCertificateHours)
+	}
+	if e.NewKeys != "" && e.NewKeys != newKeysReplace && e.NewKeys != newKeysRefuse {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "tpm.enrolment.new_keys", "%q is neither %q nor %q", e.NewKeys, newKeysReplace, newKeysRefuse)
+	}
+	return nil
+}
+
+// life is CertificateHours; zero if it is not given.
+func (e Enrolment) life() time.Duration {
+	if e.CertificateHours == nil {
+		return 0
+	}
+	return time.Duration(*e.CertificateHours) * time.Hour
+}
+
 // intel says who is asked for Intel's endorsements.
 func (v Vendors) intel() vendors.Intel {
 	update, _ := tdx.ParseUpdate(v.IntelUpdate) // else standard
@@ -191,7 +240,7 @@ func (v Vendors) grace() time.Duration {
 
 // resolve makes relative paths relative to dir.
 func (c *Config) resolve(dir string) {
-	for _, list := range [][]string{c.Policies, c.Endorsements, c.TPM.Roots, c.TPM.Keys, c.Simulated.Roots} {
+	for _, list := range [][]string{c.Policies, c.Endorsements, c.TPM.Roots, c.TPM.Keys, c.TPM.Enrolment.Roots, c.TPM.Enrolment.EndorsementKeys, c.Simulated.Roots} {
 		for i, path := range list {
 			if !filepath.IsAbs(path) {
 				list[i] = filepath.Join(dir, path)

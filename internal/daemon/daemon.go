@@ -80,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.current.Store(loaded)
-	all, asked, err := technologies(d.Config)
+	t, err := newTechnologies(d.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +90,11 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 	if d.ledger, err = store.Open(ctx, LedgerPath(o.Data)); err != nil {
 		return nil, errors.Join(err, d.lock.Close())
 	}
-	if d.collateral, err = openCollateral(o, d.Config, asked, loaded.endorsements); err != nil {
+	if d.collateral, err = openCollateral(o, d.Config, t.asked, loaded.endorsements); err != nil {
 		return nil, errors.Join(err, d.ledger.Close(), d.lock.Close())
 	}
-	if err = d.prewarm(ctx, asked); err == nil {
-		err = d.assemble(ctx, o, all)
+	if err = d.prewarm(ctx, t.asked); err == nil {
+		err = d.assemble(ctx, o, t)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -104,18 +104,32 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 
 // assemble makes the parts from the keys up to the HTTP server. The credential
 // comes last: it is made only where everything else is in order.
-func (d *Daemon) assemble(ctx context.Context, o Options, all []tee.Verifier) error {
-	challenges := verifier.NewChallenges(&verifier.SpentSet{})
-	v, err := d.verifier(all, challenges)
-	if err != nil {
-		return err
-	}
+func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error {
+	spent := &verifier.SpentSet{}
+	challenges := verifier.NewChallenges(spent)
 	key, err := tokens.LoadOrCreateKey(filepath.Join(o.Data, tokenKeyFile))
 	if err != nil {
 		return err
 	}
+	enrolment, attestation, err := d.enrolment(o, t.enroller, spent)
+	if err != nil {
+		return err
+	}
+	reserved := []crypto.PublicKey{key.Public()}
+	var enrolled []tee.Anchor
+	if attestation != nil {
+		reserved, enrolled = append(reserved, attestation.Keys()...), attestation.Anchors()
+	}
+	all, err := t.verifiers(enrolled)
+	if err != nil {
+		return err
+	}
+	v, err := d.verifier(all, challenges)
+	if err != nil {
+		return err
+	}
 	d.authority, err = ca.Open(ca.Config{
-		Dir: filepath.Join(o.Data, authorityDir), TrustDomain: d.Config.TrustDomain, Reserved: []crypto.PublicKey{key.Public()},
+		Dir: filepath.Join(o.Data, authorityDir), TrustDomain: d.Config.TrustDomain, Reserved: reserved,
 	})
 	if err != nil {
 		return err
@@ -142,7 +156,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options, all []tee.Verifier) er
 	d.server, err = server.New(server.Config{
 		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: issuer, Ledger: d.ledger,
 		Policy: d.policy, CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain, AdminDigest: digest,
-		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral,
+		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral, Enrolment: enrolment,
 		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}},
 		Concurrency: d.Config.Limits.ConcurrentAppraisals, Logger: o.Logger,
 	})
@@ -163,6 +177,7 @@ func (d *Daemon) verifier(all []tee.Verifier, challenges *verifier.Challenges) (
 		Endorsements:    d.endorsements,
 		Pooled:          true,
 		AcceptSimulated: d.Config.Simulated.Accept,
+		KeyStates:       d.ledger,
 	})
 }
 

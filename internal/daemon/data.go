@@ -16,11 +16,12 @@ import (
 
 // What the data directory holds; docs/operations.md says who may read what.
 const (
-	authorityDir    = "ca"           // root and issuing CA
-	tokenKeyFile    = "token.key"    // signs tokens
-	ledgerFile      = "quotary.db"   // issuances and audit trail
-	adminFile       = "admin.sha256" // of the administrator's credential
-	lockFile        = "lock"         // held while the service runs
+	authorityDir    = "ca"             // root and issuing CA
+	attestationDir  = "attestation-ca" // certifies attestation keys of TPMs
+	tokenKeyFile    = "token.key"      // signs tokens
+	ledgerFile      = "quotary.db"     // issuances and audit trail
+	adminFile       = "admin.sha256"   // of the administrator's credential
+	lockFile        = "lock"           // held while the service runs
 	policiesDir     = "policies"
 	endorsementsDir = "endorsements"
 	collateralDir   = "collateral" // fetched from vendors
@@ -34,7 +35,7 @@ func prepare(data string) error {
 			return err
 		}
 	}
-	for _, dir := range []string{data, filepath.Join(data, policiesDir), filepath.Join(data, authorityDir)} {
+	for _, dir := range []string{data, filepath.Join(data, policiesDir), filepath.Join(data, authorityDir), filepath.Join(data, attestationDir)} {
 		if err := checkOwners(dir); err != nil {
 			return err
 		}

@@ -8,6 +8,11 @@ const (
 	// maxKeyFile bounds a file with a TPM's attestation key: a TPM2B_PUBLIC of
 	// RSA-4096 takes 600 bytes, PEM 800.
 	maxKeyFile = 16 << 10
+	// maxEKList bounds a list of endorsement keys: some 80,000 keys with names.
+	maxEKList = 8 << 20
+	// maxCertificateHours bounds the life of an attestation key's certificate, as
+	// package ca does: after a week at most, a TPM shows again that it has the key.
+	maxCertificateHours = 7 * 24
 	// maxConcurrency bounds the configured number of appraisals at once: the
 	// largest machines have a few hundred CPUs.
 	maxConcurrency = 1024

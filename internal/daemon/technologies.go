@@ -15,39 +15,58 @@ import (
 	"github.com/quotary/quotary/tee/tpm"
 )
 
-// technologies makes the verifiers with the trust anchors that the configuration
-// names, besides those that are pinned in the build, and says who hands out what
-// they draw on.
-func technologies(c Config) (all []tee.Verifier, asked []collateral.Vendor, err error) {
+// technologies are the verifiers of evidence, with the trust anchors that the
+// configuration names besides those that are pinned in the build.
+type technologies struct {
+	snp      *sevsnp.Verifier
+	intel    *tdx.Verifier
+	tpm      tpm.Options
+	enroller *tpm.Enroller // nil if no endorsement key is trusted
+	// asked are those who hand out what the verifiers draw on.
+	asked []collateral.Vendor
+}
+
+// newTechnologies finds all that can be wrong with the anchors.
+func newTechnologies(c Config) (*technologies, error) {
 	roots, err := anchors.Load(c.Simulated.Roots...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	snp, err := sevsnp.New(roots.SEVSNP...)
-	if err != nil {
-		return nil, nil, err
+	t := &technologies{tpm: tpm.Options{Roots: roots.TPM}}
+	if t.snp, err = sevsnp.New(roots.SEVSNP...); err != nil {
+		return nil, err
 	}
-	intel, err := tdx.New(roots.TDX...)
-	if err != nil {
-		return nil, nil, err
+	if t.intel, err = tdx.New(roots.TDX...); err != nil {
+		return nil, err
 	}
-	options := tpm.Options{Roots: roots.TPM}
 	if len(c.TPM.Roots) > 0 {
 		configured, err := endorsements.LoadCertificates(c.TPM.Roots...)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		options.Roots = append(options.Roots, endorsements.AsConfigured(configured)...)
+		t.tpm.Roots = append(t.tpm.Roots, endorsements.AsConfigured(configured)...)
 	}
-	if options.Keys, err = trustedKeys(c.TPM.Keys); err != nil {
-		return nil, nil, err
+	if t.tpm.Keys, err = trustedKeys(c.TPM.Keys); err != nil {
+		return nil, err
 	}
+	if t.enroller, err = enroller(c.TPM.Enrolment, roots.TPM); err != nil {
+		return nil, err
+	}
+	t.asked = append(c.Vendors.intel().Vendors(t.intel), vendors.AMD(c.Vendors.AMDKDS, t.snp))
+	_, err = t.verifiers(nil)
+	return t, err
+}
+
+// verifiers returns all verifiers; enrolled are the roots of attestation keys that
+// the service certified itself.
+func (t *technologies) verifiers(enrolled []tee.Anchor) ([]tee.Verifier, error) {
+	options := t.tpm
+	options.Enrolment = enrolled
 	tpms, err := tpm.New(options)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	asked = append(c.Vendors.intel().Vendors(intel), vendors.AMD(c.Vendors.AMDKDS, snp))
-	return []tee.Verifier{snp, intel, tpms}, asked, nil
+	return []tee.Verifier{t.snp, t.intel, tpms}, nil
 }
 
 // trustedKeys reads the attestation keys that the operator vouches for.

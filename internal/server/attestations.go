@@ -110,8 +110,8 @@ func (s *Server) granted(x *exchange, action string, work func(*exchange, []byte
 	if err != nil {
 		return nil, err
 	}
-	g, err := s.underGate(x, func() (*grant, error) { return work(x, body) })
-	if err != nil {
+	var g *grant
+	if err := s.underGate(x, func() (err error) { g, err = work(x, body); return err }); err != nil {
 		return nil, err
 	}
 	return g, s.recordIssuance(x, action, g)
@@ -119,10 +119,10 @@ func (s *Server) granted(x *exchange, action string, work func(*exchange, []byte
 
 // underGate does the part of a request that costs CPU time within the bound on
 // how many do so at once.
-func (s *Server) underGate(x *exchange, work func() (*grant, error)) (*grant, error) {
+func (s *Server) underGate(x *exchange, work func() error) error {
 	err := s.timed("wait", func() (err error) { x.slot, err = s.gate.enter(x.r.Context()); return err })
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer x.slot.leave()
 	return work()

@@ -77,7 +77,11 @@ func (s *Server) recordIssuance(x *exchange, action string, g *grant) error {
 	}
 	d := detail{RequestID: x.id, Route: x.route, Workload: g.result.Workload()}
 	event := store.Event{Action: action, Outcome: store.Issued, AttestationID: g.result.ID()}
-	if err := s.record(x, d, store.Entry{Event: event, Issuance: issuance}); err != nil {
+	entry := store.Entry{Event: event, Issuance: issuance}
+	if update := g.result.KeyUpdate(); update != nil {
+		entry.Key = &store.KeyUpdate{AK: update.AK, Before: update.Before, After: &update.After, Policy: update.Scope}
+	}
+	if err := s.record(x, d, entry); err != nil {
 		return err
 	}
 	s.metrics.outcome(x, action, "")

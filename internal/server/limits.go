@@ -3,9 +3,9 @@ package server
 import "time"
 
 const (
-	// maxBody bounds a request's body. The largest is 256 KiB of evidence
-	// (evidence.MaxEncoded) as base64url, 342 KiB, with a challenge and a key.
-	maxBody = 384 << 10
+	// maxBody bounds a request's body. The largest is 768 KiB of evidence
+	// (evidence.MaxEncoded) as base64url, 1 MiB, with endorsements, a challenge and a key.
+	maxBody = 1152 << 10
 	// maxMembers bounds the members of a request: the one with the most has seven.
 	maxMembers = 16
 	// maxMember bounds every other member of a body but the evidence, as JSON: a
@@ -19,8 +19,8 @@ const (
 	// maxHeader bounds a request's headers; ours take under 1 KiB.
 	maxHeader = 16 << 10
 	// maxInFlight bounds the requests that are handled at once, and with maxBody
-	// the memory that bodies take: 512 × 384 KiB = 192 MiB at the very worst.
-	maxInFlight = 512
+	// the memory that bodies take: 256 × 1152 KiB = 288 MiB at the very worst.
+	maxInFlight = 256
 	// maxConnections bounds the open connections: an idle one takes 43 KB, so all
 	// together 180 MB. Machines attest a few times a day and need none in between.
 	maxConnections = 4096
@@ -46,7 +46,7 @@ const (
 	readyFor = time.Second
 
 	// headerTimeout, readTimeout, writeTimeout and idleTimeout close the
-	// connections of clients that stall. A full body takes 0.4 s at 1 MiB/s; a
+	// connections of clients that stall. A full body takes 1.1 s at 1 MiB/s; a
 	// response may wait for slot and ledger before it is written.
 	headerTimeout = 5 * time.Second
 	readTimeout   = 10 * time.Second

@@ -42,6 +42,8 @@ var statuses = map[evidence.Code]int{
 
 	// The challenge was good once.
 	evidence.CodeChallengeSpent:   http.StatusConflict,
+	evidence.CodeTPMEnrolled:      http.StatusConflict,
+	evidence.CodeTPMClock:         http.StatusConflict,
 	evidence.CodeChallengeExpired: http.StatusGone,
 
 	// The request is understood, and refused.
@@ -56,8 +58,11 @@ var statuses = map[evidence.Code]int{
 	evidence.CodeKeyMismatch:       http.StatusUnprocessableEntity,
 	evidence.CodeRequestedNames:    http.StatusUnprocessableEntity,
 	evidence.CodeIssuingKey:        http.StatusUnprocessableEntity,
+	evidence.CodeTPMEnrolment:      http.StatusUnprocessableEntity,
+	evidence.CodeTPMAKRevoked:      http.StatusUnprocessableEntity,
 	evidence.CodeUnauthorized:      http.StatusUnauthorized,
 	evidence.CodeNotFound:          http.StatusNotFound,
+	evidence.CodeTPMEnrolmentOff:   http.StatusNotFound,
 	evidence.CodeMethodNotAllowed:  http.StatusMethodNotAllowed,
 
 	// The service cannot say now.
@@ -185,6 +190,10 @@ func problemOf(x *exchange, err error) Problem {
 	if errors.As(err, &u) {
 		p.AttestationID, p.Verdict, p.Checks, p.Missing = u.result.ID(), u.verdict(), u.result.Checks(), u.result.Missing()
 		p.retryAfter = u.retryAfter
+	}
+	var e *unenrolled
+	if errors.As(err, &e) {
+		p.Verdict, p.Checks, p.Missing = e.verdict(), e.step.Checks, e.step.Missing
 	}
 	var n *notReady
 	if errors.As(err, &n) {

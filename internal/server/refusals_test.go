@@ -384,7 +384,7 @@ func TestAttack_D03_EvidenceThatIsNone(t *testing.T) {
 func TestAttack_D01_LargeBodies(t *testing.T) {
 	a := start(t, servertest.Options{})
 	for _, path := range []string{"/v1/challenges", "/v1/attestations", "/v1/appraisals"} {
-		a.post(path, strings.Repeat(" ", 400<<10)).refused(http.StatusRequestEntityTooLarge, evidence.CodeRequestTooLarge)
+		a.post(path, strings.Repeat(" ", 1200<<10)).refused(http.StatusRequestEntityTooLarge, evidence.CodeRequestTooLarge)
 		req := a.request(http.MethodPost, path, nil)
 		req.Body, req.ContentLength = endless{}, -1
 		a.do(req).refused(http.StatusRequestEntityTooLarge, evidence.CodeRequestTooLarge)

@@ -16,6 +16,9 @@ const (
 	pathChallenges   = "/v1/challenges"
 	pathAttestations = "/v1/attestations"
 	pathAppraisals   = "/v1/appraisals"
+	pathEnrolments   = "/v1/tpm/enrolments"
+	pathActivations  = "/v1/tpm/activations"
+	pathTPMCA        = "/v1/tpm/ca"
 	pathBundle       = "/v1/bundle"
 	pathStatus       = "/v1/admin/status"
 	pathJWKS         = "/.well-known/jwks.json"
@@ -39,6 +42,9 @@ func (s *Server) router() chi.Router {
 	r.Post(pathChallenges, s.endpoint(s.challenge))
 	r.Post(pathAttestations, s.endpoint(s.audited("attestation", s.attest)))
 	r.Post(pathAppraisals, s.endpoint(s.audited("appraisal", s.appraise)))
+	r.Post(pathEnrolments, s.endpoint(s.audited("enrolment", s.enrol)))
+	r.Post(pathActivations, s.endpoint(s.audited("enrolment", s.activate)))
+	r.Get(pathTPMCA, s.endpoint(s.attestationCAs))
 	for at := range s.static {
 		r.Get(at, s.endpoint(s.document))
 	}

@@ -81,6 +81,8 @@ type Config struct {
 	TrustDomain string
 	// AdminDigest is the SHA-256 of the administrator's credential.
 	AdminDigest [sha256.Size]byte
+	// Enrolment enrols TPMs. Optional; without it nobody can.
+	Enrolment *Enrolment
 	// Endorser fetches what appraisals lack. Optional; without one they remain undecided.
 	Endorser Endorser
 	// Collectors add to what GET /metrics shows. Optional.
