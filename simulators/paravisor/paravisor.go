@@ -57,8 +57,7 @@ type Machine struct {
 	// TPM is the virtual TPM.
 	TPM *tpm.Machine
 
-	hardware func(reportData [64]byte, runtime []byte) (evidence.Item, error)
-	report   func(reportData [64]byte) ([]byte, error) // what the paravisor itself gets
+	hardware hardware
 	kind     evidence.Kind
 	options  Options
 
@@ -70,7 +69,7 @@ var _ tee.Attester = (*Machine)(nil)
 
 // New puts a virtual TPM into a machine of package sevsnp or tdx. In the form
 // [RuntimeData] both of the TPM's keys must be RSA.
-func New(hardware tee.Attester, vtpm *tpm.Machine, o Options) (*Machine, error) {
+func New(machine tee.Attester, vtpm *tpm.Machine, o Options) (*Machine, error) {
 	if o.Version == 0 {
 		o.Version = 1
 	}
@@ -78,34 +77,13 @@ func New(hardware tee.Attester, vtpm *tpm.Machine, o Options) (*Machine, error) 
 		o.VMID = "51544E59-0000-4000-8000-000000000001"
 	}
 	m := &Machine{TPM: vtpm, options: o}
-	switch machine := hardware.(type) {
+	switch machine := machine.(type) {
 	case *sevsnp.Machine:
-		m.kind = evidence.KindSEVSNP
-		m.report = func(data [64]byte) ([]byte, error) {
-			item, err := machine.Item(data)
-			if err != nil {
-				return nil, err
-			}
-			return item.Report, nil
-		}
-		m.hardware = func(data [64]byte, runtime []byte) (evidence.Item, error) {
-			item, err := machine.Item(data)
-			if err != nil {
-				return nil, err
-			}
-			item.RuntimeData = runtime
-			return item, nil
-		}
+		m.kind, m.hardware = evidence.KindSEVSNP, processorSNP{machine}
 	case *tdx.Machine:
-		m.kind = evidence.KindTDX
-		m.report = func(data [64]byte) ([]byte, error) { return tdReport(machine.Parts(data)), nil }
-		m.hardware = func(data [64]byte, runtime []byte) (evidence.Item, error) {
-			item := machine.Item(data)
-			item.RuntimeData = runtime
-			return item, nil
-		}
+		m.kind, m.hardware = evidence.KindTDX, processorTDX{machine}
 	default:
-		return nil, fmt.Errorf("paravisor: %T is no machine with a TEE", hardware)
+		return nil, fmt.Errorf("paravisor: %T is no machine with a TEE", machine)
 	}
 	_, err := m.covered() // keys of another type show now
 	return m, err
@@ -139,7 +117,7 @@ func (m *Machine) Hardware() (evidence.Item, error) {
 		return nil, err
 	}
 	if m.options.Form == PublicArea {
-		return m.hardware(reportData(text), nil)
+		return m.hardware.item(reportData(text), nil)
 	}
 	return m.HardwareOver(text)
 }
@@ -147,7 +125,7 @@ func (m *Machine) Hardware() (evidence.Item, error) {
 // HardwareOver returns genuine evidence of the hardware over any runtime data, as a
 // dishonest layer below the guest could have made.
 func (m *Machine) HardwareOver(runtime []byte) (evidence.Item, error) {
-	return m.hardware(reportData(runtime), runtime)
+	return m.hardware.item(reportData(runtime), runtime)
 }
 
 // covered returns what REPORT_DATA is the SHA-256 of.

@@ -33,7 +33,7 @@ func (m *Machine) Report() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	hardware, err := m.report(reportData(text))
+	hardware, err := m.hardware.report(reportData(text))
 	if err != nil {
 		return nil, err
 	}

@@ -154,7 +154,7 @@ func TestIMA(t *testing.T) {
 			t.Errorf("%s: offset %d, %d bytes", bank, item.IMAOffset, len(item.IMALog))
 		}
 		claims = judge(t, vendor, item, first.KeyState).Claims.TPM.IMA
-		if claims.Offset != 3 || claims.Entries != 6 || claims.Unread != 1 || len(claims.Files) != 1 || claims.Files[0].Path != "/usr/bin/ledger" {
+		if claims.Offset != 3 || claims.Entries != 6 || claims.Unread != 1 || claims.Others != 1 || len(claims.Files) != 1 || claims.Files[0].Path != "/usr/bin/ledger" {
 			t.Errorf("%s: the rest %+v", bank, claims)
 		}
 	}
