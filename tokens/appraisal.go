@@ -214,13 +214,15 @@ func tdxHardware(tcb *evidence.TDXTCB) Trust {
 }
 
 // tpmVector claims nothing about memory, which a TPM does not protect, and about
-// hardware only what a certificate under the operator's roots says.
+// hardware only what a certificate under the operator's roots says: of the
+// attestation key, or of the endorsement key that it was enrolled with. A TPM that
+// a cloud or a paravisor runs in software is no hardware.
 func tpmVector(c *evidence.TPMClaims, checks evidence.Checks) Vector {
 	v := Vector{InstanceIdentity: identityRecognized, Configuration: configuration(checks, evidence.CodePolicyTPMSafe)}
-	if c.AKSource == "certificate" {
+	if c.AKProvider == "" && (c.AKSource == evidence.AKSourceCertificate || c.AKSource == evidence.AKSourceEnrolled) {
 		v.Hardware = hardwareGenuine
 	}
-	v.Executables = executables(checks, evidence.CodePolicyTPMPCR)
+	v.Executables = executables(checks, evidence.CodePolicyTPMPCR, evidence.CodePolicyBootImages, evidence.CodePolicyBootKernel, evidence.CodePolicyBootUKI)
 	return v
 }
 
