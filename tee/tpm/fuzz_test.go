@@ -1,8 +1,11 @@
 package tpm
 
 import (
+	"bytes"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/evidencetest"
@@ -21,6 +24,19 @@ func seeds(f *testing.F) []*evidence.TPM {
 	return quotes
 }
 
+// certifiedSeed is the quote of a machine with everything that may come along.
+func certifiedSeed(f *testing.F) *evidence.TPM {
+	f.Helper()
+	w := simulated(f)
+	m := w.booted(f, "fuzz", 2)
+	key, err := m.NewKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	m.UseKey(key)
+	return quoteOf(f, m, w.nonce)
+}
+
 // realSeeds returns the files of these names from the collection, if it is there.
 func realSeeds(f *testing.F, names ...string) (files [][]byte) {
 	f.Helper()
@@ -37,10 +53,12 @@ func realSeeds(f *testing.F, names ...string) (files [][]byte) {
 	return files
 }
 
+// FuzzAttest reads quotes and certifications.
 func FuzzAttest(f *testing.F) {
 	for _, quote := range seeds(f) {
 		f.Add(quote.Attest)
 	}
+	f.Add(certifiedSeed(f).Certification.Attest)
 	for _, raw := range realSeeds(f, "quote_sha384.msg", "quote.msg", "quote.out", "ak_create_attest.bin", "forged_quote.msg") {
 		f.Add(raw)
 	}
@@ -72,6 +90,7 @@ func FuzzPublic(f *testing.F) {
 	for _, quote := range seeds(f) {
 		f.Add(quote.AKPublic)
 	}
+	f.Add(certifiedSeed(f).Certification.Public)
 	for _, raw := range realSeeds(f, "ak_pub.tpmt") {
 		f.Add(raw)
 	}
@@ -125,6 +144,46 @@ func FuzzVerify(f *testing.F) {
 		}
 		if out.Genuine() && len(out.Claims.TPM.PCRs) == 0 {
 			t.Error("genuine without PCRs")
+		}
+	})
+}
+
+// FuzzLogs alters what comes along with genuine quotes: nothing of it can be more
+// than the quote vouches for. Each item is also judged against what an earlier one left.
+func FuzzLogs(f *testing.F) {
+	seed := certifiedSeed(f)
+	w := simulated(f)
+	v := newVerifier(f, w.roots())
+	honest := v.Verify(seed, nil, memory{}.params())
+	if !honest.Genuine() {
+		f.Fatal(honest.Checks)
+	}
+	c := seed.Certification
+	f.Add(seed.EventLog, seed.IMALog, uint64(0), c.Attest, c.Signature, c.Public, uint64(1), uint32(0), uint32(0))
+	f.Add([]byte(nil), []byte(nil), uint64(3), c.Attest, c.Signature, c.Public, uint64(0), uint32(1), uint32(0))
+	f.Add(seed.EventLog, seed.IMALog, uint64(1)<<63, []byte(nil), []byte(nil), []byte(nil), uint64(0), uint32(0), ^uint32(0))
+	f.Fuzz(func(t *testing.T, eventLog, imaLog []byte, offset uint64, attest, signature, public []byte, clock uint64, resets, restarts uint32) {
+		item := *seed
+		item.EventLog, item.IMALog, item.IMAOffset = eventLog, imaLog, offset
+		item.Certification = &evidence.TPMCertification{Attest: attest, Signature: signature, Public: public}
+		state := *honest.KeyState
+		state.Clock, state.Resets, state.Restarts = state.Clock-clock, state.Resets-resets, state.Restarts-restarts
+		out := v.Verify(&item, nil, memory{honest.Key: &state}.params())
+		claims := out.Claims.TPM
+		if out.Genuine() != (out.KeyState != nil) {
+			t.Errorf("genuine %v, leaves %+v", out.Genuine(), out.KeyState)
+		}
+		if key := claims.CertifiedKey; key != nil && !bytes.Equal(key.SHA256, honest.Claims.TPM.CertifiedKey.SHA256) {
+			t.Errorf("certifies %s", key.SHA256)
+		}
+		if ima := claims.IMA; ima != nil && ima.Entries != honest.Claims.TPM.IMA.Entries {
+			t.Errorf("PCR 10 stands for %d entries, not %d", ima.Entries, honest.Claims.TPM.IMA.Entries)
+		}
+		if boot := claims.Boot; boot != nil && boot.SecureBoot != nil && !cmp.Equal(boot.SecureBoot, honest.Claims.TPM.Boot.SecureBoot) {
+			t.Errorf("secure boot %+v", boot.SecureBoot)
+		}
+		if out.Genuine() && (resets > 1<<31 || resets == 0 && restarts == 0 && clock == 0) {
+			t.Errorf("genuine although the clock runs backwards: %v", out.Checks)
 		}
 	})
 }
