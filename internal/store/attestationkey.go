@@ -17,7 +17,9 @@ type KeyUpdate struct {
 	// what the appraisal leaves. Revoked in it, without Revoked in Before, is an
 	// administrator's revocation, which is final.
 	Before, After *tee.KeyState
-	Policy        string // the digest of the policy that After was judged by
+	// Policy is what After was judged by: the digest of a policy set and what of it
+	// decided, in the caller's words.
+	Policy string
 }
 
 func (u *KeyUpdate) check() error {
@@ -27,7 +29,7 @@ func (u *KeyUpdate) check() error {
 	case u.Before != nil && u.Before.Revoked && !u.After.Revoked:
 		return fmt.Errorf("store: an update would take an attestation key's revocation back")
 	case len(u.Policy) > maxText:
-		return fmt.Errorf("store: a policy's digest of %d bytes", len(u.Policy))
+		return fmt.Errorf("store: a policy's name of %d bytes", len(u.Policy))
 	case u.After.IMA != nil && (len(u.After.IMA.Bank) > maxText || len(u.After.IMA.Aggregate) > maxText):
 		return fmt.Errorf("store: the state of an IMA log is too large")
 	}

@@ -61,7 +61,7 @@ var migrations = []string{
 	   ek_sha256 BLOB,             -- of the TPM that enrolled it; NULL if none did
 	   revoked   TEXT    NOT NULL, -- empty, superseded or administrator
 	   state     TEXT    NOT NULL, -- JSON: what the last accepted quote left; empty before the first
-	   policy    TEXT    NOT NULL, -- the digest of the policy that it was judged by
+	   policy    TEXT    NOT NULL, -- the policy set, and what of it, that judged it
 	   event     INTEGER NOT NULL  -- the last event that changed the row
 	 ) STRICT;
 	 CREATE UNIQUE INDEX one_attestation_key_of_a_tpm ON attestation_keys (ek_sha256) WHERE ek_sha256 IS NOT NULL AND revoked <> 'superseded';
