@@ -29,6 +29,8 @@ const (
 // Boot is a boot chain. What it does not have is nil or empty.
 type Boot struct {
 	Loaded Loaded
+	// Disk is the partition table of the disk that is booted from; nil: not known.
+	Disk Measured
 	// Images are what firmware or shim loads, in order: boot loaders, then the kernel
 	// or the unified kernel image, then the kernel within that if the stub has
 	// firmware load it (it does unless Secure Boot is on).
@@ -109,8 +111,11 @@ func (b *Boot) check() error {
 	return nil
 }
 
-// separator ends what firmware does before it boots (PFP, 10.4.1).
-var separator = Bytes(make([]byte, 4))
+// separate ends what firmware does before it boots (PFP, 10.4.1).
+func (l *Log) separate(pcr int) {
+	l.extend(pcr, "separator", Bytes(make([]byte, 4)))
+	l.Events[len(l.Events)-1].Separator = true
+}
 
 // firmware foretells what firmware measures of the images and of booting.
 func (b *Boot) firmware(l *Log) {
@@ -121,13 +126,16 @@ func (b *Boot) firmware(l *Log) {
 	}
 	l.extend(pcrImages, "Calling EFI Application from Boot Option", Bytes([]byte("Calling EFI Application from Boot Option")))
 	for pcr := range 7 {
-		l.extend(pcr, "separator", separator)
+		l.separate(pcr)
 	}
 	for pcr, why := range map[int]string{0: "it depends on the firmware and the machine's shape", 1: "it depends on the firmware's settings"} {
 		l.unknown(pcr, why)
 	}
-	if b.Loaded == FromDisk {
-		l.unknown(pcrBootEvents, "it depends on the disk's partition table")
+	switch {
+	case b.Disk != nil:
+		l.extend(pcrBootEvents, "partition table", b.Disk)
+	case b.Loaded == FromDisk:
+		l.unknown(pcrBootEvents, "the disk's partition table is not given")
 	}
 	for n, image := range b.Images[first:] {
 		l.extend(pcrImages, "image "+strconv.Itoa(1+first+n), image)

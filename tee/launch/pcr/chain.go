@@ -116,6 +116,8 @@ type Files struct {
 	Menu    Menu
 	Loaders []*pe.Image // in the order in which they are loaded; the menu is the last
 	Kernel  *pe.Image
+	// Patched is the kernel as QEMU hands it over, [QEMU.Patched]; nil: not known.
+	Patched Measured
 	Initrd  []byte // nil: none
 	// InitrdPath is the initrd's, as systemd-boot names it to the kernel.
 	InitrdPath string
@@ -153,7 +155,11 @@ func (o Files) Boot() (*Boot, error) {
 // initrd behind the command line.
 func (o Files) direct(b *Boot) {
 	b.Loaded = Directly
-	b.Unknown[pcrImages] = "QEMU writes the initrd's size and the machine's memory into the kernel's header before firmware measures it"
+	if o.Patched != nil {
+		b.Images = []Measured{o.Patched}
+	} else {
+		b.Unknown[pcrImages] = "QEMU writes the initrd's size and the machine's memory into the kernel's header before firmware measures it"
+	}
 	b.Kernel.LoadOptions = o.CommandLine
 	if o.Initrd != nil {
 		b.Kernel.LoadOptions = strings.TrimPrefix(o.CommandLine+" initrd=initrd", " ")

@@ -46,9 +46,10 @@ func encodeUTF16(s string) []byte {
 
 // Event is one extension of a register.
 type Event struct {
-	PCR    int
-	What   string
-	Digest []byte
+	PCR       int
+	What      string
+	Digest    []byte
+	Separator bool // it separates what is before the boot from it
 }
 
 // Log is what a boot extends, in its order.
@@ -61,7 +62,7 @@ type Log struct {
 }
 
 func (l *Log) extend(pcr int, what string, m Measured) {
-	l.Events = append(l.Events, Event{pcr, what, m(l.Bank)})
+	l.Events = append(l.Events, Event{PCR: pcr, What: what, Digest: m(l.Bank)})
 }
 
 func (l *Log) unknown(pcr int, why string) { l.Unknown[pcr] = why }

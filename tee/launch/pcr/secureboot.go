@@ -51,7 +51,7 @@ func (s *SecureBoot) extend(l *Log) {
 	} {
 		l.extend(pcrSecureBoot, v.name, variable(v.namespace, v.name, v.value))
 	}
-	l.extend(pcrSecureBoot, "separator", separator)
+	l.separate(pcrSecureBoot)
 	for _, a := range s.Authorities {
 		l.extend(pcrSecureBoot, "authority", variable(guid.ImageSecurityDatabase(), "db", a.Entry))
 	}

@@ -58,6 +58,9 @@ func Parse(data []byte) (*Image, error) {
 	return image, image.checkLayout()
 }
 
+// Raw returns the bytes that the image was parsed from.
+func (i *Image) Raw() []byte { return i.data }
+
 // Sizes of headers in bytes.
 const (
 	dosHeader     = 64
@@ -118,9 +121,9 @@ func (i *Image) readOptional(at, size int) error {
 		return malformed("it claims %d bytes of headers", headers)
 	}
 	i.headers = int(headers)
-	if const4 := counted + 4 + 4*8; directories > 4 {
-		i.directory = at + const4
-		return i.readCertificates(header[const4:])
+	if table := counted + 4 + 4*8; directories > 4 {
+		i.directory = at + table
+		return i.readCertificates(header[table:])
 	}
 	return nil
 }
