@@ -142,33 +142,51 @@ func unwrapTPM2B(data []byte) []byte {
 	return data
 }
 
-// UnwrapTPMSignature returns the TPMT_SIGNATURE in data, as tpm2_quote
-// --signature writes it (not with --format=plain, which does not say the scheme).
+// The schemes of TPMT_SIGNATURE, and a hash (TCG Algorithm Registry).
+const (
+	tpmAlgSHA256 = 0x000b
+	tpmAlgRSASSA = 0x0014
+	tpmAlgRSAPSS = 0x0016
+	tpmAlgECDSA  = 0x0018
+)
+
+// UnwrapTPMSignature returns the TPMT_SIGNATURE in data, as tpm2_quote --signature
+// writes it. A plain RSA signature (--format=plain, or from a cloud's interface), which does not
+// say its scheme, is taken for RSASSA with SHA-256, the scheme of clouds' keys: for a
+// key of another scheme it does not verify.
 func UnwrapTPMSignature(data []byte) ([]byte, error) {
-	const rsassa, rsapss, ecdsa = 0x0014, 0x0016, 0x0018
-	refuse := func() ([]byte, error) {
-		return nil, Errorf(CodeTPMFileMalformed, "signature", "not a TPMT_SIGNATURE by RSASSA, RSAPSS or ECDSA; tpm2_quote writes one unless it is told --format=plain")
+	if isTPMSignature(data) {
+		return data, nil
 	}
+	switch size := len(data); size {
+	case 256, 384, 512: // RSA-2048, 3072 and 4096
+		wrapped := binary.BigEndian.AppendUint16(nil, tpmAlgRSASSA)
+		wrapped = binary.BigEndian.AppendUint16(wrapped, tpmAlgSHA256)
+		wrapped = binary.BigEndian.AppendUint16(wrapped, uint16(size))
+		return append(wrapped, data...), nil
+	}
+	return nil, Errorf(CodeTPMFileMalformed, "signature", "neither a TPMT_SIGNATURE by RSASSA, RSAPSS or ECDSA, as tpm2_quote writes it unless it is told another format, nor a plain RSA signature")
+}
+
+// isTPMSignature reports whether data is a TPMT_SIGNATURE with nothing behind it.
+func isTPMSignature(data []byte) bool {
 	if len(data) < 6 || len(data) > MaxTPMStructure {
-		return refuse()
+		return false
 	}
 	values := 1
 	switch binary.BigEndian.Uint16(data) {
-	case rsassa, rsapss:
-	case ecdsa:
+	case tpmAlgRSASSA, tpmAlgRSAPSS:
+	case tpmAlgECDSA:
 		values = 2
 	default:
-		return refuse()
+		return false
 	}
 	rest := data[4:]
 	for range values {
 		if len(rest) < 2 || int(binary.BigEndian.Uint16(rest)) > len(rest)-2 {
-			return refuse()
+			return false
 		}
 		rest = rest[2+int(binary.BigEndian.Uint16(rest)):]
 	}
-	if len(rest) > 0 {
-		return refuse()
-	}
-	return data, nil
+	return len(rest) == 0
 }

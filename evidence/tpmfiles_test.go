@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -267,10 +268,18 @@ func TestUnwrapTPM(t *testing.T) {
 		"RSASSA": {[]byte{0, 0x14, 0, 0x0b, 0, 1, 9}, true}, "RSAPSS": {[]byte{0, 0x16, 0, 0x0b, 0, 1, 9}, true},
 		"ECDSA": {[]byte{0, 0x18, 0, 0x0b, 0, 1, 9, 0, 1, 9}, true}, "ECDSA without S": {[]byte{0, 0x18, 0, 0x0b, 0, 1, 9}, false},
 		"RSASSA and more": {[]byte{0, 0x14, 0, 0x0b, 0, 1, 9, 0}, false}, "RSASSA cut": {[]byte{0, 0x14, 0, 0x0b, 0, 2, 9}, false},
-		"plain": {bytes.Repeat([]byte{0x5a}, 256), false}, "nothing": {nil, false},
+		"ECDSA of plain size": {slices.Concat([]byte{0, 0x18, 0, 0x0b, 0, 124}, make([]byte, 124), []byte{0, 124}, make([]byte, 124)), true},
+		"plain of other size": {bytes.Repeat([]byte{0x5a}, 255), false}, "nothing": {nil, false},
 	} {
 		if got, err := UnwrapTPMSignature(c.data); (err == nil) != c.ok || c.ok && !bytes.Equal(got, c.data) {
 			t.Errorf("%s: %x, %v", name, got, err)
+		}
+	}
+	for _, size := range []int{256, 384, 512} {
+		plain := bytes.Repeat([]byte{0x5a}, size)
+		want := slices.Concat([]byte{0, 0x14, 0, 0x0b, byte(size >> 8), byte(size)}, plain)
+		if got, err := UnwrapTPMSignature(plain); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("plain, %d bytes: %x, %v", size, got, err)
 		}
 	}
 }

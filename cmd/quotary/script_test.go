@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/quotary/quotary/internal/evidencetest"
 )
 
 func TestMain(m *testing.M) {
@@ -33,7 +35,8 @@ func TestMain(m *testing.M) {
 // $TLS the simulated services of kds_test.go, in $DEAD a base URL where nobody
 // listens, and in $AT the time of the simulated evidence. Nobody else is asked: the
 // way to any other host leads to $DEAD. The condition
-// [snpguest] holds where the tests run on a machine that may give reports. With
+// [snpguest] holds where the tests run on a machine that may give reports, and [evidence]
+// where the collection of real evidence is, in $EVIDENCE. With
 // QUOTARY_UPDATE_SCRIPTS set, golden files are rewritten instead of compared.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -55,11 +58,18 @@ func TestScripts(t *testing.T) {
 			if err := writeFile(env.WorkDir, "sim/pccs.pem", services.certificate); err != nil {
 				return err
 			}
+			if evidencetest.Present() {
+				env.Setenv("EVIDENCE", evidencetest.Dir(t))
+			}
 			env.Setenv("AT", simulatedNow.Format(time.RFC3339))
 			return writeFixtures(env.WorkDir)
 		},
 		Condition: func(name string) (bool, error) {
-			if name != "snpguest" {
+			switch name {
+			case "evidence":
+				return evidencetest.Present(), nil
+			case "snpguest":
+			default:
 				return false, fmt.Errorf("unknown condition %q", name)
 			}
 			_, configfs := os.Stat("/sys/kernel/config/tsm/report")

@@ -15,6 +15,8 @@ for a TPM quote in tpm2-tools' files:
   --bank NAME            the bank of PCR values in a file that does not say it
   --ak-public FILE       the attestation key's public area, to send along
   --ak-certificate FILE  its certificate and intermediates, to send along; repeatable
+  --event-log FILE       the firmware's event log (binary_bios_measurements), to send along
+  --ima-log FILE         the kernel's IMA log (binary_runtime_measurements), to send along
 `
 
 // tpmFlags name the parts of a TPM quote besides its message.
@@ -24,6 +26,8 @@ type tpmFlags struct {
 	bank           string
 	akPublic       string
 	akCertificates list
+	eventLog       string
+	imaLog         string
 }
 
 // define defines the flags; prefix distinguishes them where a command takes
@@ -34,6 +38,8 @@ func (t *tpmFlags) define(fs *flag.FlagSet, prefix string) {
 	fs.StringVar(&t.bank, prefix+"bank", "", "")
 	fs.StringVar(&t.akPublic, "ak-public", "", "")
 	fs.Var(&t.akCertificates, "ak-certificate", "")
+	fs.StringVar(&t.eventLog, prefix+"event-log", "", "")
+	fs.StringVar(&t.imaLog, "ima-log", "", "")
 }
 
 // given returns a flag that was given, or "".
@@ -49,6 +55,10 @@ func (t *tpmFlags) given() string {
 		return "ak-public"
 	case len(t.akCertificates) > 0:
 		return "ak-certificate"
+	case t.eventLog != "":
+		return "event-log"
+	case t.imaLog != "":
+		return "ima-log"
 	}
 	return ""
 }
@@ -93,8 +103,36 @@ func (t *tpmFlags) read(message string) (*evidence.TPM, error) {
 	if item.PCRs, err = evidence.ParsePCRs(data, t.bank); err != nil {
 		return nil, err
 	}
-	item.AKCertificates, err = readCertificates(t.akCertificates)
-	return item, err
+	if item.AKCertificates, err = readCertificates(t.akCertificates); err != nil {
+		return nil, err
+	}
+	return item, t.readLogs(item)
+}
+
+// readLogs reads the logs that are named. What is no log is for its verifier to refuse.
+func (t *tpmFlags) readLogs(item *evidence.TPM) error {
+	for _, log := range []struct {
+		path, place string
+		most        int
+		value       *[]byte
+	}{
+		{t.eventLog, "/sys/kernel/security/tpm0/binary_bios_measurements", evidence.MaxEventLog, &item.EventLog},
+		{t.imaLog, "/sys/kernel/security/ima/binary_runtime_measurements", evidence.MaxIMALog, &item.IMALog},
+	} {
+		if log.path == "" {
+			continue
+		}
+		data, err := readFile(log.path, log.most)
+		if err != nil {
+			return err
+		}
+		if len(data) == 0 {
+			return withHint(evidence.Errorf(evidence.CodeEvidenceEmpty, log.path, "there is no log in this file"),
+				"Linux has the log in "+log.place+"; leave the flag out to send none")
+		}
+		*log.value = data
+	}
+	return nil
 }
 
 // readCertificates reads certificates to send along with evidence, as DER.
