@@ -200,7 +200,7 @@ func TestAttack_P15_EnrolledKeyOfAnyScheme(t *testing.T) {
 		"ECDSA with SHA-1":   {ecdsaBy(tpm2.TPMAlgSHA1), []evidence.Code{evidence.CodeTPMAKScheme}},
 		"any":                {scheme(tpm2.TPMTECCScheme{Scheme: tpm2.TPMAlgNull}), []evidence.Code{evidence.CodeTPMAKScheme}},
 		"of RSA": {scheme(tpm2.TPMTECCScheme{Scheme: tpm2.TPMAlgRSASSA, Details: tpm2.NewTPMUAsymScheme(tpm2.TPMAlgRSASSA, &tpm2.TPMSSigSchemeRSASSA{HashAlg: tpm2.TPMAlgSHA256})}),
-			[]evidence.Code{evidence.CodeTPMAKScheme}},
+			[]evidence.Code{evidence.CodeTPMAKPublicFormat}},
 		"names by SHA-1": {func(p *tpm2.TPMTPublic) { p.NameAlg = tpm2.TPMAlgSHA1 }, []evidence.Code{evidence.CodeTPMAKPublicFormat}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/quotary/quotary/evidence"
@@ -121,7 +122,7 @@ func publicError(format string, args ...any) error {
 // made once the whole area was read.
 func readRSA(r *reader, p *public) func() (crypto.PublicKey, error) {
 	readSymmetric(r)
-	readScheme(r, p)
+	readScheme(r, p, algRSA)
 	bits := int(r.u16("keyBits"))
 	exponent := r.u32("exponent")
 	modulus := r.sized(maxRSA/8, "unique")
@@ -143,10 +144,14 @@ func readRSA(r *reader, p *public) func() (crypto.PublicKey, error) {
 // readECC reads TPMS_ECC_PARMS (part 2, 12.2.3.6) and the point.
 func readECC(r *reader, p *public) func() (crypto.PublicKey, error) {
 	readSymmetric(r)
-	readScheme(r, p)
+	readScheme(r, p, algECC)
 	curveID := r.u16("curveID")
-	if kdf := r.algorithm("kdf"); kdf != algNull {
+	switch kdf := r.algorithm("kdf"); kdf {
+	case algNull:
+	case algMGF1, algKDF1SP80056A, algKDF2, algKDF1SP800108:
 		r.u16("kdf.hash")
+	default:
+		r.fail("kdf: %s derives no keys", kdf)
 	}
 	x, y := r.sized(maxECC, "unique.x"), r.sized(maxECC, "unique.y")
 	return func() (crypto.PublicKey, error) {
@@ -196,17 +201,27 @@ func readSymmetric(r *reader) {
 	}
 }
 
+// rsaSchemes and eccSchemes are the schemes of either type of key that name a hash.
+var (
+	rsaSchemes = []algorithm{algRSASSA, algRSAPSS, algOAEP}
+	eccSchemes = []algorithm{algECDSA, algECDH, algECDAA, algSM2, algECSchnorr, algECMQV}
+)
+
 // readScheme reads a TPMT_RSA_SCHEME or TPMT_ECC_SCHEME (part 2, 11.2.4.2 and 11.2.5.6).
-func readScheme(r *reader, p *public) {
+func readScheme(r *reader, p *public, typ algorithm) {
+	schemes := eccSchemes
+	if typ == algRSA {
+		schemes = rsaSchemes
+	}
 	p.scheme = r.algorithm("scheme")
-	switch p.scheme {
-	case algNull, algRSAES:
-	case algRSASSA, algRSAPSS, algOAEP, algECDSA, algECDH, algSM2, algECSchnorr, algECMQV:
+	switch {
+	case p.scheme == algNull, p.scheme == algRSAES && typ == algRSA:
+	case slices.Contains(schemes, p.scheme):
 		p.schemeHash = r.algorithm("scheme.hash")
-	case algECDAA:
-		p.schemeHash = r.algorithm("scheme.hash")
-		r.u16("scheme.count")
+		if p.scheme == algECDAA {
+			r.u16("scheme.count")
+		}
 	default:
-		r.fail("scheme: %s is no scheme of an asymmetric key", p.scheme)
+		r.fail("scheme: %s is no scheme of an %s key", p.scheme, typ)
 	}
 }
