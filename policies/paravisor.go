@@ -82,12 +82,24 @@ func (a *alternative) judgeParavisor(r *report, b *bundle) {
 	case q == nil:
 		return
 	}
-	r.judge(c != nil || q.any, b.paravisorBeside, evidence.CodePolicyParavisor, "a paravisor", func() string {
+	kind := b.paravisorBeside
+	if c == nil {
+		kind = a.machine()
+	}
+	r.judge(c != nil || q.any, kind, evidence.CodePolicyParavisor, "a paravisor", func() string {
 		return yesNo(c != nil, "present", "none")
 	})
 	if c != nil {
 		q.judge(r, c, b)
 	}
+}
+
+// machine is the kind of evidence that a paravisor would stand beside.
+func (a *alternative) machine() evidence.Kind {
+	if a.snp != nil {
+		return snp
+	}
+	return tdx
 }
 
 func (q *paravisorRequirement) judge(r *report, c *evidence.ParavisorClaims, b *bundle) {

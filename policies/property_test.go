@@ -43,6 +43,15 @@ func documents(t testing.TB) []*policies.Set {
 		load(t, tpmWith()),
 		load(t, tpmWith("allow: [clock-unsafe]", `minimum_firmware: "0007000200000000"`, `ak: {sources: [given], sha256: ["`+hexOf(0x41, 32)+`"]}`)),
 		load(t, withRules(tpmWith(), `tpm.pcrs[4] != "00" && !(tpm.ak_name == "")`)),
+		load(t, tpmWith(`ak: {sources: [enrolled], eks: {allow: ["`+hexOf(0xe0, 32)+`"]}, hierarchy: endorsement}`)),
+		load(t, tpmWith("revocation: {stale_ok: 24h}", "ak: {sources: [certificate]}")),
+		load(t, tpmWith("key: tpm")),
+		load(t, tpmBoot(slices.Concat(tpmGRUBLists[:3], []string{"secure_boot: {db: " + listOf(fingerprint(0x0b)) + ", dbx: {minimum_entries: 3}}", "mok: {list: " + listOf(fingerprint(0x91)) + "}", "maximum_boot_attempts: 1"})...)),
+		load(t, tpmLeft(slices.Concat(tpmUKILists, []string{"exited_boot_services: required"})...)),
+		load(t, tpmLeft(tpmLoaderLists...)),
+		load(t, imaWith(imaListed)),
+		load(t, imaWith("files: "+listOf(fingerprint(0xa1), fingerprint(0xa2)), "except_paths: [/var/log/]", "violations: allow")),
+		load(t, withRules(tpmWith(), `tpm.ima.files.all(f, f.digest != "00") && tpm.boot.images.all(i, i.digest != "00")`)),
 	}
 }
 
@@ -51,7 +60,20 @@ func hexOf(b byte, size int) string { return fill(b, size).String() }
 func goodClaims() []evidence.Claims {
 	vlek := currentSNP()
 	vlek.SEVSNP.CSPID, vlek.SEVSNP.RevocationNextUpdate = "good", now.Add(-time.Hour)
-	return []evidence.Claims{goodSNP(), vlek, goodTDX(), booted(grubBoot)(), booted(ukiBoot)(), goodTPM()}
+	certified, measured := goodTPM(), measuredTPM()
+	certified.TPM.CertifiedKey = &evidence.TPMKeyClaims{SHA256: fill(0xc0, 32), Name: fill(0xc1, 34)}
+	measured.TPM.Boot = tpmGRUB()
+	return []evidence.Claims{
+		goodSNP(), vlek, goodTDX(), booted(grubBoot)(), booted(ukiBoot)(), goodTPM(), sourcedTPM("enrolled"), certified,
+		bootedTPM(tpmGRUB)(), bootedTPM(tpmUKI)(), bootedTPM(tpmLoader)(), measured, measuredTPM(), renewedTPM(),
+	}
+}
+
+// staleTPM are the claims of a key whose chain is covered by lists that ended.
+func staleTPM() evidence.Claims {
+	c := sourcedTPM("certificate")
+	c.TPM.RevocationChecked, c.TPM.RevocationNextUpdate = false, now.Add(-time.Hour)
+	return c
 }
 
 // absentable lists the fields below v whose absence has a form: pointers,
@@ -107,7 +129,7 @@ func TestAttack_Y01_ClaimRemoved(t *testing.T) {
 	sets := documents(t)
 	for i, set := range sets {
 		accepted := false
-		for _, c := range goodClaims() {
+		for _, c := range append(goodClaims(), staleTPM()) {
 			accepted = accepted || evaluate(set, c).Verdict == policies.Accepted
 		}
 		if !accepted {
@@ -116,7 +138,7 @@ func TestAttack_Y01_ClaimRemoved(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		set := rapid.SampledFrom(sets).Draw(t, "set")
-		c := rapid.SampledFrom(goodClaims()).Draw(t, "claims")
+		c := rapid.SampledFrom(append(goodClaims(), staleTPM())).Draw(t, "claims")
 		perturb(t, &c)
 		before := evaluate(set, c)
 		var fields []reflect.Value
@@ -188,10 +210,32 @@ func perturb(t *rapid.T, c *evidence.Claims) {
 			// A key that is known to be unrestricted is left out: denying it is a
 			// courtesy, since leaving its public area out of the evidence hides it, and its
 			// certificate's word counts then.
-			rapid.SampledFrom([]func(){
+			rapid.SampledFrom(slices.Concat([]func(){
 				func() { m.Safe = false }, func() { m.PCRs[7] = fill(1, 32) }, func() { m.Bank = "sha1" }, func() { m.AKSource = "certificate" },
-			}).Draw(t, "change")()
+				func() { m.EKSHA256 = fill(1, 32) }, func() { m.AKHierarchy = "owner" },
+			}, perturbBoot(m.Boot), perturbIMA(m.IMA))).Draw(t, "change")()
 		}
+	}
+}
+
+func perturbBoot(b *evidence.BootClaims) []func() {
+	if b == nil {
+		return nil
+	}
+	return []func(){
+		func() { b.Registers[9] = reproduced(4, 3) }, func() { b.BootAttempts = ptr(uint32(2)) }, func() { b.Images[0].Digest = fingerprint(1) },
+		func() { b.Registers[12] = evidence.BootRegister{Status: "unlogged"} }, func() { b.Measurements[1].Digest = fingerprint(1) },
+		func() { b.SecureBoot.Enabled = ptr(false) }, func() { b.LoadOptions, b.Initrd = fingerprint(1), fingerprint(2) },
+	}
+}
+
+func perturbIMA(c *evidence.IMAClaims) []func() {
+	if c == nil {
+		return nil
+	}
+	return []func(){
+		func() { c.Files[0].Digest = fingerprint(1) }, func() { c.Violations++ }, func() { c.Unread++ },
+		func() { c.BootAggregate = ptr(false) }, func() { c.Files[0].Path = "/var/log/x" }, func() { c.Files[0].Algorithm = "sha1" },
 	}
 }
 

@@ -143,7 +143,7 @@ func isAbsentable(v reflect.Value) bool {
 func TestAttack_Y01_AbsenceNeverAccepts(t *testing.T) {
 	for _, set := range minimal(t) {
 		for _, good := range goodClaims() {
-			if good.TDX != nil && good.TDX.Boot != nil || evaluate(set, good).Verdict != policies.Accepted {
+			if good.TDX != nil && good.TDX.Boot != nil || good.TPM != nil && (good.TPM.Boot != nil || good.TPM.IMA != nil) || evaluate(set, good).Verdict != policies.Accepted {
 				continue
 			}
 			absenceNeverAccepts(t, set, good, "")
@@ -158,6 +158,10 @@ func TestAttack_Y01_AbsenceInABoot(t *testing.T) {
 	lines := []string{"secure_boot: {pk: " + listOf(fingerprint(0x0a)) + ", dbx: {minimum_entries: 3}}", "maximum_boot_attempts: 1", "exited_boot_services: required"}
 	absenceNeverAccepts(t, load(t, bootWith(slices.Concat(lines, grubLists[:4], events)...)), booted(grubBoot)(), "tdx.TDX.Boot")
 	absenceNeverAccepts(t, load(t, leftWith(slices.Concat(lines, ukiLists)...)), booted(ukiBoot)(), "tdx.TDX.Boot")
+	settled := []string{tpmGRUBLists[0], tpmGRUBLists[1], tpmGRUBLists[2], tpmGRUBLists[4], "mok: {list: " + listOf(fingerprint(0x91)) + "}"}
+	absenceNeverAccepts(t, load(t, tpmBoot(append(lines, settled...)...)), bootedTPM(tpmGRUB)(), "tpm.TPM.Boot")
+	absenceNeverAccepts(t, load(t, tpmLeft(append(lines, tpmUKILists...)...)), bootedTPM(tpmUKI)(), "tpm.TPM.Boot")
+	absenceNeverAccepts(t, load(t, imaWith(imaListed)), measuredTPM(), "tpm.TPM.IMA")
 }
 
 // known are claims that the service makes and no evidence can leave out: under
