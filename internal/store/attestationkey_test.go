@@ -445,3 +445,17 @@ func TestUnreadableStateIsRefused(t *testing.T) {
 		t.Errorf("opened: %v", err)
 	}
 }
+
+// The encoding of what events say of attestation keys is a format as well.
+func TestChainOfKeysGolden(t *testing.T) {
+	s := fresh(t)
+	records(t, s, enrolled(1, 100, 1), quoted(1, nil, at(5)), replacing(enrolled(2, 100, 2)))
+	head, err := s.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "45666a3ef1312a97ca50d7bf78230a714545313ac1c5150eb88ccd333fdcb5a0"
+	if got := head.Hash.String(); got != want {
+		t.Errorf("head is %s, want %s", got, want)
+	}
+}
