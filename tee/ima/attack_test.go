@@ -116,9 +116,9 @@ func TestAttack_P34_SecondContent(t *testing.T) {
 	}
 }
 
-// TestAttack_P34_OtherEntries leaves out, adds, changes or moves entries. Only the
+// TestAttack_P26_P34_OtherEntries leaves out, adds, changes or moves entries. Only the
 // entries that the kernel measured, in their order, lead to PCR 10.
-func TestAttack_P34_OtherEntries(t *testing.T) {
+func TestAttack_P26_P34_OtherEntries(t *testing.T) {
 	list := boot()
 	register := pcr10(crypto.SHA256, list...)
 	for i := range list {

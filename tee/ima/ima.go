@@ -9,7 +9,8 @@
 //   - [Parse] takes it apart, strictly and within bounds;
 //   - [List.Replay] computes what PCR 10 holds after each entry, and [Replay.Find]
 //     says after how many it holds the quoted value;
-//   - [List.Claims] draws facts from these entries.
+//   - [List.Claims] draws facts from these entries, by the form of what was measured: the name
+//     of an entry's template is not part of it.
 //
 // The list is read as the file binary_runtime_measurements has it on little-endian
 // machines (and on others with ima_canonical_fmt). Since Linux 5.8 a kernel extends

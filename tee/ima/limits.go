@@ -5,7 +5,7 @@ import "github.com/quotary/quotary/evidence"
 // Bounds on a measurement list, whose size [evidence.MaxIMALog] bounds.
 const (
 	// maxEntries bounds the entries of a list. The shortest that a kernel makes of a file
-	// (ima-ng, SHA-1, a path of one character) takes 78 bytes.
+	// (ima-ng, SHA-1, a path of one character) takes 74 bytes.
 	maxEntries = evidence.MaxIMALog / 64
 	// maxTemplate bounds a template's name in bytes. The kernel knows formats of up to
 	// 15 fields with names of up to 16 characters, and bars between them.
