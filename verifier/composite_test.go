@@ -92,8 +92,8 @@ func TestBackgroundCheckOfComposite(t *testing.T) {
 	}
 }
 
-// paravisor is runtime data that names a key.
-func paravisor(t *testing.T) (ak evidence.Digest, data []byte) {
+// runtimeData is runtime data that names a key.
+func runtimeData(t *testing.T) (ak evidence.Digest, data []byte) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -114,10 +114,18 @@ func reportOf(data []byte) *evidence.SNP {
 }
 
 func TestParavisorVouchesForKey(t *testing.T) {
-	ak, data := paravisor(t)
-	s := newComposite()
+	ak, data := runtimeData(t)
+	s := newService()
+	s.policy = acceptSNP + `    tpm: {pcrs: {sha256: {0: ["` + teetest.Measurement(32).String() + `"]}}}
+    paravisor: any
+`
 	var given tee.Params
-	s.withKey(ak, &given)
+	s.technology[1] = &teetest.Technology{Of: evidence.KindTPM, Judge: func(item evidence.Item, _ *tee.Endorsements, p tee.Params) tee.Outcome {
+		given = p
+		claims := teetest.Claims(evidence.KindTPM)
+		claims.TPM.AKSHA256, claims.TPM.AKSource, claims.TPM.AKVouchedBy = ak[:], evidence.AKSourceTEE, p.Vouched.By
+		return teetest.Genuine(claims, teetest.ReportData(item))
+	}}
 	r := s.answer(t, both...).request(t)
 	r.Bundle[0] = reportOf(data)
 	result := appraise(t, s.verifier(t), r)
@@ -140,8 +148,8 @@ func TestParavisorVouchesForKey(t *testing.T) {
 }
 
 func TestAttack_P36_RuntimeDataIsNotWhatWasMeasured(t *testing.T) {
-	ak, data := paravisor(t)
-	other, otherData := paravisor(t)
+	ak, data := runtimeData(t)
+	other, otherData := runtimeData(t)
 	for name, c := range map[string]struct {
 		ak     evidence.Digest
 		report *evidence.SNP
@@ -165,7 +173,7 @@ func TestAttack_P36_RuntimeDataIsNotWhatWasMeasured(t *testing.T) {
 
 // A report that a paravisor made when the machine started proves nothing of now.
 func TestAttack_P36_ReportWithoutQuote(t *testing.T) {
-	_, data := paravisor(t)
+	_, data := runtimeData(t)
 	s := newService()
 	v := s.verifier(t)
 	r := s.answer(t, evidence.KindSEVSNP).request(t)
@@ -183,7 +191,7 @@ func TestAttack_P36_ReportWithoutQuote(t *testing.T) {
 
 // The report of one machine cannot vouch while another TEE in the bundle does not.
 func TestAttack_P37_SecondTEEUnlinked(t *testing.T) {
-	ak, data := paravisor(t)
+	ak, data := runtimeData(t)
 	s := newComposite()
 	s.technology = append(s.technology, &teetest.Technology{Of: evidence.KindTDX, Claims: teetest.Claims(evidence.KindTDX)})
 	s.withKey(ak, nil)
