@@ -20,7 +20,6 @@ const (
 	algSHA384       algorithm = 0x000c
 	algSHA512       algorithm = 0x000d
 	algNull         algorithm = 0x0010
-	algSM4          algorithm = 0x0013
 	algRSASSA       algorithm = 0x0014
 	algRSAES        algorithm = 0x0015
 	algRSAPSS       algorithm = 0x0016
@@ -28,14 +27,11 @@ const (
 	algECDSA        algorithm = 0x0018
 	algECDH         algorithm = 0x0019
 	algECDAA        algorithm = 0x001a
-	algSM2          algorithm = 0x001b
-	algECSchnorr    algorithm = 0x001c
 	algECMQV        algorithm = 0x001d
 	algKDF1SP80056A algorithm = 0x0020
 	algKDF2         algorithm = 0x0021
 	algKDF1SP800108 algorithm = 0x0022
 	algECC          algorithm = 0x0023
-	algCamellia     algorithm = 0x0026
 )
 
 func (a algorithm) String() string {

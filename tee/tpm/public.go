@@ -151,7 +151,7 @@ func readECC(r *reader, p *public) func() (crypto.PublicKey, error) {
 	case algMGF1, algKDF1SP80056A, algKDF2, algKDF1SP800108:
 		r.u16("kdf.hash")
 	default:
-		r.fail("kdf: %s derives no keys", kdf)
+		r.fail("kdf: %s is not accepted", kdf)
 	}
 	x, y := r.sized(maxECC, "unique.x"), r.sized(maxECC, "unique.y")
 	return func() (crypto.PublicKey, error) {
@@ -193,18 +193,19 @@ func curveOf(id uint16) elliptic.Curve {
 func readSymmetric(r *reader) {
 	switch alg := r.algorithm("symmetric"); alg {
 	case algNull:
-	case algAES, algSM4, algCamellia:
+	case algAES:
 		r.u16("symmetric.keyBits")
 		r.u16("symmetric.mode")
 	default:
-		r.fail("symmetric: %s is no block cipher", alg)
+		r.fail("symmetric: %s is not accepted", alg)
 	}
 }
 
-// rsaSchemes and eccSchemes are the schemes of either type of key that name a hash.
+// rsaSchemes and eccSchemes are the schemes of either type of key that name a hash;
+// without those of algorithms that no key is accepted with.
 var (
 	rsaSchemes = []algorithm{algRSASSA, algRSAPSS, algOAEP}
-	eccSchemes = []algorithm{algECDSA, algECDH, algECDAA, algSM2, algECSchnorr, algECMQV}
+	eccSchemes = []algorithm{algECDSA, algECDH, algECDAA, algECMQV}
 )
 
 // readScheme reads a TPMT_RSA_SCHEME or TPMT_ECC_SCHEME (part 2, 11.2.4.2 and 11.2.5.6).
@@ -222,6 +223,6 @@ func readScheme(r *reader, p *public, typ algorithm) {
 			r.u16("scheme.count")
 		}
 	default:
-		r.fail("scheme: %s is no scheme of an %s key", p.scheme, typ)
+		r.fail("scheme: %s is none that an %s key is accepted with", p.scheme, typ)
 	}
 }
