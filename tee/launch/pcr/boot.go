@@ -3,6 +3,7 @@ package pcr
 import (
 	"crypto"
 	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -15,6 +16,7 @@ const (
 	pcrFiles      = 9 // GRUB's, and the kernel's
 	pcrKernel     = 11
 	pcrOptions    = 12
+	pcrOwner      = 14 // shim's
 )
 
 // Loaded says how the first image comes into the machine.
@@ -60,12 +62,11 @@ type Part struct {
 	Digest Measured
 }
 
-// Kernel is what the kernel's EFI stub measures into PCR 9 once it runs: the load
-// options, and the initrd if it loads it itself.
+// Kernel is what the kernel's EFI stub measures into PCR 9 once it runs. A kernel
+// that does not measure the one or the other has nil there.
 type Kernel struct {
-	LoadOptions string // measured unless Silent
-	Initrd      Measured
-	Silent      bool // the kernel measures no load options
+	LoadOptions Measured // its command line, as it was handed over
+	Initrd      Measured // if the stub loads it itself
 }
 
 // Log foretells the events. Errors have [evidence.CodeLaunchOption].
@@ -77,7 +78,7 @@ func (b *Boot) Log(bank crypto.Hash) (*Log, error) {
 	maps.Copy(l.Unknown, b.Unknown)
 	if b.SecureBoot != nil {
 		b.SecureBoot.extend(l)
-	} else {
+	} else if l.Unknown[pcrSecureBoot] == "" {
 		l.unknown(pcrSecureBoot, "the variables of Secure Boot are not given")
 	}
 	b.firmware(l)
@@ -95,10 +96,8 @@ func (b *Boot) check() error {
 	if len(b.Images) == 0 {
 		return wrong("", "there is nothing to boot: name a kernel or a unified kernel image")
 	}
-	for _, s := range append([]string{b.StubOptions, b.Kernel.LoadOptions}, b.Commands...) {
-		if len(s) > maxCommandLine {
-			return wrong("cmdline", "a command line has %d bytes; at most %d are read", len(s), maxCommandLine)
-		}
+	if len(b.StubOptions) > maxCommandLine || slices.ContainsFunc(b.Commands, func(s string) bool { return len(s) > maxCommandLine }) {
+		return wrong("cmdline", "a command line has more than %d bytes", maxCommandLine)
 	}
 	if len(b.Phases) > maxPhases {
 		return wrong("phases", "there are %d phases; at most %d are read", len(b.Phases), maxPhases)
@@ -160,8 +159,8 @@ func (b *Boot) loaders(l *Log) {
 }
 
 func (b *Boot) kernel(l *Log) {
-	if !b.Kernel.Silent {
-		l.extend(pcrFiles, "load options", Text(b.Kernel.LoadOptions))
+	if b.Kernel.LoadOptions != nil {
+		l.extend(pcrFiles, "load options", b.Kernel.LoadOptions)
 	}
 	if b.Kernel.Initrd != nil {
 		l.extend(pcrFiles, "initrd", b.Kernel.Initrd)

@@ -1,6 +1,7 @@
 package pcr
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/quotary/quotary/tee/launch/pe"
@@ -45,9 +46,18 @@ func (o UKI) Boot(u *pe.UKI) (*Boot, error) {
 	if err := o.addInner(b, u, stub); err != nil {
 		return nil, err
 	}
+	b.shim(o.Loaders)
 	o.addOptions(b, u)
 	o.addInitrd(b, u, stub)
 	return b, nil
+}
+
+// shim says what it adds to the registers, if it is among the loaders.
+func (b *Boot) shim(loaders []*pe.Image) {
+	if slices.ContainsFunc(loaders, (*pe.Image).IsShim) {
+		b.Unknown[pcrSecureBoot] = "shim measures its lists, and the keys of its own that vouch for images"
+		b.Unknown[pcrOwner] = "shim measures the keys of the machine's owner"
+	}
 }
 
 func measured(images []*pe.Image) (all []Measured) {
@@ -80,9 +90,9 @@ func (o UKI) addInner(b *Boot, u *pe.UKI, stub int) error {
 // addOptions adds the command lines: the one that the stub measures because it
 // came from outside, and the one that the kernel gets.
 func (o UKI) addOptions(b *Boot, u *pe.UKI) {
-	b.Kernel.LoadOptions = u.CommandLine()
+	b.Kernel.LoadOptions = Text(u.CommandLine())
 	if o.Appended != "" && !o.SecureBoot {
-		b.StubOptions, b.Kernel.LoadOptions = o.Appended, o.Appended
+		b.StubOptions, b.Kernel.LoadOptions = o.Appended, Text(o.Appended)
 	}
 	if len(o.Loaders) > 0 {
 		b.Unknown[pcrOptions] = "boot loaders differ in what they hand to a unified kernel image and measure of it"
@@ -133,10 +143,13 @@ type Files struct {
 // Boot returns the chain of a kernel.
 func (o Files) Boot() (*Boot, error) {
 	b := &Boot{Images: append(measured(o.Loaders), o.Kernel.Authenticode), Unknown: map[int]string{}}
+	b.shim(o.Loaders)
 	if o.Initrd != nil {
 		b.Kernel.Initrd = Bytes(o.Initrd)
 	}
 	switch {
+	case len(o.CommandLine) > maxCommandLine:
+		return nil, wrong("cmdline", "the command line has %d bytes; at most %d are read", len(o.CommandLine), maxCommandLine)
 	case o.Menu == NoMenu && len(o.Loaders) == 0:
 		o.direct(b)
 		return b, nil
@@ -160,10 +173,11 @@ func (o Files) direct(b *Boot) {
 	} else {
 		b.Unknown[pcrImages] = "QEMU writes the initrd's size and the machine's memory into the kernel's header before firmware measures it"
 	}
-	b.Kernel.LoadOptions = o.CommandLine
+	options := o.CommandLine
 	if o.Initrd != nil {
-		b.Kernel.LoadOptions = strings.TrimPrefix(o.CommandLine+" initrd=initrd", " ")
+		options = strings.TrimPrefix(options+" initrd=initrd", " ")
 	}
+	b.Kernel.LoadOptions = Text(options)
 }
 
 func (o Files) systemdBoot(b *Boot) error {
@@ -174,12 +188,12 @@ func (o Files) systemdBoot(b *Boot) error {
 		}
 		options = strings.TrimSuffix("initrd="+strings.ReplaceAll(o.InitrdPath, "/", `\`)+" "+options, " ")
 	}
-	b.Kernel.LoadOptions, b.StubOptions = options, options
+	b.Kernel.LoadOptions, b.StubOptions = Text(options), options
 	return nil
 }
 
 func (o Files) grub(b *Boot) {
-	b.Commands, b.Kernel.LoadOptions = o.Commands, o.CommandLine
+	b.Commands, b.Kernel.LoadOptions = o.Commands, Text(o.CommandLine)
 	for _, file := range o.Read {
 		b.Files = append(b.Files, Bytes(file))
 	}

@@ -74,7 +74,7 @@ func (m machine) variables() *pcr.SecureBoot {
 func (m machine) boot(name string) *pcr.Boot {
 	images, _ := m.events(4, 0x80000003)
 	b := &pcr.Boot{Loaded: pcr.Directly, Images: images, SecureBoot: m.variables()}
-	b.Kernel.LoadOptions = m.CommandLine
+	b.Kernel.LoadOptions = pcr.Text(m.CommandLine)
 	if tagged, _ := m.events(9, 6); len(tagged) == 2 {
 		b.Kernel.Initrd = tagged[1]
 	}

@@ -98,6 +98,14 @@ func (u *UKI) Measured(stub int) (sections []Section) {
 	return sections
 }
 
+// IsShim reports whether the image is shim, by its revocation levels (SBAT) or the
+// certificate that it carries.
+func (i *Image) IsShim() bool {
+	return slices.ContainsFunc(i.Sections, func(s Section) bool {
+		return s.Name == ".vendor_cert" || s.Name == ".sbat" && bytes.Contains(s.Data, []byte("\nshim,"))
+	})
+}
+
 // Part returns what a section holds, such as ".cmdline"; nil if it is not there.
 func (u *UKI) Part(name string) []byte { return u.parts[name].Data }
 
