@@ -222,4 +222,3 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	nothingLoaded(t, machine)
 }
-

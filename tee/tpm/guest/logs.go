@@ -102,8 +102,11 @@ func (a *Attester) imaLog(quoted map[int]evidence.Hex) ([]byte, error) {
 		return nil, fmt.Errorf("%d bytes of it are new; at most %d can be sent", len(rest), evidence.MaxIMALog)
 	}
 	list, err := ima.Parse(rest)
-	if err != nil || a.quoting.IMAOffset > 0 {
-		return rest, err
+	if err != nil {
+		return nil, err
+	}
+	if a.quoting.IMAOffset > 0 {
+		return rest, nil // what PCR 10 held before them is not known here
 	}
 	covered, ok := list.Replay(nil, a.selection.bank.hash).Find(pcr)
 	switch {
