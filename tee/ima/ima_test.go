@@ -93,6 +93,7 @@ func TestFields(t *testing.T) {
 		{"unknown", [][]byte{dng, name, []byte("something"), []byte("else")}, plain},
 		{"unknown", [][]byte{dng, name, []byte("\x03signature")}, withSignature},
 		{"ima-buf", [][]byte{dng, name, nil}, plain},
+		{"a-buffer-and-more", [][]byte{dng, name, []byte("true"), nil}, plain},
 		{"ima-buf", [][]byte{dng, name, []byte("something else than the digest is of")}, plain},
 	}
 	for _, algorithm := range []string{"sha1", "sha224", "sha384", "sha512", "md5", "sm3", "sm3-256", "sha3-256", "streebog512", "rmd160", "wp512"} {
