@@ -29,6 +29,7 @@ func BenchmarkEvaluate(b *testing.B) {
 		{"tdx", load(b, tdxWith()), goodTDX()},
 		{"tdx boot", load(b, leftWith(ukiLists...)), booted(ukiBoot)()},
 		{"tpm", load(b, tpmWith()), goodTPM()},
+		{"tpm boot", load(b, tpmLeft(tpmUKILists...)), bootedTPM(tpmUKI)()},
 		{"10 rules", load(b, withRules(snpWith(), rules...)), goodSNP()},
 		{"1000 workloads", load(b, many...), goodSNP()},
 	} {
@@ -66,6 +67,40 @@ func BenchmarkEvaluateReferences(b *testing.B) {
 			for b.Loop() {
 				if d := set.Evaluate(in); d.Verdict != policies.Accepted {
 					b.Fatal(d.Verdict)
+				}
+			}
+		})
+	}
+}
+
+// 5000 files among 100,000 allowed digests, in one workload and in a hundred.
+func BenchmarkEvaluateIMA(b *testing.B) {
+	const count = 5000
+	c := measuredTPM()
+	c.TPM.IMA.Entries, c.TPM.IMA.Files = count+1, nil
+	var digests strings.Builder
+	for i := range 100_000 {
+		value := fill(0xcc, 32)
+		binary.BigEndian.PutUint64(value, uint64(i))
+		digests.WriteString("\n      - " + value.String())
+		if i < count {
+			c.TPM.IMA.Files = append(c.TPM.IMA.Files, evidence.IMAFile{Path: fmt.Sprintf("/usr/bin/%d", i), Algorithm: "sha256", Digest: value})
+		}
+	}
+	files := replace(replace(reference("files", "2027-01-01T00:00:00Z"), "sev-snp", "tpm"), `values: {measurements: ["`+m11+`", "`+m22+`"]}`, "values:\n  ima:\n    files:"+digests.String())
+	policy := imaWith("files: {reference: files}")
+	for _, workloads := range []int{1, 100} {
+		b.Run(fmt.Sprint(workloads), func(b *testing.B) {
+			texts := []string{files, policy}
+			for i := range workloads - 1 {
+				texts = append(texts, replace(replace(other(policy), "name: other", fmt.Sprintf("name: other-%d", i)), p57, p50))
+			}
+			set := load(b, texts...)
+			in := policies.Input{Claims: []evidence.Claims{c}, Now: now}
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := set.Evaluate(in); d.Verdict != policies.Accepted {
+					b.Fatal(list(d.Checks))
 				}
 			}
 		})

@@ -88,11 +88,12 @@ func (q *imaRequirement) find(c *evidence.IMAClaims, now time.Time) *imaFinding 
 	bad, excepted := 0, 0
 	for i := range c.Files {
 		file := &c.Files[i]
-		found := q.file(v, file)
+		found := q.digest(v, file)
 		switch {
 		case found.ok:
 		case found.code != evidence.CodePolicyReferenceKnownBad && q.excepts(file.Path):
 			excepted++
+		case found.code != evidence.CodePolicyReferenceKnownBad && bad < maxIMARefusals && q.keys.signed(file):
 		default:
 			if bad++; bad == 1 {
 				result.code = found.code
@@ -102,6 +103,8 @@ func (q *imaRequirement) find(c *evidence.IMAClaims, now time.Time) *imaFinding 
 	}
 	result.ok, result.until = bad == 0, v.report.validUntil
 	switch {
+	case bad > maxIMARefusals: // signatures were not looked at any more
+		result.text += ", and others"
 	case bad > 1:
 		result.text += ", and " + strconv.Itoa(bad-1) + " more"
 	case bad == 0:
@@ -125,22 +128,16 @@ func missingFiles(c *evidence.IMAClaims) uint64 {
 	return 0
 }
 
-// file reports whether a file is one that may have been read.
-func (q *imaRequirement) file(v *bootView, file *evidence.IMAFile) finding {
+// digest reports whether a file is listed.
+func (q *imaRequirement) digest(v *bootView, file *evidence.IMAFile) finding {
 	if hash := imaHashes[file.Algorithm].hash; hash == 0 || len(file.Digest) != hash.Size() {
 		return finding{text: "is no algorithm that counts"}
 	}
-	var found finding
-	if q.files != nil {
-		found = v.listed(file.Digest, q.files)
-		if found.ok = found.ok && !q.files.any; found.ok || found.code == evidence.CodePolicyReferenceKnownBad {
-			return found
-		}
+	if q.files == nil {
+		return finding{value: file.Digest}
 	}
-	found.value = file.Digest
-	if len(q.keys.byID) > 0 && q.keys.signed(file) {
-		return finding{ok: true}
-	}
+	found := v.listed(file.Digest, q.files)
+	found.ok = found.ok && !q.files.any
 	return found
 }
 

@@ -203,6 +203,23 @@ func TestIMASignatures(t *testing.T) {
 	}
 }
 
+// Signatures that do not hold are not looked at for ever.
+func TestIMAManyRefusals(t *testing.T) {
+	set := load(t, imaWith("keys:", "  - "+publicPEM("p256")))
+	c := measuredTPM()
+	c.TPM.IMA.Files = nil
+	for i := range 40 {
+		file := imaFile("/x", byte(i+1))
+		file.Signature = signature("p256", crypto.SHA256, 4, fingerprint(0xff))
+		c.TPM.IMA.Files = append(c.TPM.IMA.Files, file)
+	}
+	d := evaluate(set, c)
+	wantVerdict(t, d, policies.Rejected, evidence.CodePolicyIMAFiles)
+	if check, _ := d.Checks.Get(evidence.CodePolicyIMAFiles); check.Got != `"/x" sha256 `+hexOf(1, 32)+", and others" {
+		t.Errorf("check %s", check)
+	}
+}
+
 // What is known to be bad denies, whoever signed it and wherever it is.
 func TestIMAKnownBad(t *testing.T) {
 	bad := replace(replace(reference("bad", "2026-11-02T00:00:00Z"), "sev-snp", "tpm"), `{measurements: ["`+m11+`", "`+m22+`"]}`, "{ima: {files: "+listOf(fingerprint(0xa3))+"}}")

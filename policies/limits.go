@@ -72,6 +72,9 @@ const (
 
 	// maxIMAKeys bounds the keys that sign files: a distribution has one or two in force.
 	maxIMAKeys = 16
+	// maxIMARefusals bounds the files that are refused before signatures are looked at no
+	// more: the list is refused by then, and a signature takes up to half a millisecond.
+	maxIMARefusals = 32
 	// maxIMAExceptions bounds the folders whose files do not count: each is held against
 	// every file that is not listed, of some 4000.
 	maxIMAExceptions = 32
