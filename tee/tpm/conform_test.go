@@ -12,18 +12,25 @@ import (
 )
 
 // TestConform holds the verifier to the contract, for a key that a certificate
-// vouches for.
+// vouches for, and that certifies another.
 func TestConform(t *testing.T) {
 	w := simulated(t)
 	published := &tee.Endorsements{}
 	if err := w.vendor.Endorsements(published); err != nil {
 		t.Fatal(err)
 	}
-	teetest.Conform(t, teetest.Conformance{
-		New:          func(tb testing.TB) tee.Verifier { return newVerifier(tb, w.roots()) },
-		Attester:     w.newMachine(t, simulator.MachineOptions{Name: "conform"}),
-		Endorsements: published, SelfContained: true, Now: simulatedNow,
-	})
+	certifying, _ := w.certifying(t, simulator.MachineOptions{Name: "conform"})
+	for name, machine := range map[string]*simulator.Machine{
+		"quote": w.newMachine(t, simulator.MachineOptions{Name: "conform"}), "quote and certification": certifying,
+	} {
+		t.Run(name, func(t *testing.T) {
+			teetest.Conform(t, teetest.Conformance{
+				New:          func(tb testing.TB) tee.Verifier { return newVerifier(tb, w.roots()) },
+				Attester:     machine,
+				Endorsements: published, SelfContained: true, Now: simulatedNow,
+			})
+		})
+	}
 }
 
 // TestAttack_P02_AreaBesideACertificate: the sender puts another public area of

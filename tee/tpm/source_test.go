@@ -260,6 +260,9 @@ func TestEnrolled(t *testing.T) {
 			if !out.Genuine() || claims.AKSource != evidence.AKSourceEnrolled || claims.EKSHA256.String() != hex.EncodeToString(ek) || out.Claims.Simulated != (origin == evidence.OriginSimulated) {
 				t.Fatalf("%+v\n%v", claims, out.Checks)
 			}
+			if claims.AKRestricted == nil || !*claims.AKRestricted {
+				t.Errorf("restricted %v", claims.AKRestricted)
+			}
 			if claims.RevocationChecked || len(out.Lacking) > 0 || status(t, out, evidence.CodeTPMAKRevocation) != evidence.NotApplicable {
 				t.Errorf("%v, lacking %v", out.Checks, out.Lacking)
 			}
@@ -267,6 +270,11 @@ func TestEnrolled(t *testing.T) {
 				t.Errorf("valid until %v", out.ValidUntil)
 			}
 			known = memory{w.machine.AttestationKey(): {}}
+		}
+		bare := *item
+		bare.AKPublic = nil
+		if claims := (memory{w.machine.AttestationKey(): {}}).accept(t, v, &bare).Claims.TPM; claims.AKRestricted == nil || claims.AKHierarchy != "" {
+			t.Errorf("without its area: %+v", claims)
 		}
 		memory{}.refuse(t, v, item, evidence.CodeTPMAKRevoked)
 		memory{w.machine.AttestationKey(): {Revoked: true}}.refuse(t, v, item, evidence.CodeTPMAKRevoked)

@@ -229,10 +229,13 @@ func (x *examination) trustChain(c *chain) {
 	}
 }
 
-// trustEnrolment records whose key it is that this service certified. Its
-// certificates are short-lived, and revoked by what earlier appraisals left.
+// trustEnrolment records whose key it is that this service certified, which judged
+// its public area then. Its certificates are short-lived, and revoked by what earlier
+// appraisals left.
 func (x *examination) trustEnrolment(c *chain) {
 	x.claims.AKSource, x.claims.EKSHA256 = evidence.AKSourceEnrolled, c.leaf.endorsementKey()
+	restricted := true
+	x.claims.AKRestricted = &restricted
 	if x.claims.EKSHA256 == nil {
 		x.checks().Fail(evidence.CodeTPMAKExtensions, "the endorsement key that it was enrolled with", "no permanent identifier "+enrolledPrefix+"…")
 	}
