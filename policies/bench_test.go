@@ -93,7 +93,7 @@ func BenchmarkEvaluateIMA(b *testing.B) {
 		b.Run(fmt.Sprint(workloads), func(b *testing.B) {
 			texts := []string{files, policy}
 			for i := range workloads - 1 {
-				texts = append(texts, replace(replace(other(policy), "name: other", fmt.Sprintf("name: other-%d", i)), p57, p50))
+				texts = append(texts, replace(replace(other(policy), "name: other", fmt.Sprintf("name: other-%d", i)), p54, p50))
 			}
 			set := load(b, texts...)
 			in := policies.Input{Claims: []evidence.Claims{c}, Now: now}

@@ -75,7 +75,7 @@ func imaFile(path string, content byte) evidence.IMAFile {
 // measuredTPM are the claims of a machine whose kernel has measured three files.
 func measuredTPM() evidence.Claims {
 	c := goodTPM()
-	c.TPM.PCRs[9], c.TPM.PCRs[10] = fill(0x59, 32), fill(0x5a, 32)
+	c.TPM.PCRs[8], c.TPM.PCRs[9], c.TPM.PCRs[10] = fill(0x58, 32), fill(0x59, 32), fill(0x5a, 32)
 	c.TPM.IMA = &evidence.IMAClaims{
 		Bank: "sha256", Entries: 4, BootAggregate: ptr(true),
 		Files: []evidence.IMAFile{imaFile("/usr/bin/init", 0xa1), imaFile("/usr/lib/libc.so.6", 0xa2), imaFile("/var/log/journal/x", 0xa3)},
@@ -93,7 +93,7 @@ func renewedTPM() evidence.Claims {
 
 // imaWith is a policy that asks something of a measurement list.
 func imaWith(lines ...string) string {
-	text := with(pcrsOf(`9: ["`+hexOf(0x59, 32)+`"]`), []string{"ima:"})
+	text := with(pcrsOf(`8: ["`+hexOf(0x58, 32)+`"]`, `9: ["`+hexOf(0x59, 32)+`"]`), []string{"ima:"})
 	for _, line := range lines {
 		text += "        " + line + "\n"
 	}
@@ -260,8 +260,9 @@ func TestIMALint(t *testing.T) {
 	der, _ := x509.MarshalPKIXPublicKey(weak.Public())
 	for text, want := range map[string]string{
 		imaWith("violations: forbid"):                                               "ima needs files or keys",
+		replace(imaWith(imaListed), `, 8: ["`+hexOf(0x58, 32)+`"]`, ""):             "leaves open the kernel's command line",
 		replace(imaWith(imaListed), `, 9: ["`+hexOf(0x59, 32)+`"]`, ""):             "leaves open the kernel's command line",
-		replace(imaWith(imaListed), `, 7: ["`+p57+`"]`, ""):                         "leaves open what may be loaded",
+		replace(imaWith(imaListed), `, 4: ["`+p54+`"]`, ""):                         "leaves open what may be loaded",
 		replace(imaWith(imaListed), `0: ["`+p50+`"], `, ""):                         "leaves open the firmware",
 		imaWith(imaListed, "except_paths: [/]"):                                     "is no folder",
 		imaWith(imaListed, "except_paths: [var/log/]"):                              "is no folder",

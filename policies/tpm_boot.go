@@ -80,10 +80,10 @@ func judgeTPMBoot(f *fields, q *tpmRequirement, a *alternative) {
 		refuse("tpm leaves open the firmware, whose word a boot's measurements are; list values of PCR 0, or write any")
 	}
 	if (q.ima != nil || q.boot.asksFrom(firstLatePCR)) && !q.pinsLoaders() {
-		refuse("tpm leaves open what may be loaded, which can extend PCRs 8 to 15 at will; list values of PCR 4 or 7, boot.images, or boot.secure_boot.db with boot.mok")
+		refuse("tpm leaves open what may be loaded, which can extend PCRs 8 to 15 at will; list values of PCR 4 or boot.images, or ask for boot.secure_boot and list values of PCR 7, or its db and boot.mok")
 	}
 	if (q.ima != nil || q.boot.asksEvents()) && !q.pinsSystem() {
-		refuse("tpm leaves open the kernel's command line and initial RAM disk, which say what is measured later; ask for them in boot, or list values of PCR 9 or 11")
+		refuse("tpm leaves open the kernel's command line and initial RAM disk, which say what is measured later; ask for them in boot, or list values of PCRs 8 and 9, or of 11 to 13")
 	}
 	if missing := q.boot.systemLeftOpen(q); missing != "" {
 		refuse("boot leaves open %s", missing)
@@ -126,22 +126,26 @@ func judgeLoggedPCR(f *fields, q *tpmRequirement, pcr int) {
 	}
 }
 
-// pinsLoaders reports whether nothing runs before the kernel but what is listed.
-// Where db alone says what that is, shim's keys must be known too.
+// pinsLoaders reports whether nothing runs before the kernel but what is listed, or
+// what secure boot lets run. A value of PCR 7 has its keys and those of shim that were
+// used, but may be of secure boot that is off; db has none of shim's.
 func (q *tpmRequirement) pinsLoaders() bool {
 	switch {
-	case q.pins(pcrLoaders), q.pins(pcrSecure), q.modes[pcrLoaders].logged, q.boot != nil && q.boot.images != nil:
+	case q.pins(pcrLoaders), q.modes[pcrLoaders].logged, q.boot != nil && q.boot.images != nil:
 		return true
-	case q.boot == nil || q.boot.secureBoot == nil || q.boot.secureBoot.db == nil:
+	case q.boot == nil || q.boot.secureBoot == nil:
 		return false
+	case q.pins(pcrSecure):
+		return true
 	}
-	return q.accounts(pcrOwner) || q.boot.mok != nil && q.boot.mok.list != nil
+	return q.boot.secureBoot.db != nil && (q.accounts(pcrOwner) || q.boot.mok != nil && q.boot.mok.list != nil)
 }
 
 // pinsSystem reports whether the kernel's command line and its initial RAM disk
-// are known.
+// are known. Where one register has the files, another has the command line.
 func (q *tpmRequirement) pinsSystem() bool {
-	return q.pins(pcrKernel) || q.pins(pcrUKI) || q.boot != nil && q.boot.asksLine() && q.boot.asksInitrd()
+	return q.pins(pcrKernel) && q.accounts(pcrGRUB) || q.pins(pcrUKI) && q.accounts(pcrLines) && q.accounts(pcrSystem) ||
+		q.boot != nil && q.boot.asksLine() && q.boot.asksInitrd()
 }
 
 // asksFrom reports whether anything is drawn from PCRs from least on.

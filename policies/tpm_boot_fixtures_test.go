@@ -94,16 +94,16 @@ var (
 	tpmEvents = []string{"events:", `  - {name: app-id, payloads: ["01"], before: ready}`, `  - {name: ready, payloads: [""]}`}
 )
 
-// pcrsOf writes what a document says of PCRs 0 and 7, and of others.
+// pcrsOf writes what a document says of PCRs 0 and 4, and of others.
 func pcrsOf(more ...string) string {
-	all := append([]string{`0: ["` + p50 + `"]`, `7: ["` + p57 + `"]`}, more...)
+	all := append([]string{`0: ["` + p50 + `"]`, `4: ["` + p54 + `"]`}, more...)
 	return head + "  - tpm:\n      pcrs: {sha256: {" + strings.Join(all, ", ") + "}}\n"
 }
 
-// tpmBoot is a policy that pins PCRs 0 and 7 and asks something of the boot.
+// tpmBoot is a policy that pins PCRs 0 and 4 and asks something of the boot.
 func tpmBoot(lines ...string) string { return with(pcrsOf(), below(lines)) }
 
 // tpmLeft is a policy that leaves all to the log that can be.
 func tpmLeft(lines ...string) string {
-	return with(replace(pcrsOf("2: boot", "4: boot", "8: boot", "9: boot", "11: boot", "12: boot", "13: boot", "14: boot"), `, 7: ["`+p57+`"]`, ""), below(lines))
+	return with(replace(pcrsOf("2: boot", "4: boot", "8: boot", "9: boot", "11: boot", "12: boot", "13: boot", "14: boot"), `, 4: ["`+p54+`"]`, ""), below(lines))
 }

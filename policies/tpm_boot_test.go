@@ -131,6 +131,9 @@ func TestTPMBootLint(t *testing.T) {
 		{pcrs("0: "+values+", 4: "+values, tpmUKILists[2]), "what may lie beside the unified kernel image"},
 		{pcrs("0: "+values+", 4: "+values+", 12: boot", tpmUKILists[2]), "what may lie beside the unified kernel image"},
 		{pcrs("0: "+values+", 4: "+values+", 13: boot", tpmUKILists[2]), "what may lie beside the unified kernel image"},
+		{pcrs("0: "+values+", 4: "+values+", 9: "+values, tpmEvents...), "leaves open the kernel's command line and initial RAM disk"},
+		{pcrs("0: "+values+", 4: "+values+", 11: "+values, tpmEvents...), "leaves open the kernel's command line and initial RAM disk"},
+		{pcrs("0: "+values+", 7: "+values, tpmUKILists[3]), "leaves open what may be loaded"},
 		{pcrs("0: "+values+", 4: "+values, tpmEvents...), "leaves open the kernel's command line and initial RAM disk"},
 		{pcrs("0: "+values+", 4: "+values, `command_lines: ["/vmlinuz initrd=/evil"]`, tpmUKILists[4]), "command line of GRUB's names"},
 		{head + "  - tpm:\n      pcrs: {sha256: {0: any, 4: any}}\n", "pins no measurement"},
@@ -143,10 +146,11 @@ func TestTPMBootLint(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		pcrs("0: any, 4: "+values, ask), pcrs("0: any, 10: any", ask), pcrs("0: "+values+", 7: "+values, tpmUKILists[3]),
+		pcrs("0: any, 4: "+values, ask), pcrs("0: any, 10: any", ask), pcrs("0: "+values+", 7: "+values, tpmUKILists[3], ask),
 		pcrs("0: "+values, tpmUKILists[3], "secure_boot: {db: "+listOf(fingerprint(1))+"}", "mok: {list: "+listOf(fingerprint(2))+"}"),
 		pcrs("0: "+values+", 14: boot", tpmUKILists[3], "secure_boot: {db: "+listOf(fingerprint(1))+"}"),
-		pcrs("0: "+values+", 4: "+values+", 12: any, 13: any", tpmUKILists[2]), pcrs("0: "+values+", 4: "+values+", 9: "+values, tpmEvents...),
+		pcrs("0: "+values+", 4: "+values+", 12: any, 13: any", tpmUKILists[2]), pcrs("0: "+values+", 4: "+values+", 8: any, 9: "+values, tpmEvents...),
+		pcrs("0: "+values+", 4: "+values+", 11: "+values+", 12: any, 13: any", tpmEvents...),
 		pcrs("0: "+values+", 4: boot, 8: boot, 9: boot, 12: boot", loader...), pcrs("0: "+values+", 4: "+values, tpmUKILists[3], "initrds: none"),
 		head + snpAlternative + "    tpm:\n      pcrs: {sha256: {4: " + values + "}}\n      boot: {secure_boot: required}\n",
 	} {
