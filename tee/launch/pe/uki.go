@@ -38,7 +38,7 @@ var variants = []string{".profile", ".dtbauto", ".hwids", ".efifw"}
 const OldestStub = 252
 
 // stubVersion is what systemd-stub carries in its section .sdmagic.
-var stubVersion = regexp.MustCompile(`^#### LoaderInfo: systemd-stub (\d{1,5})[^\n]{0,200} ####`)
+var stubVersion = regexp.MustCompile(`^#### LoaderInfo: systemd-stub (\d{1,5})(?:[^\d\n][^\n]{0,200})? ####`)
 
 // UKI reads the image as a unified kernel image. It fails with
 // [evidence.CodeLaunchImage] on one without a kernel or with a part twice, and with
@@ -98,8 +98,8 @@ func (u *UKI) Measured(stub int) (sections []Section) {
 	return sections
 }
 
-// IsShim reports whether the image is shim, by its revocation levels (SBAT) or the
-// certificate that it carries.
+// IsShim reports whether the image is shim or one of its helpers, by its revocation
+// levels (SBAT) or the certificate that it carries.
 func (i *Image) IsShim() bool {
 	return slices.ContainsFunc(i.Sections, func(s Section) bool {
 		return s.Name == ".vendor_cert" || s.Name == ".sbat" && bytes.Contains(s.Data, []byte("\nshim,"))
