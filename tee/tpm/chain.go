@@ -98,7 +98,7 @@ func (v *Verifier) build(leaf akCertificate, between candidates, now time.Time) 
 		found = fit
 	}
 	shortest := slices.MinFunc(found, func(a, b []*x509.Certificate) int { return len(a) - len(b) })
-	if len(shortest) > maxChain {
+	if len(shortest) > v.longest {
 		return nil, errBroken
 	}
 	root := shortest[len(shortest)-1]
@@ -162,7 +162,7 @@ func (v *Verifier) prove(leaf akCertificate, between candidates, now time.Time) 
 // pathByName follows issuers' names from leaf to an anchor, signatures unseen.
 func (v *Verifier) pathByName(leaf *x509.Certificate, between candidates) ([]*x509.Certificate, error) {
 	path := []*x509.Certificate{leaf}
-	for len(path) < maxChain {
+	for len(path) < v.longest {
 		last := path[len(path)-1]
 		if root := v.anchorNamed(last.RawIssuer); root != nil {
 			return append(path, root), nil

@@ -47,6 +47,7 @@ func NewEnroller(o EnrollerOptions) (*Enroller, error) {
 	if err != nil {
 		return nil, err
 	}
+	trust.longest = maxEKChain
 	n := &Enroller{trust: trust, keys: map[digest]evidence.TrustAnchor{}}
 	for _, key := range o.Keys {
 		if err := n.addKey(key); err != nil {

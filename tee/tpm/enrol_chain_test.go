@@ -200,6 +200,24 @@ func TestAttack_P05_WebOfIssuers(t *testing.T) {
 	}
 }
 
+// Chains of firmware TPMs are long, but not of any length.
+func TestEnroller_LongChains(t *testing.T) {
+	w := simulated(t)
+	issuer, chain := w.vendor.EKIntermediate, [][]byte{w.vendor.EKIntermediate.Certificate.Raw}
+	for length := 4; length <= maxEKChain+1; length++ { // with root and leaf
+		issuer = newCA(t, w, issuer, "layer "+string(rune('a'+length)), nil)
+		chain = append([][]byte{issuer.Certificate.Raw}, chain...)
+		o := w.underRoot()
+		o.Intermediates = chain
+		request := w.enrolmentBy(t, issuer, ekKeys()["p256"].Public())
+		if length > maxEKChain {
+			repels(t, o, request, evidence.CodeTPMEKChain, evidence.CodeTPMEKUntrusted)
+			continue
+		}
+		enrols(t, o, request)
+	}
+}
+
 // Every byte of a certificate counts: none can be changed and the enrolment stay good.
 func TestFlippedEKCertificate(t *testing.T) {
 	w := simulated(t)

@@ -23,6 +23,9 @@ const (
 	// maxChain is the number of certificates of a chain, with key and root: real
 	// ones have three or four.
 	maxChain = 5
+	// maxEKChain is the same for endorsement keys: those of firmware TPMs hang under
+	// certificates for each layer of the firmware, which makes seven.
+	maxEKChain = 8
 	// maxCandidates bounds the intermediates that are tried for one chain, so
 	// that no sender can make us check signatures at will.
 	maxCandidates = 16

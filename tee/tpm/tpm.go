@@ -55,6 +55,7 @@ type Verifier struct {
 	anchors       []*anchor
 	roots         *x509.CertPool
 	intermediates []*x509.Certificate
+	longest       int                  // number of certificates of a chain at most
 	keys          map[digest]*givenKey // by fingerprint
 	areas         map[string]*givenKey // by the bytes of their public area, where it is known
 	trials        []*givenKey          // keys to try on a quote that names none, if they are few
@@ -76,7 +77,7 @@ type givenKey struct {
 // and contradictions.
 func New(o Options) (*Verifier, error) {
 	v := &Verifier{
-		roots: x509.NewCertPool(), keys: map[digest]*givenKey{}, areas: map[string]*givenKey{},
+		roots: x509.NewCertPool(), longest: maxChain, keys: map[digest]*givenKey{}, areas: map[string]*givenKey{},
 		chains: lru.New[digest, *chain](maxChains), lists: lru.New[digest, *revoked](maxLists),
 		logs: lru.New[digest, explained](maxLogs),
 	}
