@@ -293,9 +293,11 @@ type IMAClaims struct {
 	// Others counts entries behind Offset that are about no file: buffers that the kernel
 	// measured, and what it extended other PCRs with.
 	Others uint64 `json:"others,omitempty"`
-	// Files are the files that were measured, each content once, in order. They are
-	// not recorded in the ledger.
+	// Files are the files that were measured, each content once, in order.
 	Files []IMAFile `json:"files,omitempty"`
+	// FilesOmitted says that there were files, and that these claims are a record
+	// without them: nothing can be judged by it that depends on files.
+	FilesOmitted bool `json:"files_omitted,omitempty"`
 }
 
 // IMAFile is a file as the kernel measured it.

@@ -80,6 +80,9 @@ func (b *bundle) imaFiles(q *imaRequirement, c *evidence.IMAClaims, now time.Tim
 
 // find holds every file against the requirement.
 func (q *imaRequirement) find(c *evidence.IMAClaims, now time.Time) *imaFinding {
+	if c.FilesOmitted {
+		return &imaFinding{text: "a record without the files"}
+	}
 	if missing := missingFiles(c); missing > 0 {
 		return &imaFinding{text: strconv.FormatUint(missing, 10) + " entries, and none of their files"}
 	}

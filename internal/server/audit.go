@@ -104,7 +104,11 @@ func (s *Server) record(x *exchange, d detail, e store.Entry) error {
 // issuance is what the ledger keeps of g.
 func (g *grant) issuance() (*store.Issuance, error) {
 	r := g.result
-	claims, err := json.Marshal(r.Claims())
+	recorded := r.Claims()
+	for i := range recorded {
+		recorded[i] = recorded[i].Recorded()
+	}
+	claims, err := json.Marshal(recorded)
 	if err != nil {
 		return nil, err
 	}
