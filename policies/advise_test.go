@@ -33,6 +33,8 @@ func TestAdvise(t *testing.T) {
 		"unknown key":  {goodTPM, func(c *evidence.Claims) { c.TPM.AKRestricted = nil }, evidence.CodePolicyTPMAKRestricted},
 		"simulated":    {goodTPM, func(c *evidence.Claims) { c.Simulated = true }, evidence.CodeSimulatedAllowed},
 		"no anchor":    {goodTPM, func(c *evidence.Claims) { c.TrustAnchor = nil }, evidence.CodePolicyTrustAnchor},
+		"provider":     {goodTPM, func(c *evidence.Claims) { c.TPM.AKSource, c.TPM.AKProvider = "certificate", "azure" }, evidence.CodePolicyTPMAKProvider},
+		"paravisor":    {goodSNP, func(c *evidence.Claims) { c.Paravisor = &evidence.ParavisorClaims{} }, evidence.CodePolicyParavisor},
 		"empty claims": {goodTPM, func(c *evidence.Claims) { c.TPM = nil }, evidence.CodePolicyClaims},
 	} {
 		t.Run(name, func(t *testing.T) {
