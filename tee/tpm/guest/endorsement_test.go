@@ -46,15 +46,26 @@ func defineNV(t testing.TB, machine *tpmtest.TPM, index tpm2.TPMHandle, content 
 	}
 }
 
-// undefineNV takes an NV index away that the platform has defined.
+// undefineNV takes an NV index away that the platform has defined, undefineOwnNV one of
+// defineNV.
 func undefineNV(t testing.TB, machine *tpmtest.TPM, index tpm2.TPMHandle) {
+	t.Helper()
+	undefineBy(t, machine, index, tpm2.TPMRHPlatform)
+}
+
+func undefineOwnNV(t testing.TB, machine *tpmtest.TPM, index tpm2.TPMHandle) {
+	t.Helper()
+	undefineBy(t, machine, index, tpm2.TPMRHOwner)
+}
+
+func undefineBy(t testing.TB, machine *tpmtest.TPM, index, hierarchy tpm2.TPMHandle) {
 	t.Helper()
 	read, err := tpm2.NVReadPublic{NVIndex: index}.Execute(machine.Open(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	undefine := tpm2.NVUndefineSpace{
-		AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHPlatform, Auth: tpm2.PasswordAuth(nil)},
+		AuthHandle: tpm2.AuthHandle{Handle: hierarchy, Auth: tpm2.PasswordAuth(nil)},
 		NVIndex:    tpm2.NamedHandle{Handle: index, Name: read.NVName},
 	}
 	if _, err := undefine.Execute(machine.Open(t)); err != nil {

@@ -17,6 +17,9 @@ func Template(name string) tpm2.TPMTPublic {
 	panic("no template " + name)
 }
 
+// AttestationRSA is the template of an attestation key of RSA-2048, for tests.
+func AttestationRSA() tpm2.TPMTPublic { return attestationRSA() }
+
 // The policies are those that the TCG prints (EK Credential Profile 2.5, B.6).
 func TestPolicies(t *testing.T) {
 	for alg, want := range map[tpm2.TPMAlgID][2]string{
