@@ -1,6 +1,7 @@
 package tpm
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -199,6 +200,48 @@ func TestAttack_P27_P31_Forms(t *testing.T) {
 				t.Errorf("%v", out.Checks)
 			}
 		})
+	}
+}
+
+// TestMemory_Logs shows that a remembered log says what it said, whoever changed that
+// meanwhile, and nothing beside other PCRs.
+func TestMemory_Logs(t *testing.T) {
+	w := simulated(t)
+	v := newVerifier(t, w.roots())
+	m := w.booted(t, "remembered", 0)
+	item := quoteOf(t, m, w.nonce)
+	cold := v.Verify(item, nil, paramsNow)
+	want := cold.Claims.Clone().TPM.Boot
+	for range 2 {
+		warm := v.Verify(item, nil, paramsNow)
+		if diff := cmp.Diff(want, warm.Claims.TPM.Boot); diff != "" {
+			t.Error(diff)
+		}
+		if fmt.Sprint(warm.Checks) != fmt.Sprint(cold.Checks) {
+			t.Errorf("another outcome from memory:\n%v\n%v", cold.Checks, warm.Checks)
+		}
+		warm.Claims.TPM.Boot.SecureBoot.DBX.Hashes[0][0] ^= 1
+		warm.Claims.TPM.Boot.Registers[7] = evidence.BootRegister{}
+		cold.Claims.TPM.Boot.Images[0].Digest[0] ^= 1
+	}
+	for _, n := range []int{4, 9, 11} {
+		other := w.booted(t, "remembered", 0)
+		if err := other.Measure(n, []byte("more")); err != nil {
+			t.Fatal(err)
+		}
+		beside := quoteOf(t, other, w.nonce)
+		beside.EventLog = item.EventLog
+		out := v.Verify(beside, nil, paramsNow)
+		if out.Genuine() != (n > 7) || n > 7 && out.Claims.TPM.Boot.Registers[n].Status != evidence.RegisterMismatched {
+			t.Errorf("PCR %d: %v", n, out.Checks)
+		}
+	}
+	// The kernel's own register goes on, and the log is still known.
+	before := item.PCRs["sha256"]
+	measure(t, m, 1)
+	after := quoteOf(t, m, w.nonce).PCRs["sha256"]
+	if logDigest(nil, "sha256", before) == logDigest(nil, "sha256", after) || logDigest(nil, "sha256", withoutIMA(before)) != logDigest(nil, "sha256", withoutIMA(after)) {
+		t.Error("PCR 10 makes another log")
 	}
 }
 
