@@ -44,6 +44,11 @@ func TestRuleOverManyFiles(t *testing.T) {
 		}
 		wantVerdict(t, evaluate(set, c), want, evidence.CodePolicyRule)
 	}
+	buffers := renewedTPM()
+	buffers.TPM.IMA.Entries, buffers.TPM.IMA.Others, buffers.TPM.IMA.Files = buffers.TPM.IMA.Offset+2, 2, nil
+	wantVerdict(t, evaluate(load(t, imaWith(imaListed)), buffers), policies.Accepted, evidence.CodePolicyIMAFiles)
+	buffers.TPM.IMA.Others = 1
+	wantVerdict(t, evaluate(load(t, imaWith(imaListed)), buffers), policies.Rejected, evidence.CodePolicyIMAFiles)
 	none := renewedTPM()
 	none.TPM.IMA.Entries, none.TPM.IMA.Files = none.TPM.IMA.Offset, nil
 	wantVerdict(t, evaluate(set, none), policies.Rejected, evidence.CodePolicyRule)
