@@ -10,21 +10,28 @@ const collectHelp = `usage: quotary evidence collect --report-data HEX [FLAG]…
 
 Make evidence (a CMW collection) of the machine that this runs on, under Linux: an
 SEV-SNP guest, asked over configfs-tsm or /dev/sev-guest, or a TDX guest, asked
-over configfs-tsm. Certificates that the host put beside an SNP report go along,
-and so does a TDX guest's event log. Nothing is judged.
+over configfs-tsm; and, if one is named, of its TPM. Certificates that the host put
+beside an SNP report go along, and so do the event logs of TDX guests and TPMs. Nothing
+is judged.
+
+A TPM's quote carries the SHA-256 of the report data. Beside it, the TEE's report or
+quote covers the TPM's attestation key, too: REPORT_DATA is then a digest of both, which
+quotary verify --report-data knows.
 
 flags:
-  --report-data HEX  what the evidence is to carry: all 64 bytes of REPORT_DATA
-  --vmpl N           SNP: the privilege level that the report is to name: 0, the most
-                     privileged and the default, to 3
-  --no-event-log     TDX: the quote alone
-  -o json|cbor       encoding
-  --out FILE         write to FILE, which must not exist yet, instead of standard output (-)
+  --report-data HEX      what the evidence is to carry: all 64 bytes of REPORT_DATA
+  --vmpl N               SNP: the privilege level that the report is to name: 0, the most
+                         privileged and the default, to 3
+  --no-event-log         TDX, TPM: the quote alone
+  -o json|cbor           encoding
+  --out FILE             write to FILE, which must not exist yet, instead of standard output (-)
+` + collectTPMHelp + `
 
 examples:
   DATA=$(openssl rand -hex 64)
   sudo quotary evidence collect --report-data $DATA --out evidence.json
   quotary verify --endorsements ./amd --report-data $DATA evidence.json
+  sudo quotary evidence collect --report-data $DATA --tpm /dev/tpmrm0 --ima --out evidence.json
 `
 
 // reportDataSize is the size of REPORT_DATA in bytes.
@@ -35,6 +42,7 @@ type collectOptions struct {
 	reportData [reportDataSize]byte
 	vmpl       uint
 	noEventLog bool
+	tpm        collectTPMFlags
 	output     bundleOutput
 }
 
@@ -45,6 +53,7 @@ func parseCollect(args []string) (*collectOptions, error) {
 	fs.Var(&reportData, "report-data", "")
 	fs.UintVar(&o.vmpl, "vmpl", 0, "")
 	fs.BoolVar(&o.noEventLog, "no-event-log", false, "")
+	o.tpm.define(fs)
 	o.output.define(fs)
 	operands, err := parse(fs, args)
 	switch {
@@ -60,7 +69,16 @@ func parseCollect(args []string) (*collectOptions, error) {
 		return nil, usage(fmt.Sprintf("there is no VMPL %d", o.vmpl), "privilege levels are 0 to 3")
 	}
 	o.reportData = [reportDataSize]byte(reportData)
-	return o, nil
+	return o, o.tpm.check()
+}
+
+// teeData is what the report or quote of a TEE carries: the report data, or, with a
+// TPM beside it, a digest of this and of the TPM's attestation key.
+func (o *collectOptions) teeData() [reportDataSize]byte {
+	if o.tpm.opened == nil {
+		return o.reportData
+	}
+	return evidence.Binding(o.reportData).Covering(o.tpm.opened.AttestationKey())
 }
 
 // collector asks this machine for evidence of one kind. That the machine has none
@@ -68,16 +86,27 @@ func parseCollect(args []string) (*collectOptions, error) {
 type collector func(streams, *collectOptions) (evidence.Item, error)
 
 // collectors lists all; a machine is asked for evidence of each kind.
-func collectors() []collector { return []collector{collectSNP, collectTDX} }
+func collectors(o *collectOptions) []collector {
+	switch {
+	case o.tpm.azure:
+		return []collector{collectParavisor, collectTPM} // which keeps the hardware for itself
+	case o.tpm.opened != nil:
+		return []collector{collectSNP, collectTDX, collectTPM}
+	}
+	return []collector{collectSNP, collectTDX}
+}
 
 func collect(s streams, args []string) (exit, error) {
 	o, err := parseCollect(args)
 	if err != nil {
 		return exitFailed, err
 	}
+	if err := o.tpm.open(s, o.noEventLog); err != nil {
+		return exitFailed, err
+	}
 	var items []evidence.Item
 	var absent []error
-	for _, ask := range collectors() {
+	for _, ask := range collectors(o) {
 		item, err := ask(s, o)
 		switch {
 		case evidence.CodeOf(err) == evidence.CodeAttesterAbsent:

@@ -20,7 +20,7 @@ func collectSNP(s streams, o *collectOptions) (evidence.Item, error) {
 // collectSNPFrom waits as long as the kernel does, which bounds it: who wants less
 // interrupts the command.
 func collectSNPFrom(s streams, o *collectOptions, machine *guest.Attester) (evidence.Item, error) {
-	got, err := machine.Collect(context.Background(), o.reportData)
+	got, err := machine.Collect(context.Background(), o.teeData())
 	if err != nil {
 		return nil, explainSNP(err)
 	}

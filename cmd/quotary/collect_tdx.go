@@ -19,7 +19,7 @@ func collectTDX(s streams, o *collectOptions) (evidence.Item, error) {
 
 // collectTDXFrom waits as long as the kernel does, as collectSNPFrom.
 func collectTDXFrom(s streams, o *collectOptions, machine *guest.Attester) (evidence.Item, error) {
-	got, err := machine.Collect(context.Background(), o.reportData)
+	got, err := machine.Collect(context.Background(), o.teeData())
 	if err != nil {
 		return nil, explainTDX(err)
 	}

@@ -40,6 +40,7 @@ func commands() []command {
 		{"inspect", "show what evidence says of itself, without judging it", inspectHelp, inspect},
 		{"endorsements", "look after a store of what vendors say", endorsementsHelp, endorsementsCommand},
 		{"evidence", "make evidence of raw parts, or of this machine", evidenceHelp, evidenceCommand},
+		{"tpm", "show what tells this machine's TPM from others", tpmHelp, tpmCommand},
 		{"measure", "compute from files what a machine will be measured to be", measureHelp, measureCommand},
 		{"version", "print the version of this program", versionHelp, version},
 		{"help", "print this text, or the help text of a command", helpHelp, help},

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee/tpm/guest"
+)
+
+const collectTPMHelp = `
+for a TPM:
+  --tpm ADDRESS          quote this TPM: a device (/dev/tpmrm0), or a socket that takes raw
+                         commands (unix:PATH, tcp:HOST:PORT)
+  --ak-certificate FILE  the attestation key's certificate and intermediates, to send
+                         along; repeatable
+  --ima                  send the kernel's IMA measurement list along
+  --azure                the TPM of an Azure confidential VM with SEV-SNP: quote by its
+                         paravisor's key, and send the report that covers this key
+`
+
+// collectTPMFlags are the flags of evidence collect for a TPM.
+type collectTPMFlags struct {
+	address      string
+	certificates list
+	ima, azure   bool
+
+	opened *guest.Attester // nil without --tpm
+}
+
+func (f *collectTPMFlags) define(fs *flag.FlagSet) {
+	fs.StringVar(&f.address, "tpm", "", "")
+	fs.Var(&f.certificates, "ak-certificate", "")
+	fs.BoolVar(&f.ima, "ima", false, "")
+	fs.BoolVar(&f.azure, "azure", false, "")
+}
+
+func (f *collectTPMFlags) check() error {
+	for name, given := range map[string]bool{"ak-certificate": len(f.certificates) > 0, "ima": f.ima, "azure": f.azure} {
+		if given && f.address == "" {
+			return usage(fmt.Sprintf("--%s without --tpm", name), "name the TPM: --tpm "+guest.DefaultAddress)
+		}
+	}
+	return nil
+}
+
+// open opens the TPM, if one was named, with its attestation key.
+func (f *collectTPMFlags) open(s streams, noEventLog bool) error {
+	if f.address == "" {
+		return nil
+	}
+	certificates, err := readCertificates(f.certificates)
+	if err != nil {
+		return err
+	}
+	options := guest.Options{}
+	if f.azure {
+		options.AKHandle = guest.ParavisorAK
+	}
+	tpm, err := guest.Open(context.Background(), f.address, options)
+	if err != nil {
+		return explainTPM(err)
+	}
+	f.opened, err = tpm.Attester(guest.Quoting{AKCertificates: certificates, WithoutEventLog: noEventLog, IMA: f.ima})
+	return err
+}
+
+// collectTPM asks the TPM for a quote.
+func collectTPM(s streams, o *collectOptions) (evidence.Item, error) {
+	got, err := o.tpm.opened.Collect(context.Background(), evidence.Binding(o.reportData).ReportData(evidence.KindTPM))
+	if err != nil {
+		return nil, explainTPM(err)
+	}
+	for _, omitted := range got.Omitted {
+		s.note("the TPM's quote: %s", printable(omitted.Error()))
+	}
+	return got.Item, nil
+}
+
+// collectParavisor reads the report that a paravisor left in the TPM.
+func collectParavisor(_ streams, o *collectOptions) (evidence.Item, error) {
+	machine, err := o.tpm.opened.Paravisor(context.Background())
+	if err != nil {
+		// Without the report the quote is worth nothing: nobody vouches for its key.
+		return nil, withHint(fmt.Errorf("this machine gives no report of a paravisor: %s", detail(err)), "leave out --azure where the machine is no Azure confidential VM")
+	}
+	return machine.Report(), nil
+}
+
+// explainTPM says what to look at where a TPM gives nothing. Most of it the error says
+// itself.
+func explainTPM(err error) error {
+	hint := "the kernel's log may say more: dmesg | grep -i tpm"
+	switch evidence.CodeOf(err) {
+	case evidence.CodeAttesterAbsent:
+		hint = "name the TPM with --tpm: " + guest.DefaultAddress + ", unix:PATH or tcp:HOST:PORT"
+	case evidence.CodeAttesterDenied:
+		hint = "TPMs are for root and the group tss: try sudo"
+	case evidence.CodeAttesterBusy, evidence.CodeAttesterLocked:
+		hint = "nothing is wrong with the machine; try again later"
+	}
+	return withHint(fmt.Errorf("this machine gives no TPM quote: %w", err), hint)
+}

@@ -1,0 +1,22 @@
+package main
+
+const tpmHelp = `usage: quotary tpm ek [--tpm ADDRESS] [FLAG]…
+
+Look after this machine's TPM.
+
+subcommands:
+  ek  show its endorsement keys, for an operator's list
+
+Each has its own: quotary tpm ek --help
+`
+
+// tpmCommands lists the subcommands of tpm.
+func tpmCommands() []command {
+	return []command{
+		{"ek", "show the endorsement keys", tpmEKHelp, tpmEK},
+	}
+}
+
+func tpmCommand(s streams, args []string) (exit, error) {
+	return subcommand(s, "tpm", tpmCommands(), args)
+}
