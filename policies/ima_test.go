@@ -285,3 +285,25 @@ func TestIMALint(t *testing.T) {
 	}
 	load(t, key(one+"\n"))
 }
+
+// FuzzIMASignature gives a file other bytes for its signature: none but those that the
+// key made, or that mean the same, let it pass.
+func FuzzIMASignature(f *testing.F) {
+	set := load(f, imaWith("files: "+listOf(fingerprint(0xa2), fingerprint(0xa3)), "keys:", "  - "+publicPEM("rsa"), "  - "+publicPEM("p256")))
+	for _, name := range []string{"rsa", "p256", "other"} {
+		f.Add([]byte(signature(name, crypto.SHA256, 4, fingerprint(0xa1))))
+	}
+	f.Add([]byte{3, 2, 4, 0, 0, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		c := measuredTPM()
+		c.TPM.IMA.Files[0].Signature = raw
+		if evaluate(set, c).Verdict != policies.Accepted {
+			return
+		}
+		other := measuredTPM()
+		other.TPM.IMA.Files[0].Signature, other.TPM.IMA.Files[0].Digest = raw, fingerprint(0xa0)
+		if evaluate(set, other).Verdict == policies.Accepted {
+			t.Fatalf("%x signs two files", raw)
+		}
+	})
+}

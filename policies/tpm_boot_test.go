@@ -95,8 +95,8 @@ func TestTPMPhasesInTheLog(t *testing.T) {
 	}
 }
 
-// A log of another bank says nothing of the quoted PCRs.
-func TestTPMBootOfAnotherBank(t *testing.T) {
+// P33: a log of another bank says nothing of the quoted PCRs.
+func TestAttack_P33_LogOfAnotherBank(t *testing.T) {
 	c := bootedTPM(tpmGRUB)()
 	c.TPM.Boot.Bank = "sha1"
 	wantVerdict(t, evaluate(load(t, tpmBoot("secure_boot: required")), c), policies.Rejected, evidence.CodePolicyBootLog)
