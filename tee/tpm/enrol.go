@@ -37,8 +37,9 @@ type ListedEK struct {
 // Enroller judges enrolments of attestation keys. It implements [tee.Enroller] and
 // is safe for concurrent use.
 type Enroller struct {
-	trust *Verifier // of its roots and intermediates alone
-	keys  map[digest]evidence.TrustAnchor
+	trust     *Verifier // of its roots and intermediates alone
+	spellings spellings // of these
+	keys      map[digest]evidence.TrustAnchor
 }
 
 // NewEnroller returns an Enroller. It refuses roots that cannot issue, and contradictions.
@@ -48,7 +49,16 @@ func NewEnroller(o EnrollerOptions) (*Enroller, error) {
 		return nil, err
 	}
 	trust.longest = maxEKChain
-	n := &Enroller{trust: trust, keys: map[digest]evidence.TrustAnchor{}}
+	n := &Enroller{trust: trust, spellings: spellings{}, keys: map[digest]evidence.TrustAnchor{}}
+	for _, root := range trust.anchors {
+		n.spellings.add(root.cert)
+	}
+	for _, cert := range trust.intermediates {
+		n.spellings.add(cert)
+	}
+	for i, cert := range trust.intermediates {
+		trust.intermediates[i] = respell(cert, n.spellings)
+	}
 	for _, key := range o.Keys {
 		if err := n.addKey(key); err != nil {
 			return nil, err

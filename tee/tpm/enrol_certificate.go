@@ -28,9 +28,17 @@ func (x *enrolment) judgeCertificate() {
 		return
 	}
 	x.checks().Pass(evidence.CodeTPMEKExtensions, "none unknown is critical")
-	leaf := akCertificate{Certificate: x.leaf.Certificate}
-	between, cut := x.n.trust.gather(x.leaf.Certificate, x.extra, x.e)
-	c, err := x.n.trust.prove(leaf, between, x.now)
+	sent := spellings{}
+	for _, cert := range x.extra {
+		sent.add(cert)
+	}
+	var extra []*x509.Certificate
+	for _, cert := range x.extra {
+		extra = append(extra, respell(cert, sent, x.n.spellings))
+	}
+	leaf := respell(x.leaf.Certificate, sent, x.n.spellings)
+	between, cut := x.n.trust.gather(leaf, extra, x.e)
+	c, err := x.n.trust.prove(akCertificate{Certificate: leaf}, between, x.now)
 	if err != nil && cut { // the right one may be among the others
 		err = missingIssuer(x.leaf.Issuer.String())
 	}
@@ -61,7 +69,7 @@ func (x *enrolment) trustChain(c *chain) {
 	identity := x.leaf.identity
 	x.out.Claims.Manufacturer, x.out.Claims.Model, x.out.Claims.Version = identity.manufacturer, identity.model, identity.version
 	x.checks().Pass(evidence.CodeTPMEKChain, fmt.Sprintf("%d certificates up to %s", 1+len(c.issuers), c.anchor.name))
-	path := append([]*x509.Certificate{x.leaf.Certificate}, c.issuers...)
+	path := append([]*x509.Certificate{c.leaf.Certificate}, c.issuers...)
 	if misused := misusedIn(path); misused != nil {
 		x.checks().Fail(evidence.CodeTPMEKUsage, "issuers that may issue for TPMs", fmt.Sprintf("%q, %s", misused.Subject, akCertificate{Certificate: misused}.usage()))
 	} else {

@@ -200,6 +200,47 @@ func TestAttack_P05_WebOfIssuers(t *testing.T) {
 	}
 }
 
+// Real certificates name their issuer in UTF8String, where it calls itself by the same
+// letters in PrintableString. Whose key signed is what counts.
+func TestEnroller_SpellingOfIssuers(t *testing.T) {
+	w := simulated(t)
+	respelled := func(by simulator.Issuer) simulator.Issuer {
+		cert, name := *by.Certificate, by.Certificate.Subject.CommonName
+		cert.RawSubject = bytes.Replace(cert.RawSubject, append([]byte{asn1.TagPrintableString, byte(len(name))}, name...), append([]byte{asn1.TagUTF8String, byte(len(name))}, name...), 1)
+		if bytes.Equal(cert.RawSubject, by.Certificate.RawSubject) {
+			t.Fatal("spelled the same")
+		}
+		return simulator.Issuer{Certificate: &cert, Key: by.Key}
+	}
+	key := ekKeys()["p256"].Public()
+	maker := newCA(t, w, respelled(w.vendor.EKRoot), "Maker", nil)
+	request := w.enrolmentBy(t, respelled(maker), key)
+	if leaf := must[*x509.Certificate](t)(x509.ParseCertificate(request.EKCertificates[0])); bytes.Equal(leaf.RawIssuer, maker.Certificate.RawSubject) {
+		t.Fatal("spelled the same")
+	}
+	request.EKCertificates[1] = maker.Certificate.Raw
+	enrols(t, w.underRoot(), request)
+	o := w.underRoot()
+	o.Intermediates = [][]byte{maker.Certificate.Raw}
+	alone := request
+	alone.EKCertificates = request.EKCertificates[:1]
+	enrols(t, o, alone)
+	for name, revoked := range map[string]*x509.RevocationList{
+		"the key":   must[*x509.RevocationList](t)(maker.CRL(simulatedNow, must[*x509.Certificate](t)(x509.ParseCertificate(request.EKCertificates[0])))),
+		"the maker": must[*x509.RevocationList](t)(w.vendor.EKRoot.CRL(simulatedNow, maker.Certificate)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := &tee.Endorsements{}
+			e.AddCRL(revoked)
+			repelsWith(t, w.underRoot(), request, e, evidence.CodeTPMEKRevocation, evidence.CodeTPMEKUntrusted)
+		})
+	}
+	evil := must[*simulator.Vendor](t)(simulator.NewVendor(simulator.Options{Seed: "evil"}))
+	forged := w.enrolmentBy(t, respelled(newCA(t, w, respelled(evil.EKRoot), "Maker", nil)), key)
+	forged.EKCertificates[1] = maker.Certificate.Raw
+	repels(t, w.underRoot(), forged, evidence.CodeTPMEKChain, evidence.CodeTPMEKUntrusted)
+}
+
 // Chains of firmware TPMs are long, but not of any length.
 func TestEnroller_LongChains(t *testing.T) {
 	w := simulated(t)
