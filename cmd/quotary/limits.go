@@ -20,4 +20,6 @@ const (
 	maxLogArea = 4 << 20
 	// maxPrefetched bounds the evidence of one prefetch.
 	maxPrefetched = 4096
+	// enrolTimeout bounds an enrolment: a hardware TPM takes some seconds.
+	enrolTimeout = 2 * time.Minute
 )

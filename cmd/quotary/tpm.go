@@ -1,11 +1,13 @@
 package main
 
 const tpmHelp = `usage: quotary tpm ek [--tpm ADDRESS] [FLAG]…
+       quotary tpm enrol --url URL --root FILE --out FILE [FLAG]…
 
 Look after this machine's TPM.
 
 subcommands:
-  ek  show its endorsement keys, for an operator's list
+  ek     show its endorsement keys, for an operator's list
+  enrol  have a service certify its attestation key
 
 Each has its own: quotary tpm ek --help
 `
@@ -14,6 +16,7 @@ Each has its own: quotary tpm ek --help
 func tpmCommands() []command {
 	return []command{
 		{"ek", "show the endorsement keys", tpmEKHelp, tpmEK},
+		{"enrol", "have a service certify the attestation key", tpmEnrolHelp, tpmEnrol},
 	}
 }
 
