@@ -2,6 +2,10 @@ package tpm
 
 import (
 	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,6 +149,10 @@ func FuzzVerify(f *testing.F) {
 		if out.Genuine() && len(out.Claims.TPM.PCRs) == 0 {
 			t.Error("genuine without PCRs")
 		}
+		vouched := v.Verify(item, nil, vouchedFor(nil, w.machine.AttestationKey()))
+		if vouched.Genuine() && vouched.Key != w.machine.AttestationKey() {
+			t.Errorf("genuine by key %x", vouched.Key)
+		}
 	})
 }
 
@@ -184,6 +192,24 @@ func FuzzLogs(f *testing.F) {
 		}
 		if out.Genuine() && (resets > 1<<31 || resets == 0 && restarts == 0 && clock == 0) {
 			t.Errorf("genuine although the clock runs backwards: %v", out.Checks)
+		}
+	})
+}
+
+// FuzzNames reads subject alternative names as certificates may have them.
+func FuzzNames(f *testing.F) {
+	w := simulated(f)
+	for _, template := range []*x509.Certificate{w.vendor.AKTemplate("x"), identified(f, w, enrolledPrefix+strings.Repeat("0a", 32))} {
+		f.Add(template.ExtraExtensions[0].Value)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		cert := akCertificate{Certificate: &x509.Certificate{Extensions: []pkix.Extension{{Id: oidSubjectAltName, Critical: true, Value: raw}}}}
+		known, ek := cert.onlyKnownNames(), cert.endorsementKey()
+		if ek != nil && (len(ek) != len(digest{}) || !bytes.Contains(raw, []byte(enrolledPrefix+hex.EncodeToString(ek)))) {
+			t.Errorf("key %x is not in %x", ek, raw)
+		}
+		if names := alternativeNames(cert.Certificate); known && len(names) == 0 {
+			t.Errorf("known names, but none: %x", raw)
 		}
 	})
 }
