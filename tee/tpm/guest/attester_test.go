@@ -76,7 +76,7 @@ func extraData(t testing.TB, item evidence.Item) []byte {
 
 // TestConform holds the attester to its contract.
 func TestConform(t *testing.T) {
-	opened := open(t, tpmtest.Start(t), guest.Options{})
+	opened := open(t, tpmtest.StartBlank(t), guest.Options{})
 	key, err := opened.NewKey(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ var _ tee.KeyAttester = (*guest.Attester)(nil)
 
 // TestQuotesAreGenuine goes the whole way: TPM, attester, wire, verifier.
 func TestQuotesAreGenuine(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	machine.Extend(t, 7, [32]byte{7})
 	data := bytes.Repeat([]byte{0xa5}, 32)
 	for name, o := range map[string]guest.Options{
@@ -140,7 +140,7 @@ func must(t testing.TB, item evidence.Item) evidence.Bundle {
 // A rebooted TPM has the same attestation key, its counters say that it was rebooted,
 // and what was opened before goes on working.
 func TestReboot(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	opened := open(t, machine, guest.Options{})
 	key, err := opened.NewKey(t.Context())
 	if err != nil {
@@ -181,7 +181,7 @@ func TestWrongQuotes(t *testing.T) {
 // A TPM that was cleared makes another attestation key: nobody must take its quotes
 // for those of the old one.
 func TestCleared(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	opened := open(t, machine, guest.Options{OwnerHierarchy: true})
 	key, err := opened.NewKey(t.Context())
 	if err != nil {

@@ -137,7 +137,7 @@ func closedPort(t testing.TB) string {
 
 // A TPM is reached over TCP, too, however its responses are cut into pieces.
 func TestTCP(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +226,7 @@ func TestBusy(t *testing.T) {
 
 // A TPM that is busy only now and then is no trouble.
 func TestBusyNowAndThen(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	var n atomic.Int32
 	opened, err := guest.New(t.Context(), between{deviceOf(t, machine), func([]byte) ([]byte, error) {
 		if n.Add(1)%2 == 1 {
@@ -305,7 +305,7 @@ func FuzzResponses(f *testing.F) {
 // PCRs that move between reading and quoting are read again, so that the values are
 // those that the quote covers.
 func TestPCRsMove(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	var moves atomic.Int32
 	device := deviceOf(t, machine)
 	opened, err := guest.New(t.Context(), mover{device, &moves}, guest.Options{})
@@ -347,7 +347,7 @@ func (m mover) Open(ctx context.Context) (io.ReadWriteCloser, error) {
 // Where a caller's context ends while the TPM is at work, the caller goes on at once,
 // and what was loaded is flushed when the TPM has answered.
 func TestContextEnds(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	atWork, release := make(chan struct{}), make(chan struct{})
 	var blocking atomic.Bool
 	opened, err := guest.New(t.Context(), between{deviceOf(t, machine), func(command []byte) ([]byte, error) {
@@ -378,7 +378,7 @@ func TestContextEnds(t *testing.T) {
 
 // A fault on the way leaves nothing loaded, as far as the TPM can still be reached.
 func TestFaults(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	var fault atomic.Pointer[func([]byte) ([]byte, error)]
 	opened, err := guest.New(t.Context(), between{deviceOf(t, machine), func(command []byte) ([]byte, error) {
 		if f := fault.Load(); f != nil && commandOf(command) == tpm2.TPMCCQuote {

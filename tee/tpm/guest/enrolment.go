@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -29,12 +30,12 @@ func (t *TPM) EnrolmentRequest(ctx context.Context) (evidence.Enrolment, error) 
 // (TPM2_ActivateCredential, TPM 2.0 part 3, 12.5). That the credential is for others is
 // [evidence.CodeAttesterCredential].
 func (t *TPM) Activate(ctx context.Context, c tee.Credential) ([]byte, error) {
-	blob, err := tpm2.Unmarshal[tpm2.TPM2BIDObject](c.Blob)
-	if err != nil {
+	blob, ok := unwrap(c.Blob)
+	if !ok {
 		return nil, evidence.Errorf(evidence.CodeAttesterCredential, "credential_blob", "it is no TPM2B_ID_OBJECT")
 	}
-	seed, err := tpm2.Unmarshal[tpm2.TPM2BEncryptedSecret](c.Secret)
-	if err != nil {
+	seed, ok := unwrap(c.Secret)
+	if !ok {
 		return nil, evidence.Errorf(evidence.CodeAttesterCredential, "secret", "it is no TPM2B_ENCRYPTED_SECRET")
 	}
 	return do(ctx, t, func(l *link) ([]byte, error) {
@@ -49,8 +50,16 @@ func (t *TPM) Activate(ctx context.Context, c tee.Credential) ([]byte, error) {
 		if got := ak.area; string(got) != string(t.area) {
 			return nil, errChangedKey(t)
 		}
-		return l.activate(ek, ak, *blob, *seed)
+		return l.activate(ek, ak, tpm2.TPM2BIDObject{Buffer: blob}, tpm2.TPM2BEncryptedSecret{Buffer: seed})
 	})
+}
+
+// unwrap returns what a TPM2B structure holds, if its size is right and not zero.
+func unwrap(b []byte) ([]byte, bool) {
+	if len(b) <= 2 || int(binary.BigEndian.Uint16(b)) != len(b)-2 {
+		return nil, false
+	}
+	return b[2:], true
 }
 
 // activate asks the TPM, with the endorsement key's policy satisfied.

@@ -18,7 +18,7 @@ const sha256Options = crypto.SHA256
 
 // A key in the TPM signs certificate requests, and the attestation key says that it is there.
 func TestKey(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	opened := open(t, machine, guest.Options{})
 	key, err := opened.NewKey(t.Context())
 	if err != nil {
@@ -45,7 +45,7 @@ func TestKey(t *testing.T) {
 
 // Two keys of one TPM are different ones.
 func TestKeysDiffer(t *testing.T) {
-	opened := open(t, tpmtest.Start(t), guest.Options{})
+	opened := open(t, tpmtest.StartBlank(t), guest.Options{})
 	one, err := opened.NewKey(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func TestKeysDiffer(t *testing.T) {
 
 // The TPM's key signs digests of SHA-256 and nothing else.
 func TestKeyRefuses(t *testing.T) {
-	opened := open(t, tpmtest.Start(t), guest.Options{})
+	opened := open(t, tpmtest.StartBlank(t), guest.Options{})
 	key, err := opened.NewKey(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestKeyRefuses(t *testing.T) {
 // Where the owner hierarchy has an authorization value, keys are made under the
 // persistent storage key.
 func TestKeyUnderPersistentParent(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	owner := tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)}
 	made, err := tpm2.CreatePrimary{PrimaryHandle: owner, InPublic: tpm2.New2B(tpm2.ECCSRKTemplate)}.Execute(machine.Open(t))
 	if err != nil {

@@ -54,7 +54,7 @@ func imaEntry(name string) (entry []byte, digest [32]byte) {
 // booted is a machine that measured three files, with the list of these.
 func booted(t testing.TB) (machine *tpmtest.TPM, list []byte, size int) {
 	t.Helper()
-	machine = tpmtest.Start(t)
+	machine = tpmtest.StartBlank(t)
 	for _, pcr := range []uint32{0, 4, 9} {
 		machine.Extend(t, pcr, eventDigest(pcr))
 	}
@@ -132,7 +132,7 @@ func (denied) Open(name string) (fs.File, error) {
 
 // Logs that may not be read are worth a note: the service may want them.
 func TestDeniedLogs(t *testing.T) {
-	opened := open(t, tpmtest.Start(t), guest.Options{})
+	opened := open(t, tpmtest.StartBlank(t), guest.Options{})
 	got := collect(t, attester(t, opened, guest.Quoting{IMA: true, Logs: denied{}}), []byte("data"))
 	if len(got.Omitted) != 2 || !strings.Contains(got.Omitted[0].Error(), "logs are for root") || !strings.Contains(got.Omitted[1].Error(), "IMA log") {
 		t.Errorf("omitted: %v", got.Omitted)

@@ -84,7 +84,7 @@ func paravisorReport(t testing.TB, key *rsa.PublicKey, kind uint32) []byte {
 // A confidential VM of Azure sends the report that its paravisor left in the virtual
 // TPM, and a quote by the key that this report covers.
 func TestParavisor(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	key := keepAK(t, machine)
 	raw := paravisorReport(t, key, 2)
 	defineNV(t, machine, 0x01400001, append(raw, make([]byte, 64)...), false)
@@ -131,7 +131,7 @@ func TestParavisor(t *testing.T) {
 
 // What is no Azure confidential VM with SEV-SNP says so.
 func TestNoParavisor(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	key := keepAK(t, machine)
 	for _, c := range []struct {
 		name    string

@@ -2,7 +2,7 @@
 // endorsement keys that a CA of the test certified. Tests are skipped where it is
 // not installed.
 //
-// Start at [Start]. A TPM has persistent endorsement keys of RSA-2048 (handle
+// Start at [Start], or at [StartBlank] where no endorsement key matters. A TPM has persistent endorsement keys of RSA-2048 (handle
 // 0x81010001) and P-384 (0x81010016), and their certificates in NV (0x01c00002,
 // 0x01c00016).
 package tpmtest
@@ -47,17 +47,31 @@ func Start(t testing.TB) *TPM {
 	return NewCA(t).Start(t)
 }
 
+// StartBlank starts a new TPM quickly: no endorsement key is kept in it, or certified.
+// All its banks of PCRs are active.
+func StartBlank(t testing.TB) *TPM {
+	t.Helper()
+	needPrograms(t)
+	tpm := newTPM(temporary(t))
+	tpm.start(t)
+	t.Cleanup(func() { tpm.stop() })
+	return tpm
+}
+
+// newTPM returns a TPM whose state is in this folder.
+func newTPM(dir string) *TPM {
+	socket := filepath.Join(dir, "sock")
+	return &TPM{Address: "unix:" + socket, Socket: socket, TCTI: "swtpm:path=" + socket, dir: dir}
+}
+
 // Start starts a new TPM, whose endorsement keys the CA certifies.
 func (ca *CA) Start(t testing.TB) *TPM {
 	t.Helper()
 	dir := temporary(t)
 	run(t, "swtpm_setup", "--tpm2", "--tpmstate", dir, "--config", ca.path("setup.conf"), "--create-ek-cert", "--pcr-banks", "sha1,sha256,sha384")
-	socket := filepath.Join(dir, "sock")
-	tpm := &TPM{
-		Address: "unix:" + socket, Socket: socket, TCTI: "swtpm:path=" + socket, dir: dir,
-		Roots:         []*x509.Certificate{ca.certificate(t, "swtpm-localca-rootca-cert.pem")},
-		Intermediates: []*x509.Certificate{ca.certificate(t, "issuer.pem")},
-	}
+	tpm := newTPM(dir)
+	tpm.Roots = []*x509.Certificate{ca.certificate(t, "swtpm-localca-rootca-cert.pem")}
+	tpm.Intermediates = []*x509.Certificate{ca.certificate(t, "issuer.pem")}
 	tpm.start(t)
 	t.Cleanup(func() { tpm.stop() })
 	return tpm

@@ -48,3 +48,17 @@ func endorsementKey(t *testing.T, tpm *tpmtest.TPM) string {
 	}
 	return string(read.Name.Buffer)
 }
+
+// A blank TPM extends and forgets, too.
+func TestBlank(t *testing.T) {
+	tpm := tpmtest.StartBlank(t)
+	before := pcr(t, tpm, 4)
+	tpm.Extend(t, 4, sha256.Sum256([]byte("event")))
+	if pcr(t, tpm, 4) == before {
+		t.Error("PCR 4 is not extended")
+	}
+	tpm.Reboot(t)
+	if pcr(t, tpm, 4) != before {
+		t.Error("PCR 4 survived")
+	}
+}
