@@ -79,6 +79,10 @@ const (
 	// every file that is not listed, of some 4000.
 	maxIMAExceptions = 32
 
+	// maxExplained bounds the workloads that an explanation tells, the nearest first:
+	// each has up to 32 alternatives with some 30 checks.
+	maxExplained = 50
+
 	// maxWantValues is how many values of a list, or findings, a check spells out.
 	maxWantValues = 3
 )
