@@ -82,6 +82,14 @@ func (c *chainFlags) define(fs *flag.FlagSet) {
 	fs.BoolVar(&c.noKeys, "no-keys", false, "")
 }
 
+// chainGiven reports whether any of the flags was given.
+func chainGiven(fs *flag.FlagSet) (given bool) {
+	chain := flagSet("")
+	new(chainFlags).define(chain)
+	fs.Visit(func(f *flag.Flag) { given = given || chain.Lookup(f.Name) != nil })
+	return given
+}
+
 // boot reads the files and returns the chain.
 func (c *chainFlags) boot(files *artefacts) (b *pcr.Boot, err error) {
 	if err := c.check(); err != nil {

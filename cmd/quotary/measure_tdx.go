@@ -39,6 +39,7 @@ type measureTDXOptions struct {
 	order  *choice
 	chain  chainFlags
 	phases string
+	boots  bool // something is said of what is booted
 	output measureOutput
 }
 
@@ -58,6 +59,7 @@ func measureTDX(s streams, args []string) (exit, error) {
 	if err := parseWithout(fs, args); err != nil {
 		return exitFailed, err
 	}
+	o.boots = o.phases != "" || chainGiven(fs)
 	if o.tdvf == "" {
 		return exitFailed, usage("there is no --tdvf", "name the firmware that the domain is launched with; try: quotary measure tdx --help")
 	}
@@ -86,7 +88,7 @@ func (o *measureTDXOptions) measure() (measurement, error) {
 	if volume, err := tdx.ConfigurationVolume(firmware); err == nil {
 		m.Events = append(m.Events, measuredEvent{"rtmr0", "volume of variables, if the host keeps them in the firmware", volume})
 	}
-	if o.chain.uki == "" && o.chain.kernel == "" {
+	if !o.boots {
 		m.Unknown["rtmr0"] = tdx.HostDependent
 		for _, r := range []string{"rtmr1", "rtmr2"} {
 			m.Unknown[r] = "what is booted is not given"

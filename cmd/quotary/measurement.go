@@ -208,15 +208,31 @@ func writeYAML(out *bytes.Buffer, value any) error {
 	return encoder.Close()
 }
 
-// plain takes JSON's way of writing off a document.
+// plain takes JSON's way of writing off a document, and registers into order.
 func plain(n *yaml.Node) {
 	n.Style = 0
-	for i, child := range n.Content {
+	if n.Kind == yaml.MappingNode {
+		plainKeys(n)
+	}
+	for _, child := range n.Content {
 		plain(child)
-		if n.Kind == yaml.MappingNode && i%2 == 0 {
-			if _, err := strconv.Atoi(child.Value); err == nil {
-				child.Tag = "!!int" // the numbers of registers
-			}
+	}
+}
+
+// plainKeys makes keys that are numbers of registers numbers, and sorts them.
+func plainKeys(n *yaml.Node) {
+	type entry struct{ key, value *yaml.Node }
+	var entries []entry
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if _, err := strconv.Atoi(n.Content[i].Value); err != nil {
+			return
 		}
+		entries = append(entries, entry{n.Content[i], n.Content[i+1]})
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return byNumber(a.key.Value, b.key.Value) })
+	n.Content = nil
+	for _, e := range entries {
+		e.key.Tag = "!!int"
+		n.Content = append(n.Content, e.key, e.value)
 	}
 }
