@@ -18,7 +18,8 @@ func cutCertificate(data []byte) (certificate, rest []byte) {
 	data = cutHeader(data)
 	var der asn1.RawValue
 	rest, err := asn1.Unmarshal(data, &der)
-	if err != nil || der.Tag != asn1.TagSequence || !der.IsCompound || len(der.FullBytes) > evidence.MaxCertificate {
+	const sequence = 0x30
+	if err != nil || der.FullBytes[0] != sequence || len(der.FullBytes) > evidence.MaxCertificate {
 		return nil, nil
 	}
 	return der.FullBytes, rest

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"bytes"
 	"encoding/hex"
 	"testing"
 
@@ -36,4 +37,24 @@ func TestPolicies(t *testing.T) {
 			t.Errorf("policyA %s, policyB %s", a, b)
 		}
 	}
+}
+
+// FuzzCertificates cuts what NV indices may hold into certificates.
+func FuzzCertificates(f *testing.F) {
+	f.Add([]byte{0x10, 0x01, 0x00, 0x00, 0x07, 0x10, 0x02, 0x30, 0x03, 1, 2, 3, 0xff})
+	f.Add([]byte{0x30, 0x82, 0x01, 0x00})
+	f.Add([]byte{0xf0, 0x00}) // of a class that is not universal
+	f.Add([]byte{0x00, 0x00, 0x30, 0x00, 0x30, 0x01, 0x05})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for rest := data; ; {
+			certificate, behind := cutCertificate(rest)
+			if certificate == nil {
+				break
+			}
+			if len(certificate)+len(behind) > len(rest) || certificate[0] != 0x30 || !bytes.HasSuffix(rest, behind) || !bytes.Contains(rest, certificate) {
+				t.Fatalf("%x of %x leaves %x", certificate, rest, behind)
+			}
+			rest = behind
+		}
+	})
 }

@@ -41,6 +41,9 @@ type Options struct {
 	// AKHandle is a persistent handle under which the platform left an attestation
 	// key (0x81000003 in Azure's confidential VMs), or zero.
 	AKHandle uint32
+	// AKTemplate is an NV index with the template of a primary key that the platform
+	// made (and certified) as attestation key ([GoogleAKTemplate]), or zero.
+	AKTemplate uint32
 	// EndorsementAuth and OwnerAuth are the hierarchies' authorization values.
 	EndorsementAuth, OwnerAuth []byte
 	// EKCertificates are the endorsement key's certificate, DER, and intermediates,
@@ -121,7 +124,14 @@ func (l *link) findAttestationKey() (*object, error) {
 	if l.options.OwnerHierarchy {
 		hierarchy = tpm2.TPMRHOwner
 	}
-	if l.options.RSA {
+	switch {
+	case l.options.AKTemplate != 0:
+		left, err := l.platformTemplate(tpm2.TPMHandle(l.options.AKTemplate))
+		if err != nil {
+			return nil, err
+		}
+		template = left
+	case l.options.RSA:
 		template = attestationRSA()
 	}
 	return l.createPrimary(hierarchy, template)
