@@ -117,3 +117,53 @@ func TestRealBoots(t *testing.T) {
 		})
 	}
 }
+
+// Real logs of GRUB, behind shim and from a disk, lead to the registers that the
+// same images, commands and files foretell.
+func TestRealGRUB(t *testing.T) {
+	for _, name := range []string{"go-tpm-tools-ubuntu-2104-no-secure-boot", "keylime-binary-bios-measurements-secureboot"} {
+		t.Run(name, func(t *testing.T) {
+			item := evidencetest.Find(t, name)
+			m := machine{}
+			var err error
+			if m.log, err = eventlog.Parse(item.Read(t, "event_log.bin"), eventlog.PCRs); err != nil {
+				t.Fatal(err)
+			}
+			replay, err := m.log.Replay(eventlog.SHA256)
+			if err != nil {
+				t.Fatal(err)
+			}
+			log, err := m.grub(t).Log(crypto.SHA256)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range []int{4, 5, 8, 9} {
+				if got := log.Values()[n]; got.String() != replay.Values[n].String() {
+					t.Errorf("PCR %d: %v, the log leads to %v", n, got, replay.Values[n])
+				}
+			}
+		})
+	}
+}
+
+// grub describes the boot in a log of GRUB's.
+func (m machine) grub(t *testing.T) *pcr.Boot {
+	t.Helper()
+	b := &pcr.Boot{Loaded: pcr.FromDisk}
+	b.Images, _ = m.events(4, 0x80000003)
+	tables, _ := m.events(5, 0x80000006)
+	b.Disk = tables[0]
+	b.Files, _ = m.events(9, 0x0d)
+	_, commands := m.events(8, 0x0d)
+	for _, c := range commands {
+		_, command, ok := strings.Cut(strings.TrimRight(string(c), "\x00"), ": ")
+		if !ok {
+			t.Fatalf("%q is no command", c)
+		}
+		b.Commands = append(b.Commands, command)
+	}
+	if tagged, _ := m.events(9, 6); len(tagged) == 2 {
+		b.Kernel = pcr.Kernel{LoadOptions: tagged[0], Initrd: tagged[1]}
+	}
+	return b
+}
