@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/binary"
+	"errors"
 	"math/big"
 	"slices"
 	"testing"
@@ -42,6 +43,38 @@ func TestAttack_P03_KeysOfDifferentTPMs(t *testing.T) {
 	}
 	if _, err := activateIn(a, persistent(t, a, 0x81010016), akA, credential); err == nil {
 		t.Error("the attestation key's TPM decrypted what is for another")
+	}
+}
+
+// A key that software holds, in an area that lies about it. A TPM takes such an area from
+// outside without its private part only, and then releases no secret for it.
+func TestAttack_P03_KeyOfSoftware(t *testing.T) {
+	machine := tpmtest.Start(t)
+	c := machine.Open(t)
+	area := must[*tpm2.TPMTPublic](t)(tpm2.Unmarshal[tpm2.TPMTPublic](createAK(t, c, 1).area))
+	own := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	x, y := coordinates(&own.PublicKey)
+	area.Unique = tpm2.NewTPMUPublicID(tpm2.TPMAlgECC, &tpm2.TPMSECCPoint{X: tpm2.TPM2BECCParameter{Buffer: x}, Y: tpm2.TPM2BECCParameter{Buffer: y}})
+	scalar := must[[]byte](t)(own.Bytes())
+	whole := tpm2.New2B(tpm2.TPMTSensitive{
+		SensitiveType: tpm2.TPMAlgECC, Sensitive: tpm2.NewTPMUSensitiveComposite(tpm2.TPMAlgECC, &tpm2.TPM2BECCParameter{Buffer: scalar}),
+	})
+	if _, err := (tpm2.LoadExternal{InPublic: tpm2.New2B(*area), InPrivate: whole, Hierarchy: tpm2.TPMRHNull}).Execute(c); err == nil {
+		t.Error("the TPM took a key from outside as its own")
+	}
+	external, err := tpm2.LoadExternal{InPublic: tpm2.New2B(*area), Hierarchy: tpm2.TPMRHNull}.Execute(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tpm2.FlushContext{FlushHandle: external.ObjectHandle}.Execute(c)
+	n := newEnroller(t, manufacturer(machine))
+	out := n.Judge(evidence.Enrolment{EKCertificates: [][]byte{nvCertificate(t, c, 0x01c00016)}, AKPublic: tpm2.Marshal(area)}, nil, tee.Params{Now: forever})
+	if !out.Good() || !bytes.Equal(out.Claims.AKName, external.Name.Buffer) {
+		t.Fatalf("refused before the proof:\n%v", out.Checks)
+	}
+	credential := must[tee.Credential](t)(n.Challenge(rand.Reader, out, bytes.Repeat([]byte{1}, 32)))
+	if _, err := activateIn(c, persistent(t, c, 0x81010016), loaded{external.ObjectHandle, external.Name, nil}, credential); !errors.Is(err, tpm2.TPMRCAuthUnavailable) {
+		t.Errorf("the TPM released the secret for a key that is not in it: %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"os"
@@ -113,4 +114,43 @@ func TestAttack_P08_EndorsementKeyOfAnInstance(t *testing.T) {
 	o := EnrollerOptions{Roots: []tee.Anchor{{DER: der("gce_ek_ak_root.pem"), Origin: evidence.OriginConfigured}}}
 	out := newEnroller(t, o).Judge(request, nil, tee.Params{Now: leaf.NotBefore})
 	wantFailed(t, tee.Outcome{Checks: out.Checks}, evidence.CodeTPMEKUsage) // a key for signatures
+}
+
+// Instance information stands for the extended key usage under the provider's root, for keys
+// that protect secrets; under no other root does it.
+func TestAttack_P08_InstanceInformationOfAnEndorsementKey(t *testing.T) {
+	w := simulated(t)
+	root := func(provider string) *anchor {
+		for _, known := range providerRoots {
+			if known.name == provider {
+				return &anchor{sha256: known.sha256}
+			}
+		}
+		return &anchor{}
+	}
+	for name, c := range map[string]struct {
+		provider string
+		usage    x509.KeyUsage
+		status   evidence.Status
+	}{
+		"its own root":      {providerGoogle, x509.KeyUsageKeyAgreement, evidence.Pass},
+		"another provider":  {providerAzure, x509.KeyUsageKeyAgreement, evidence.Fail},
+		"another root":      {"", x509.KeyUsageKeyAgreement, evidence.Fail},
+		"for signatures":    {providerGoogle, x509.KeyUsageDigitalSignature, evidence.Fail},
+		"for anything":      {providerGoogle, 0, evidence.Fail},
+		"for encipherment":  {providerGoogle, x509.KeyUsageKeyEncipherment, evidence.Fail},
+		"a CA's under that": {providerGoogle, x509.KeyUsageKeyAgreement | x509.KeyUsageCertSign, evidence.Fail},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := w.enrolment(t, ekKeys()["p256"], func(cert *x509.Certificate) {
+				cert.UnknownExtKeyUsage, cert.KeyUsage = nil, c.usage
+				cert.ExtraExtensions = append(cert.ExtraExtensions, pkix.Extension{Id: oidInstanceInfo, Value: []byte{0x30, 0}})
+			})
+			var checks evidence.Checks
+			must[*ekCertificate](t)(parseEKCertificate(request.EKCertificates[0])).judgeUsage(&checks, root(c.provider))
+			if check, _ := checks.Get(evidence.CodeTPMEKUsage); check.Status != c.status {
+				t.Errorf("%v", check)
+			}
+		})
+	}
 }

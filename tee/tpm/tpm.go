@@ -16,11 +16,15 @@
 //     eventlog, ima);
 //   - another key of the same TPM is certified by the AK (file certify).
 //
+// It also enrols AKs: it judges which endorsement keys are trusted (files ek, enrol),
+// and makes credentials that only the TPM with such a key and the AK can open (file
+// credential).
+//
 // Which PCRs a quote must cover, which values they must have, what a machine may
 // boot and run, and which banks are good enough is for policy to say.
 //
 // Structures and algorithms are those of the TCG's TPM 2.0 Library, parts 1 and
-// 2. Start at [New] and [Verifier.Verify].
+// 2. Start at [New] and [Verifier.Verify], or at [NewEnroller] and [Enroller.Judge].
 package tpm
 
 import (
