@@ -16,6 +16,8 @@ for a TPM:
   --ak-certificate FILE  the attestation key's certificate and intermediates, to send
                          along; repeatable
   --ima                  send the kernel's IMA measurement list along
+  --google               quote by the key that Google's Compute Engine made for its virtual
+                         TPMs, and send its certificate along
   --azure                the TPM of an Azure confidential VM with SEV-SNP: quote by its
                          paravisor's key, and send the report that covers this key
 `
@@ -24,7 +26,9 @@ for a TPM:
 type collectTPMFlags struct {
 	address      string
 	certificates list
-	ima, azure   bool
+	ima          bool
+	google       bool
+	azure        bool
 
 	opened *guest.Attester // nil without --tpm
 }
@@ -33,14 +37,18 @@ func (f *collectTPMFlags) define(fs *flag.FlagSet) {
 	fs.StringVar(&f.address, "tpm", "", "")
 	fs.Var(&f.certificates, "ak-certificate", "")
 	fs.BoolVar(&f.ima, "ima", false, "")
+	fs.BoolVar(&f.google, "google", false, "")
 	fs.BoolVar(&f.azure, "azure", false, "")
 }
 
 func (f *collectTPMFlags) check() error {
-	for name, given := range map[string]bool{"ak-certificate": len(f.certificates) > 0, "ima": f.ima, "azure": f.azure} {
+	for name, given := range map[string]bool{"ak-certificate": len(f.certificates) > 0, "ima": f.ima, "google": f.google, "azure": f.azure} {
 		if given && f.address == "" {
 			return usage(fmt.Sprintf("--%s without --tpm", name), "name the TPM: --tpm "+guest.DefaultAddress)
 		}
+	}
+	if f.google && f.azure {
+		return usage("--google and --azure are different clouds", "name the one that the machine is in")
 	}
 	return nil
 }
@@ -55,10 +63,17 @@ func (f *collectTPMFlags) open(s streams, noEventLog bool) error {
 		return err
 	}
 	options := guest.Options{}
-	if f.azure {
+	switch {
+	case f.azure:
 		options.AKHandle = guest.ParavisorAK
+	case f.google:
+		options.AKTemplate = guest.GoogleAKTemplate
 	}
 	tpm, err := guest.Open(context.Background(), f.address, options)
+	if err == nil && f.google && len(certificates) == 0 {
+		certificates = make([][]byte, 1)
+		certificates[0], err = tpm.Certificate(context.Background(), guest.GoogleAKCertificate)
+	}
 	if err != nil {
 		return explainTPM(err)
 	}

@@ -31,7 +31,7 @@ var tpmData = strings.Repeat("0123456789abcdef", 8)
 // TestCollectTPM collects from a software TPM, and verifies what was collected by the
 // TPM's own key.
 func TestCollectTPM(t *testing.T) {
-	machine := tpmtest.Start(t)
+	machine := tpmtest.StartBlank(t)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "evidence.json")
 	runWith(t, exitAccepted, "evidence", "collect", "--report-data", tpmData, "--tpm", machine.Address, "--out", file)
@@ -63,11 +63,15 @@ func TestCollectTPM(t *testing.T) {
 	if !strings.Contains(stderr, "0x81000003") {
 		t.Errorf("notes are %q", stderr)
 	}
+	_, stderr = runWith(t, exitFailed, "evidence", "collect", "--report-data", tpmData, "--tpm", machine.Address, "--google")
+	if !strings.Contains(stderr, "0x1c10003") {
+		t.Errorf("notes are %q", stderr)
+	}
 }
 
 // With a TPM beside it the report of a TEE covers the TPM's attestation key.
 func TestCollectBoth(t *testing.T) {
-	o, err := parseCollect([]string{"--report-data", tpmData, "--tpm", tpmtest.Start(t).Address})
+	o, err := parseCollect([]string{"--report-data", tpmData, "--tpm", tpmtest.StartBlank(t).Address})
 	if err != nil {
 		t.Fatal(err)
 	}
