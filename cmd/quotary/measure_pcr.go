@@ -47,12 +47,11 @@ func measurePCR(s streams, args []string) (exit, error) {
 	if err := parseWithout(fs, args); err != nil {
 		return exitFailed, err
 	}
-	var files artefacts
-	log, err := o.log(&files)
+	m, err := o.measure()
 	if err != nil {
 		return exitFailed, hintMeasure("pcr", err)
 	}
-	return exitAccepted, o.output.write(s, o.answer(log, files))
+	return exitAccepted, o.output.write(s, m)
 }
 
 func (o *measurePCROptions) define(fs *flag.FlagSet) {
@@ -62,17 +61,24 @@ func (o *measurePCROptions) define(fs *flag.FlagSet) {
 	o.output.define(fs)
 }
 
-func (o *measurePCROptions) log(files *artefacts) (*pcr.Log, error) {
+func (o *measurePCROptions) measure() (measurement, error) {
+	m := measurement{Technology: evidence.KindTPM, Launch: o.chain.words(), Unknown: map[string]string{}}
 	bank, err := pcr.ParseBank(o.bank.value)
 	if err != nil {
-		return nil, err
+		return m, err
 	}
-	boot, err := o.chain.boot(files)
+	boot, err := o.chain.boot(&m.Artefacts)
 	if err != nil {
-		return nil, err
+		return m, err
 	}
 	boot.Phases = splitPhases(o.phases)
-	return boot.Log(bank)
+	log, err := boot.Log(bank)
+	if err != nil {
+		return m, err
+	}
+	o.addRegisters(&m, log)
+	o.chain.addBootLists(&m, boot, bank)
+	return m, nil
 }
 
 func splitPhases(list string) []string {
@@ -82,10 +88,9 @@ func splitPhases(list string) []string {
 	return strings.Split(list, ",")
 }
 
-// answer lists registers, leaving out those that say nothing of the files: only
-// separators, or settings.
-func (o *measurePCROptions) answer(log *pcr.Log, files artefacts) measurement {
-	m := measurement{Technology: evidence.KindTPM, Artefacts: files, Launch: o.chain.words(), Unknown: map[string]string{}}
+// addRegisters lists registers, leaving out those that say nothing of the files:
+// only separators, or settings.
+func (o *measurePCROptions) addRegisters(m *measurement, log *pcr.Log) {
 	values := map[string]any{}
 	for n, value := range log.Values() {
 		if n != 2 && n != 3 && n != 6 {
@@ -103,7 +108,6 @@ func (o *measurePCROptions) answer(log *pcr.Log, files artefacts) measurement {
 			m.Events = append(m.Events, measuredEvent{strconv.Itoa(e.PCR), e.What, e.Digest})
 		}
 	}
-	return m
 }
 
 // images reads programs of UEFI.

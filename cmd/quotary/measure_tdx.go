@@ -119,9 +119,13 @@ func (o *measureTDXOptions) addRuntime(m *measurement) error {
 	for r, why := range unknown {
 		m.Unknown["rtmr"+strconv.Itoa(r)] = why
 	}
+	o.chain.addBootLists(m, boot, crypto.SHA384)
 	m.Launch += "; " + o.chain.words()
 	events := tdx.Events(log)
 	for _, r := range slices.Sorted(maps.Keys(events)) {
+		if r == 0 && boot.SecureBoot == nil {
+			continue // nothing of it is known
+		}
 		for _, e := range events[r] {
 			m.Events = append(m.Events, measuredEvent{"rtmr" + strconv.Itoa(r), e.What, e.Digest})
 		}

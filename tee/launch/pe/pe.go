@@ -33,7 +33,7 @@ type Image struct {
 
 // Section is a part of an image.
 type Section struct {
-	Name string // without the NULs behind it
+	Name string // up to the first NUL
 	// Data is what the file has of it, at most as much as it has in memory.
 	Data []byte
 	// Size is that in memory, in bytes; what exceeds Data is zeros.
@@ -145,8 +145,9 @@ func (i *Image) readCertificates(entry []byte) error {
 func (i *Image) readSections(table []byte, count int) error {
 	for n := range count {
 		entry := table[n*sectionHeader:][:sectionHeader]
+		name, _, _ := bytes.Cut(entry[:8], []byte{0}) // as boot stubs compare them
 		s := Section{
-			Name: string(bytes.TrimRight(entry[:8], "\x00")), Size: binary.LittleEndian.Uint32(entry[8:]),
+			Name: string(name), Size: binary.LittleEndian.Uint32(entry[8:]),
 			raw: binary.LittleEndian.Uint32(entry[16:]), offset: binary.LittleEndian.Uint32(entry[20:]),
 		}
 		end := uint64(s.offset) + uint64(s.raw)

@@ -70,6 +70,7 @@ func TestHostileUKIs(t *testing.T) {
 		"no kernel":       {uki(launchtest.Section{Name: ".cmdline", Data: []byte("x")}), evidence.CodeLaunchImage},
 		"empty kernel":    {uki(launchtest.Section{Name: ".linux"}), evidence.CodeLaunchImage},
 		"two kernels":     {uki(linux, linux), evidence.CodeLaunchImage},
+		"hidden kernel":   {uki(linux, launchtest.Section{Name: ".linux\x00x", Data: []byte("other")}), evidence.CodeLaunchImage},
 		"two of no data":  {uki(linux, launchtest.Section{Name: ".cmdline"}, launchtest.Section{Name: ".cmdline"}), evidence.CodeLaunchImage},
 		"profiles":        {uki(linux, launchtest.Section{Name: ".profile", Data: []byte("ID=a")}), evidence.CodeLaunchUnsupported},
 		"devicetrees":     {uki(linux, launchtest.Section{Name: ".dtbauto", Data: []byte("x")}), evidence.CodeLaunchUnsupported},
