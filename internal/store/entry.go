@@ -20,6 +20,7 @@ type Entry struct {
 	Issuance  *Issuance  // nil if nothing is issued
 	Enrolment *Enrolment // nil if no attestation key is certified
 	Key       *KeyUpdate // nil if nothing is left of an attestation key, and beside an enrolment
+	policy    policyChange
 }
 
 // Outcome is how a request ended.
@@ -116,6 +117,9 @@ type eventRow struct {
 	// What follows is in the chain only where it is there: older rows have none of it.
 	Enrolment []byte `cbor:"-"` // SHA-256 of the enrolment's row, or nil
 	Keys      []byte `cbor:"-"` // of each changed row of attestation_keys: its key, its SHA-256; or nil
+	PolicySet []byte `cbor:"-"` // the history's hash with the set that was applied, or nil
+	Proposal  []byte `cbor:"-"` // of the proposal that changed: its number, the SHA-256 of its row; or nil
+	Shadow    []byte `cbor:"-"` // SHA-256 of the shadow's row, or nil
 }
 
 // issuanceRow is a row of issuances as the chain has it.
@@ -169,7 +173,10 @@ func (r eventRow) chain(previous []byte) []byte {
 	h := sha256.New()
 	h.Write(previous)
 	h.Write(canonical(r))
-	if r.Enrolment != nil || r.Keys != nil {
+	switch {
+	case r.PolicySet != nil || r.Proposal != nil || r.Shadow != nil:
+		h.Write(canonical([][]byte{r.Enrolment, r.Keys, r.PolicySet, r.Proposal, r.Shadow}))
+	case r.Enrolment != nil || r.Keys != nil:
 		h.Write(canonical([][]byte{r.Enrolment, r.Keys}))
 	}
 	return h.Sum(nil)

@@ -89,7 +89,7 @@ func (k *keys) put(r keyRow) error {
 
 // scanKey reads a row whose columns are those of selectKeys, and any further
 // ones into more.
-func scanKey(row interface{ Scan(...any) error }, more ...any) (r keyRow, err error) {
+func scanKey(row scanner, more ...any) (r keyRow, err error) {
 	if err := row.Scan(append([]any{&r.AK, &r.EK, &r.Revoked, &r.State, &r.Policy}, more...)...); err != nil {
 		return keyRow{}, err
 	}

@@ -15,7 +15,7 @@ const (
 	   issued_at, not_after, simulated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
-// refusal is what the rules for attestation keys say against an entry. It is
+// refusal is what the rules for attestation keys or policy sets say against an entry. It is
 // found before anything of the entry is written, so the transaction goes on.
 type refusal struct {
 	cause error

@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"github.com/quotary/quotary/policies"
+)
 
 const (
 	// maxQueue bounds the entries that wait for the committer. At the bound callers
@@ -29,6 +33,24 @@ const (
 	// microseconds each. Of more keys those are there that were seen last; another one
 	// is refused once, and then is there.
 	maxKeys = 1 << 20
+	// MaxPolicySize bounds the documents of a set that is applied, proposed or watched,
+	// in bytes: reference values of 80,000 images. One is written in a tenth of a
+	// second, which every other entry of the transaction waits for.
+	MaxPolicySize = 8 << 20
+	// MaxPolicyDocuments bounds their number.
+	MaxPolicyDocuments = policies.MaxFiles
+	// MaxProposals bounds the proposals that are open at once: administrators who
+	// have that many to look at approve without looking.
+	MaxProposals = 32
+	// MaxApprovals bounds the approvals of one proposal.
+	MaxApprovals = 32
+	// MaxProposalLife is the longest time that a proposal waits for approvals.
+	MaxProposalLife = 30 * 24 * time.Hour
+	// MaxPage bounds the rows of one answer to a query.
+	MaxPage = 500
+	// maxPageClaims is how many bytes of claims end an answer early: there are two
+	// to three hundred issuances in it then.
+	maxPageClaims = 4 << 20
 	// maxDetail bounds an event's detail: some failed checks, never evidence.
 	maxDetail = 4 << 10
 )

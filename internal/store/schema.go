@@ -67,6 +67,52 @@ var migrations = []string{
 	 CREATE UNIQUE INDEX one_attestation_key_of_a_tpm ON attestation_keys (ek_sha256) WHERE ek_sha256 IS NOT NULL AND revoked <> 'superseded';
 	 ALTER TABLE audit_events ADD COLUMN enrolment BLOB; -- SHA-256 of the canonical enrolment, NULL without one
 	 ALTER TABLE audit_events ADD COLUMN keys BLOB;      -- of each attestation key that changed: ak_sha256, SHA-256 of its canonical row`,
+	`CREATE TABLE policy_documents (
+	   sha256  BLOB NOT NULL PRIMARY KEY, -- of the content: what sets have in common is kept once
+	   content BLOB NOT NULL
+	 ) STRICT;
+	 CREATE TABLE policy_sets ( -- what was applied; the last one is active
+	   seq       INTEGER NOT NULL PRIMARY KEY, -- 1, 2, 3 … without gaps
+	   digest    TEXT    NOT NULL,
+	   base      TEXT    NOT NULL, -- digest of the set before, empty in the first
+	   documents TEXT    NOT NULL, -- JSON: names and SHA-256
+	   author    TEXT    NOT NULL,
+	   comment   TEXT    NOT NULL,
+	   time      INTEGER NOT NULL,
+	   proposal  INTEGER NOT NULL, -- 0 if it came from none
+	   approvals TEXT    NOT NULL, -- JSON: by whom and when
+	   hash      BLOB    NOT NULL  -- SHA-256 of the previous hash and the canonical row
+	 ) STRICT;
+	 CREATE TABLE policy_proposals (
+	   id        INTEGER NOT NULL PRIMARY KEY, -- 1, 2, 3 … without gaps
+	   digest    TEXT    NOT NULL,
+	   base      TEXT    NOT NULL,
+	   documents TEXT    NOT NULL,
+	   author    TEXT    NOT NULL,
+	   comment   TEXT    NOT NULL,
+	   created   INTEGER NOT NULL,
+	   expires   INTEGER NOT NULL,
+	   approvals TEXT    NOT NULL,
+	   state     TEXT    NOT NULL, -- open, applied or withdrawn
+	   event     INTEGER NOT NULL  -- the last event that changed the row
+	 ) STRICT;
+	 CREATE INDEX policy_proposals_by_end ON policy_proposals (state, expires);
+	 CREATE TABLE policy_shadows ( -- what was watched; the last one is, unless it says that none is
+	   seq       INTEGER NOT NULL PRIMARY KEY, -- 1, 2, 3 … without gaps
+	   digest    TEXT    NOT NULL, -- empty where the shadow was ended
+	   base      TEXT    NOT NULL,
+	   documents TEXT    NOT NULL,
+	   author    TEXT    NOT NULL,
+	   comment   TEXT    NOT NULL,
+	   time      INTEGER NOT NULL
+	 ) STRICT;
+	 ALTER TABLE audit_events ADD COLUMN policy_set BLOB; -- the history's hash with the set that was applied, NULL without one
+	 ALTER TABLE audit_events ADD COLUMN proposal BLOB;   -- of the proposal that changed: its number in 8 bytes, SHA-256 of its canonical row
+	 ALTER TABLE audit_events ADD COLUMN shadow BLOB;     -- SHA-256 of the canonical row of policy_shadows that was added
+	 CREATE INDEX audit_events_of_sets ON audit_events (seq) WHERE policy_set IS NOT NULL;
+	 CREATE INDEX audit_events_of_proposals ON audit_events (proposal) WHERE proposal IS NOT NULL;
+	 CREATE INDEX audit_events_of_shadows ON audit_events (seq) WHERE shadow IS NOT NULL;
+	 CREATE INDEX issuances_by_time ON issuances (issued_at, attestation_id);`,
 }
 
 // migrate runs the migrations that the file lacks, each in its own transaction.

@@ -27,14 +27,14 @@ func (s *Store) Head(ctx context.Context) (Head, error) {
 	return h, nil
 }
 
-const selectEvents = `SELECT e.seq, e.time, e.actor, e.action, e.outcome, e.code, e.attestation_id, e.detail, e.issuance, e.enrolment, e.keys, e.hash
-	   FROM audit_events e ORDER BY e.seq`
+const eventColumns = `SELECT e.seq, e.time, e.actor, e.action, e.outcome, e.code, e.attestation_id, e.detail, e.issuance, e.enrolment, e.keys,
+	   e.policy_set, e.proposal, e.shadow, e.hash FROM audit_events e`
 
 // Verify walks the whole chain and returns its head and the number of issuances.
 // It returns an error with evidence.CodeLedgerTampered if an event, issuance,
-// enrolment or attestation key's state was changed, removed from the middle,
-// inserted, reordered or put back to what it was before, or if one of them has no
-// event. That the end was cut off, or all of it written anew, can be seen only
+// enrolment, attestation key's state, policy set, proposal, shadow or policy
+// document was changed, removed from the middle, inserted, reordered or put back
+// to what it was before, or if one of them has no event. That the end was cut off, or all of it written anew, can be seen only
 // by an earlier head: the chain must contain those that are given.
 func (s *Store) Verify(ctx context.Context, earlier ...Head) (head Head, issuances int64, err error) {
 	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for everything
@@ -51,7 +51,7 @@ func (s *Store) Verify(ctx context.Context, earlier ...Head) (head Head, issuanc
 	if err != nil {
 		return Head{}, 0, err
 	}
-	if err := w.checkCounts(ctx, tx); err != nil {
+	if err := errors.Join(w.checkCounts(ctx, tx), w.policies.checkDocuments(ctx)); err != nil {
 		return Head{}, 0, err
 	}
 	for _, old := range earlier {
@@ -75,7 +75,7 @@ func (h Head) contradicts(earlier []Head) bool {
 
 // walk checks event by event.
 func (w *walk) walk(ctx context.Context, tx *sql.Tx, earlier []Head) (head Head, err error) {
-	rows, err := tx.QueryContext(ctx, selectEvents)
+	rows, err := tx.QueryContext(ctx, eventColumns+" ORDER BY e.seq")
 	if err != nil {
 		return Head{}, unavailable(err)
 	}
@@ -106,7 +106,7 @@ func (w *walk) walk(ctx context.Context, tx *sql.Tx, earlier []Head) (head Head,
 
 func scanEvent(rows *sql.Rows) (row eventRow, hash []byte, err error) {
 	err = rows.Scan(&row.Seq, &row.Time, &row.Actor, &row.Action, &row.Outcome, &row.Code, &row.AttestationID, &row.Detail,
-		&row.Issuance, &row.Enrolment, &row.Keys, &hash)
+		&row.Issuance, &row.Enrolment, &row.Keys, &row.PolicySet, &row.Proposal, &row.Shadow, &hash)
 	if err != nil {
 		return eventRow{}, nil, unavailable(err)
 	}

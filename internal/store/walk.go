@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	selectIssuance = `SELECT attestation_id, purpose, issued_at, not_before, not_after, coalesce(serial, ''), coalesce(token_id, ''),
-	   spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, claims FROM issuances WHERE attestation_id = ?`
+	issuanceColumns = `SELECT attestation_id, purpose, issued_at, not_before, not_after, coalesce(serial, ''), coalesce(token_id, ''),
+	   spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated`
+	selectIssuance  = issuanceColumns + `, claims FROM issuances WHERE attestation_id = ?`
 	selectEnrolment = `SELECT id, ek_sha256, ak_sha256, ak_name, ek_source, manufacturer, model, version, serial,
 	   issued_at, not_after, simulated FROM enrolments WHERE id = ?`
 	selectKeyEvent = `SELECT ak_sha256, ek_sha256, revoked, state, policy, event FROM attestation_keys WHERE ak_sha256 = ?`
@@ -22,10 +23,11 @@ const (
 type walk struct {
 	issuance, enrolment, key    *sql.Stmt
 	issuances, enrolments, keys int64
+	policies                    *policyWalk
 }
 
 func newWalk(ctx context.Context, tx *sql.Tx) (*walk, error) {
-	w := &walk{}
+	w := &walk{policies: &policyWalk{tx: tx, documents: map[string]bool{}}}
 	for query, stmt := range map[string]**sql.Stmt{selectIssuance: &w.issuance, selectEnrolment: &w.enrolment, selectKeyEvent: &w.key} {
 		var err error
 		if *stmt, err = tx.PrepareContext(ctx, query); err != nil {
@@ -46,7 +48,10 @@ func (w *walk) close() {
 
 // checkCounts refuses rows that no event speaks of.
 func (w *walk) checkCounts(ctx context.Context, tx *sql.Tx) error {
-	for table, counted := range map[string]int64{"issuances": w.issuances, "enrolments": w.enrolments, "attestation_keys": w.keys} {
+	for table, counted := range map[string]int64{
+		"issuances": w.issuances, "enrolments": w.enrolments, "attestation_keys": w.keys,
+		"policy_sets": w.policies.sets, "policy_proposals": w.policies.proposals, "policy_shadows": w.policies.shadows,
+	} {
 		var stored int64
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+table).Scan(&stored); err != nil {
 			return unavailable(err)
@@ -73,6 +78,9 @@ func (w *walk) match(ctx context.Context, event eventRow) error {
 		if err := same(event, "enrolment", row.digest(), event.Enrolment, err); err != nil {
 			return err
 		}
+	}
+	if err := w.policies.match(ctx, event); err != nil {
+		return err
 	}
 	return w.matchKeys(ctx, event)
 }
@@ -101,21 +109,30 @@ func (w *walk) matchKeys(ctx context.Context, event eventRow) error {
 		}
 		var last int64
 		row, err := scanKey(w.key.QueryRowContext(ctx, changes[:sha256.Size]), &last)
-		if err == nil && last > event.Seq {
-			continue
-		}
-		if err == nil && last < event.Seq {
-			return tampered("attestation key %x is as event %d left it, and event %d changed it", row.AK, last, event.Seq)
-		}
-		if err := same(event, "attestation key", row.digest(), changes[sha256.Size:2*sha256.Size], err); err != nil {
+		settled, err := settles(event, "attestation key", last, row.digest(), changes[sha256.Size:2*sha256.Size], err)
+		if err != nil {
 			return err
 		}
-		w.keys++
+		if settled {
+			w.keys++
+		}
 	}
 	return nil
 }
 
-func scanIssuance(row *sql.Row) (r issuanceRow, err error) {
+// settles reports whether event's change of a row is the last one, which counts
+// it, and judges it as same does. last is the event that the row says it is of.
+func settles(event eventRow, what string, last int64, digest, want []byte, err error) (bool, error) {
+	switch {
+	case err == nil && last > event.Seq:
+		return false, nil
+	case err == nil && last < event.Seq:
+		return false, tampered("the %s that event %d changed is as event %d left it", what, event.Seq, last)
+	}
+	return true, same(event, what, digest, want, err)
+}
+
+func scanIssuance(row scanner) (r issuanceRow, err error) {
 	var simulated int64 // the file may hold any number
 	err = row.Scan(&r.AttestationID, &r.Purpose, &r.IssuedAt, &r.NotBefore, &r.NotAfter, &r.Serial, &r.TokenID,
 		&r.SPKISHA256, &r.SPIFFEID, &r.Workload, &r.PolicyDigest, &r.Kinds, &simulated, &r.Claims)

@@ -33,6 +33,10 @@ const (
 	stepIssuance  step = "issuance"
 	stepEnrolment step = "enrolment"
 	stepKey       step = "key"
+	stepDocument  step = "document"
+	stepPolicySet step = "policy set"
+	stepProposal  step = "proposal"
+	stepShadow    step = "shadow"
 	stepEvent     step = "event"
 	stepBeat      step = "heartbeat"
 	stepCommit    step = "commit"
@@ -43,8 +47,9 @@ const (
 	insertIssuance = `INSERT INTO issuances (attestation_id, purpose, issued_at, not_before, not_after, serial, token_id,
 	   spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, claims)
 	   VALUES (?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?, ?)`
-	insertEvent = `INSERT INTO audit_events (seq, time, actor, action, outcome, code, attestation_id, detail, issuance, enrolment, keys, hash)
-	   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertEvent = `INSERT INTO audit_events (seq, time, actor, action, outcome, code, attestation_id, detail,
+	   issuance, enrolment, keys, policy_set, proposal, shadow, hash)
+	   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	upsertBeat = `INSERT INTO heartbeat (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at`
 )
 
@@ -83,7 +88,7 @@ func (e *entryError) Error() string { return e.cause.Error() }
 func (e *entryError) Unwrap() error { return e.cause }
 
 // commit writes the jobs in one transaction: all of them, but those that the
-// rules for attestation keys are against, or none. It sets each job's refusal, and
+// rules for attestation keys and policy sets are against, or none. It sets each job's refusal, and
 // returns the rows of attestation keys that were changed or are news to a refused
 // caller. An error that one job alone may be at fault for is an *entryError.
 func (w *writer) commit(jobs []*job) (known []keyRow, err error) {
@@ -181,6 +186,11 @@ func (w *writer) writeEntry(e Entry, end *link) ([]keyRow, error) {
 	if r.Keys, err = w.writeKeys(keys, r.Seq); err != nil {
 		return nil, err
 	}
+	if e.policy != nil {
+		if err := w.changePolicy(e.policy, &r); err != nil {
+			return nil, err
+		}
+	}
 	hash := r.chain(end.hash)
 	if err := w.writeEvent(r, hash); err != nil {
 		return nil, err
@@ -194,7 +204,7 @@ func (w *writer) writeEvent(r eventRow, hash []byte) error {
 		return err
 	}
 	_, err := w.event.Exec(r.Seq, r.Time, r.Actor, r.Action, r.Outcome, r.Code, r.AttestationID, r.Detail,
-		r.Issuance, r.Enrolment, r.Keys, hash)
+		r.Issuance, r.Enrolment, r.Keys, r.PolicySet, r.Proposal, r.Shadow, hash)
 	return err
 }
 
