@@ -9,6 +9,7 @@ var (
 	CodeLedgerTampered    = define("ledger.tampered", "The audit chain does not hold: a row was changed, removed or inserted.")
 	CodeNotReady          = define("service.not-ready", "A part that the service needs is not usable.")
 	CodeUnauthorized      = define("service.unauthorized", "The path takes the administrator's credential, and the request carries none or another.")
+	CodeForbidden         = define("service.forbidden", "The sender is known, and may not do this.")
 	CodeConfigMalformed   = define("config.malformed", "The configuration cannot be decoded or does not fit together.")
 	CodeDataPermissions   = define("data.permissions", "A private file of the service may be read or written by others than its owner.")
 	CodeDataInUse         = define("data.in-use", "Another process runs the service on this data directory.")

@@ -36,6 +36,7 @@ var floors = map[string]int{
 	"ca":     4,
 	"client": 4,
 
+	"internal/admin":   5, // who an administrator is
 	"internal/anchors": 5,
 	"internal/vendors": 5,
 	"internal/store":   5,
