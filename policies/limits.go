@@ -83,6 +83,14 @@ const (
 	// each has up to 32 alternatives with some 30 checks.
 	maxExplained = 50
 
+	// DefaultPlanDetails and MaxPlanDetails are how many changes of a kind a plan tells
+	// one by one: as many as people read, and as many as a machine may want of 100,000.
+	DefaultPlanDetails = 100
+	MaxPlanDetails     = 10_000
+	// maxPlanReasons bounds what a plan tells apart: there are some 150 codes, and
+	// what they want differs by workload.
+	maxPlanReasons = 1000
+
 	// maxWantValues is how many values of a list, or findings, a check spells out.
 	maxWantValues = 3
 )

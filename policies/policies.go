@@ -26,7 +26,8 @@ const apiVersion = "quotary.dev/v1"
 // and the advisories that machines are held against. It does not change after [Load] and is safe for concurrent use. The zero
 // Set, and nil, accept nothing.
 type Set struct {
-	workloads  []*workload // by name
+	workloads  []*workload        // by name
+	references []*referenceValues // by name
 	advisories *advisoryTable
 	digest     string
 }
@@ -57,7 +58,9 @@ func Load(files ...File) (*Set, error) {
 	if err := found.err(); err != nil {
 		return nil, err
 	}
-	return &Set{workloads: l.sorted(), advisories: l.advisories, digest: digest(documents)}, nil
+	return &Set{
+		workloads: l.sorted(), references: sortedReferences(l.references), advisories: l.advisories, digest: digest(documents),
+	}, nil
 }
 
 // Digest identifies the documents of the set: "sha256:" and 64 hex digits. It

@@ -1,8 +1,10 @@
 package policies
 
 import (
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -24,6 +26,10 @@ type referenceValues struct {
 // inForce reports whether the values count at now. An unknown time is none.
 func (v *referenceValues) inForce(now time.Time) bool {
 	return !now.IsZero() && !now.After(v.notAfter)
+}
+
+func sortedReferences(references map[string]*referenceValues) []*referenceValues {
+	return slices.SortedFunc(maps.Values(references), func(a, b *referenceValues) int { return strings.Compare(a.name, b.name) })
 }
 
 // readReferenceValues reads a document into l.references.
