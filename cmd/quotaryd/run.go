@@ -23,10 +23,12 @@ const usageText = `quotaryd is the attestation service: evidence in; verdict, to
 usage:
   quotaryd serve --data DIR [--config FILE] [--listen ADDRESS]
   quotaryd audit --data DIR [--contains HEAD]…
+  quotaryd admin issue|revoke|list --data DIR …
   quotaryd version
   quotaryd help [COMMAND]
 
-Documentation: docs/operations.md (running it), docs/api.md (talking to it).
+Documentation: docs/operations.md (running it), docs/administrators.md (who may
+change it), docs/api.md (talking to it).
 `
 
 const serveHelp = `usage: quotaryd serve --data DIR [--config FILE] [--listen ADDRESS]
@@ -79,6 +81,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = serve(args[1:], stdout, stderr)
 	case "audit":
 		code, err = audit(args[1:], stdout)
+	case "admin":
+		err = adminCommand(args[1:], stdout)
 	case "version", "--version":
 		fmt.Fprintf(stdout, "quotaryd %s (%s %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	case "help", "-h", "-help", "--help":
@@ -116,6 +120,8 @@ func helpOf(args []string) string {
 			return serveHelp
 		case "audit":
 			return auditHelp
+		case "admin":
+			return adminHelp
 		}
 	}
 	return usageText

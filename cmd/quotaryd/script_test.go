@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"testing"
@@ -20,6 +21,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"waitfor": waitFor,
 			"expose":  expose,
+			"mode":    mode,
 		},
 	})
 }
@@ -54,4 +56,16 @@ func expose(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: expose FILE")
 	}
 	ts.Check(os.Chmod(ts.MkAbs(args[0]), 0o644))
+}
+
+// mode holds a file to its permissions, in octal.
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: mode FILE MODE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[1] {
+		ts.Fatalf("%s has mode %s", args[0], got)
+	}
 }
