@@ -91,6 +91,10 @@ const (
 	// what they want differs by workload.
 	maxPlanReasons = 1000
 
+	// maxShadowCounts bounds what a shadow's counter tells apart: 9 pairs of verdicts
+	// by some 150 codes, of which few come up.
+	maxShadowCounts = 500
+
 	// maxWantValues is how many values of a list, or findings, a check spells out.
 	maxWantValues = 3
 )
