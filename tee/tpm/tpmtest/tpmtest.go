@@ -10,6 +10,7 @@ package tpmtest
 import (
 	"bytes"
 	"crypto/x509"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,7 +116,22 @@ func (tpm *TPM) open(t testing.TB) transport.TPM {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return opened
+	return patient{opened}
+}
+
+// patient sends a command again while swtpm, which serves one connection at a time and
+// lets one wait, takes no other.
+type patient struct{ transport.TPM }
+
+func (p patient) Send(command []byte) ([]byte, error) {
+	for range 500 {
+		response, err := p.TPM.Send(command)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return response, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return p.TPM.Send(command)
 }
 
 // start switches the TPM on and waits until it answers.
