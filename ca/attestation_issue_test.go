@@ -273,3 +273,54 @@ func TestEnrolledKeyQuotes(t *testing.T) {
 		t.Errorf("after its end: %v", failed)
 	}
 }
+
+// TestAttack_P35_EnrolledTPMOfACloud: that a cloud runs the TPM in software shows in
+// whatever the service certifies of it.
+func TestAttack_P35_EnrolledTPMOfACloud(t *testing.T) {
+	a := openAttestation(t)
+	vendor, err := simulator.NewVendor(simulator.Options{Seed: "ca", Clock: a.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine, err := vendor.NewMachine(simulator.MachineOptions{Name: "cloud", WithoutCertificate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ek, err := machine.EK()
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := vendor.EKTemplate("cloud", ek)
+	names := &template.ExtraExtensions[0].Value
+	*names = bytes.Replace(*names, []byte("id:51544E59"), []byte("id:474F4F47"), 1) // GOOG
+	certificate, err := vendor.EKIntermediate.Issue(template, ek)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := machine.Enrolment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.EKCertificates[0] = certificate.Raw
+	by, err := tpm.NewEnroller(tpm.EnrollerOptions{Roots: []tee.Anchor{vendor.EKAnchor()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued, err := a.Issue(finish(t, by, request, a.now(), machine.Activate))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := tpm.New(tpm.Options{Enrolment: a.Anchors()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	quote, err := machine.Quote(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quote.AKCertificates = issued.Chain
+	out := v.Verify(quote, nil, tee.Params{Now: a.now()})
+	if !out.Genuine() || out.Claims.TPM.AKProvider != "google" || len(out.Claims.TPM.EKSHA256) == 0 {
+		t.Errorf("provider %q: %v", out.Claims.TPM.AKProvider, out.Checks.Failed())
+	}
+}

@@ -19,12 +19,15 @@ import (
 // permanent identifier (RFC 4043, 2).
 type tpmNames struct {
 	manufacturer, model, version string // all or none
-	endorsementKey               string // permanentPrefix and 64 hex digits
+	endorsementKey               string // permanentPrefix, 64 hex digits and, of a cloud's TPM, providerMark and its name
 }
 
 // permanentPrefix says what a permanent identifier is: the SHA-256 of an endorsement
 // key's SubjectPublicKeyInfo, in lower-case hex.
 const permanentPrefix = "ek-sha256:"
+
+// providerMark comes before the name of the cloud that runs the TPM in software.
+const providerMark = ";provider="
 
 var (
 	oidPermanentIdentifier = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 8, 3}
@@ -43,6 +46,9 @@ func newTPMNames(claims evidence.EnrolmentClaims) (tpmNames, error) {
 		manufacturer: claims.Manufacturer, model: claims.Model, version: claims.Version,
 		endorsementKey: permanentPrefix + claims.EKSHA256.String(),
 	}
+	if claims.Provider != "" {
+		n.endorsementKey += providerMark + claims.Provider
+	}
 	if !n.good() {
 		return tpmNames{}, evidence.Errorf(evidence.CodeIssuingIdentity, "",
 			"the TPM is not named by manufacturer, model and version in at most %d printable ASCII characters each, or by none of them, and its endorsement key's digest", maxTPMAttribute)
@@ -52,7 +58,11 @@ func newTPMNames(claims evidence.EnrolmentClaims) (tpmNames, error) {
 
 // good reports whether a certificate may bear the names.
 func (n tpmNames) good() bool {
-	digits, ok := strings.CutPrefix(n.endorsementKey, permanentPrefix)
+	identifier, ok := strings.CutPrefix(n.endorsementKey, permanentPrefix)
+	digits, provider, named := strings.Cut(identifier, providerMark)
+	if named && !isProvider(provider) {
+		return false
+	}
 	sum, err := hex.DecodeString(digits)
 	if !ok || err != nil || len(sum) != sha256.Size || strings.ToLower(digits) != digits {
 		return false
@@ -67,6 +77,11 @@ func (n tpmNames) anonymous() bool { return n.manufacturer+n.model+n.version == 
 func isTPMAttribute(text string) bool {
 	other := func(r rune) bool { return r < ' ' || r > '~' }
 	return text != "" && len(text) <= maxTPMAttribute && !strings.ContainsFunc(text, other)
+}
+
+// isProvider reports whether text may be a cloud's name.
+func isProvider(text string) bool {
+	return text != "" && len(text) <= maxTPMAttribute && !strings.ContainsFunc(text, func(r rune) bool { return r < 'a' || r > 'z' })
 }
 
 // encode is the SubjectAltName.

@@ -244,8 +244,8 @@ type TPMClaims struct {
 	RestartCount    uint32      `json:"restart_count"`
 	Safe            bool        `json:"safe"`
 	FirmwareVersion Hex         `json:"firmware_version"` // 8 bytes, big-endian
-	// RevocationNextUpdate is when the first of the revocation lists that covered the
-	// key's chain expires. Zero where none did.
+	// RevocationNextUpdate is when the first of the newest revocation lists of the
+	// key's chain expires, or expired. Zero unless there is one for each certificate.
 	RevocationNextUpdate time.Time `json:"revocation_next_update,omitzero"`
 
 	// Boot is what the event log says, as far as the quoted PCRs vouch for it. Absent

@@ -40,13 +40,15 @@ type EnrolmentClaims struct {
 	EKSource string `json:"ek_source"`
 	// Manufacturer, Model and Version are the certificate's attributes 2.23.133.2.1 to
 	// .3 ("id:414D4400"), empty without a certificate.
-	Manufacturer string       `json:"manufacturer,omitempty"`
-	Model        string       `json:"model,omitempty"`
-	Version      string       `json:"version,omitempty"`
-	AKSHA256     Hex          `json:"ak_sha256"` // of the attestation key's SubjectPublicKeyInfo
-	AKName       Hex          `json:"ak_name"`   // TPM name
-	TrustAnchor  *TrustAnchor `json:"trust_anchor,omitempty"`
-	Simulated    bool         `json:"simulated"`
+	Manufacturer string `json:"manufacturer,omitempty"`
+	Model        string `json:"model,omitempty"`
+	Version      string `json:"version,omitempty"`
+	// Provider is the cloud that runs the TPM in software: "google", "azure" or empty.
+	Provider    string       `json:"provider,omitempty"`
+	AKSHA256    Hex          `json:"ak_sha256"` // of the attestation key's SubjectPublicKeyInfo
+	AKName      Hex          `json:"ak_name"`   // TPM name
+	TrustAnchor *TrustAnchor `json:"trust_anchor,omitempty"`
+	Simulated   bool         `json:"simulated"`
 }
 
 // Digest identifies a key or exact bytes by their SHA-256.

@@ -11,6 +11,18 @@ import (
 // Credential Profile, 3.1.2): "id:" and hexadecimal digits for manufacturer and version.
 type tpmIdentity struct{ manufacturer, model, version string }
 
+// manufacturerGoogle is Google's vendor ID, "GOOG" (TCG Vendor ID Registry).
+const manufacturerGoogle = "id:474F4F47"
+
+// provider returns the cloud that runs the TPM in software, by its root or, since
+// there are older ones, by the name that it gives its TPMs.
+func (i tpmIdentity) provider(root *anchor) string {
+	if strings.EqualFold(i.manufacturer, manufacturerGoogle) {
+		return providerGoogle
+	}
+	return root.provider()
+}
+
 // The attributes of a directory name with which the TCG identifies a TPM.
 var (
 	oidManufacturer = asn1.ObjectIdentifier{2, 23, 133, 2, 1}

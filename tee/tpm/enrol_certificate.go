@@ -68,6 +68,7 @@ func (x *enrolment) trustChain(c *chain) {
 	x.trust("certificate", c.anchor.claim())
 	identity := x.leaf.identity
 	x.out.Claims.Manufacturer, x.out.Claims.Model, x.out.Claims.Version = identity.manufacturer, identity.model, identity.version
+	x.out.Claims.Provider = identity.provider(c.anchor)
 	x.checks().Pass(evidence.CodeTPMEKChain, fmt.Sprintf("%d certificates up to %s", 1+len(c.issuers), c.anchor.name))
 	path := append([]*x509.Certificate{c.leaf.Certificate}, c.issuers...)
 	if misused := misusedIn(path); misused != nil {
@@ -96,7 +97,7 @@ func (x *enrolment) judgeRevocation(path []*x509.Certificate) time.Time {
 			x.untrusted("a certificate that is revoked")
 			return time.Time{}
 		}
-		if !next.IsZero() {
+		if x.now.Before(next) {
 			ends = append(ends, next)
 		}
 	}

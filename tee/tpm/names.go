@@ -27,6 +27,10 @@ const (
 // lower-case hexadecimal digits.
 const enrolledPrefix = "ek-sha256:"
 
+// providerMark comes behind that, before the name of the cloud that runs the TPM in
+// software.
+const providerMark = ";provider="
+
 // permanentIdentifier is RFC 4043's structure.
 type permanentIdentifier struct {
 	Value    string                `asn1:"optional,utf8"`
@@ -79,8 +83,8 @@ func readPermanentIdentifier(name asn1.RawValue) (string, bool) {
 }
 
 // endorsementKey returns the SHA-256 of the endorsement key that the
-// certificate's one permanent identifier names, or nil.
-func (c akCertificate) endorsementKey() []byte {
+// certificate's one permanent identifier names, or nil, and the cloud that runs the TPM.
+func (c akCertificate) endorsementKey() (sum []byte, provider string) {
 	var found []string
 	for _, name := range alternativeNames(c.Certificate) {
 		if value, ok := readPermanentIdentifier(name); ok {
@@ -88,12 +92,13 @@ func (c akCertificate) endorsementKey() []byte {
 		}
 	}
 	if len(found) != 1 {
-		return nil
+		return nil, ""
 	}
-	digits, ok := strings.CutPrefix(found[0], enrolledPrefix)
+	identifier, ok := strings.CutPrefix(found[0], enrolledPrefix)
+	digits, provider, _ := strings.Cut(identifier, providerMark)
 	sum, err := hex.DecodeString(digits)
 	if !ok || err != nil || len(sum) != len(digest{}) || hex.EncodeToString(sum) != digits {
-		return nil
+		return nil, ""
 	}
-	return sum
+	return sum, provider
 }

@@ -22,34 +22,39 @@ type revoked struct {
 }
 
 // judgeRevocation examines each certificate of the chain below the root against
-// the lists of its issuer. It returns when the first list that was used ends to
-// be current, or the zero time if none was used, and whether current lists
-// covered the whole chain.
-func (v *Verifier) judgeRevocation(checks *evidence.Checks, c *chain, e *tee.Endorsements, now time.Time) (until time.Time, whole bool) {
+// the lists of its issuer. It returns when the first of the lists that are current
+// ends, or the zero time if none is, whether current lists covered the whole chain,
+// and when the first of the newest lists ends, or ended, if there is one for
+// each certificate.
+func (v *Verifier) judgeRevocation(checks *evidence.Checks, c *chain, e *tee.Endorsements, now time.Time) (until time.Time, whole bool, next time.Time) {
 	const want = "not revoked"
 	below := append([]*x509.Certificate{c.leaf.Certificate}, c.issuers[:len(c.issuers)-1]...)
-	covered := 0
+	var ends []time.Time
 	for n, cert := range below {
-		next, err := v.revocationOf(cert, c.issuers[n], e, now)
+		end, err := v.revocationOf(cert, c.issuers[n], e, now)
 		if err != nil {
 			checks.Fail(evidence.CodeTPMAKRevocation, want, fmt.Sprintf("certificate %d of the chain, serial %x, %s", n+1, cert.SerialNumber, err))
-			return until, false
+			return until, false, time.Time{}
 		}
-		if next.IsZero() {
-			continue
-		}
-		covered++
-		if until.IsZero() || next.Before(until) {
-			until = next
+		if !end.IsZero() {
+			ends = append(ends, end)
 		}
 	}
-	got := fmt.Sprintf("current lists for %d of %d certificates", covered, len(below))
-	if covered < len(below) {
+	slices.SortFunc(ends, time.Time.Compare)
+	if len(ends) == len(below) {
+		next = ends[0]
+	}
+	current := slices.DeleteFunc(ends, func(end time.Time) bool { return !now.Before(end) })
+	if len(current) > 0 {
+		until = current[0]
+	}
+	got := fmt.Sprintf("current lists for %d of %d certificates", len(current), len(below))
+	if len(current) < len(below) {
 		checks.NotPerformed(evidence.CodeTPMAKRevocation, want, got)
-		return until, false
+		return until, false, next
 	}
 	checks.Pass(evidence.CodeTPMAKRevocation, got)
-	return until, true
+	return until, true, next
 }
 
 // Why a certificate is refused by the lists of its issuer.
@@ -59,8 +64,8 @@ var (
 )
 
 // revocationOf asks the lists of issuer about cert. next is the end of the newest
-// list, or zero if that is not current at now or if there is none. A list that is
-// no longer current still revokes: revocation is for good.
+// list, or zero if there is none. A list that is no longer current still revokes:
+// revocation is for good.
 func (v *Verifier) revocationOf(cert, issuer *x509.Certificate, e *tee.Endorsements, now time.Time) (next time.Time, err error) {
 	given := e.CRLs(cert.RawIssuer)
 	if len(given) > maxUnproven {
@@ -91,7 +96,7 @@ func (v *Verifier) revocationOf(cert, issuer *x509.Certificate, e *tee.Endorseme
 			newest = list
 		}
 	}
-	if newest == nil || !now.Before(newest.nextUpdate) {
+	if newest == nil {
 		return time.Time{}, nil
 	}
 	return newest.nextUpdate, nil

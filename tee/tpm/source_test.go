@@ -399,6 +399,11 @@ func TestRevocationNextUpdate(t *testing.T) {
 	if got := out.Claims.TPM.RevocationNextUpdate; got.IsZero() || !got.Equal(out.ValidUntil) {
 		t.Errorf("%v, valid until %v", got, out.ValidUntil)
 	}
+	ended := out.Claims.TPM.RevocationNextUpdate
+	later := newVerifier(t, w.roots()).Verify(quoteOf(t, w.machine, w.nonce), &e, tee.Params{Now: ended.Add(time.Hour)})
+	if c := later.Claims.TPM; c.RevocationChecked || !c.RevocationNextUpdate.Equal(ended) || later.ValidUntil.Before(ended.Add(time.Hour)) {
+		t.Errorf("with lists that ended: checked %t, until %v; valid until %v", c.RevocationChecked, c.RevocationNextUpdate, later.ValidUntil)
+	}
 	if got := accepted(t, w.roots(), quoteOf(t, w.machine, w.nonce)).Claims.TPM.RevocationNextUpdate; !got.IsZero() {
 		t.Errorf("without lists: %v", got)
 	}

@@ -219,11 +219,11 @@ func (x *examination) trustChain(c *chain) {
 		x.trustEnrolment(c)
 		return
 	}
-	until, whole := x.v.judgeRevocation(x.checks(), c, x.e, x.now)
+	until, whole, next := x.v.judgeRevocation(x.checks(), c, x.e, x.now)
 	if !until.IsZero() && until.Before(c.notAfter) {
 		x.out.ValidUntil = until
 	}
-	x.claims.RevocationChecked, x.claims.RevocationNextUpdate = whole, until
+	x.claims.RevocationChecked, x.claims.RevocationNextUpdate = whole, next
 	if !whole {
 		x.out.Lacking = []tee.EndorsementName{{Type: "crl", ID: c.anchor.name}}
 	}
@@ -233,7 +233,8 @@ func (x *examination) trustChain(c *chain) {
 // its public area then. Its certificates are short-lived, and revoked by what earlier
 // appraisals left.
 func (x *examination) trustEnrolment(c *chain) {
-	x.claims.AKSource, x.claims.EKSHA256 = evidence.AKSourceEnrolled, c.leaf.endorsementKey()
+	x.claims.AKSource = evidence.AKSourceEnrolled
+	x.claims.EKSHA256, x.claims.AKProvider = c.leaf.endorsementKey()
 	restricted := true
 	x.claims.AKRestricted = &restricted
 	if x.claims.EKSHA256 == nil {
