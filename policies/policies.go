@@ -37,6 +37,12 @@ type Set struct {
 // otherwise the error is a [Problems] with all that is wrong, each with its
 // file, line and column. Without files it returns a Set that accepts nothing.
 func Load(files ...File) (*Set, error) {
+	set, _, err := compile(files)
+	return set, err
+}
+
+// compile returns the set of files and the documents that it was made of.
+func compile(files []File) (*Set, []document, error) {
 	var found problems
 	documents := parseFiles(files, &found)
 	l := newLoader(&found)
@@ -56,11 +62,11 @@ func Load(files ...File) (*Set, error) {
 		}
 	}
 	if err := found.err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return &Set{
 		workloads: l.sorted(), references: sortedReferences(l.references), advisories: l.advisories, digest: digest(documents),
-	}, nil
+	}, documents, nil
 }
 
 // Digest identifies the documents of the set: "sha256:" and 64 hex digits. It
