@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-tpm/tpm2"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/simulators/sevsnp"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/teetest"
 	"github.com/quotary/quotary/tee/tpm"
@@ -221,4 +222,29 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 	nothingLoaded(t, machine)
+}
+
+// Beside a TEE the TPM's quote carries the binding, and the report covers its key too.
+func TestCompose(t *testing.T) {
+	vendor, err := sevsnp.NewVendor(sevsnp.VendorOptions{Seed: "compose", NotBefore: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine, err := vendor.NewMachine(sevsnp.MachineOptions{Name: "machine"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := attester(t, open(t, tpmtest.StartBlank(t), guest.Options{}), guest.Quoting{})
+	binding := evidence.Binding(bytes.Repeat([]byte{0x5a}, 64))
+	bundle, err := tee.Compose(machine, a).Attest(t.Context(), binding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	covering := binding.Covering(a.AttestationKey())
+	if got := bundle[0].(*evidence.SNP).Report[0x50:0x90]; !bytes.Equal(got, covering[:]) {
+		t.Errorf("the report carries %x", got)
+	}
+	if got := extraData(t, bundle[1]); !bytes.Equal(got, binding.ReportData(evidence.KindTPM)) {
+		t.Errorf("the quote carries %x", got)
+	}
 }
