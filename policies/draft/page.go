@@ -1,0 +1,216 @@
+package draft
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
+)
+
+// page is a document that is being written.
+type page struct {
+	options    *Options
+	plan       plan
+	text       strings.Builder
+	indent     int
+	warnings   []string
+	references references
+}
+
+func (w *page) line(format string, args ...any) {
+	fmt.Fprintf(&w.text, "%s"+format+"\n", append([]any{strings.Repeat(" ", w.indent)}, args...)...)
+}
+
+// say writes a comment.
+func (w *page) say(format string, args ...any) {
+	rest := strings.Fields(plain(fmt.Sprintf(format, args...)))
+	for len(rest) > 0 {
+		line := "# " + rest[0]
+		rest = rest[1:]
+		for len(rest) > 0 && w.indent+len(line)+1+len(rest[0]) <= lineWidth {
+			line += " " + rest[0]
+			rest = rest[1:]
+		}
+		w.line("%s", line)
+	}
+}
+
+// plain keeps foreign text within its comment.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !strconv.IsPrint(r) || r == '\u0085' || r == '\u2028' || r == '\u2029' || r == '\ufeff' {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// key writes a key with its reason above it.
+func (w *page) key(name, value, why string, args ...any) {
+	w.say(why, args...)
+	w.line("%s: %s", name, value)
+}
+
+// short writes a key with its reason behind it.
+func (w *page) short(name, value, why string) { w.line("%s: %s # %s", name, value, plain(why)) }
+
+// open writes a key whose value follows, deeper by one step.
+func (w *page) open(name, why string, args ...any) {
+	w.say(why, args...)
+	w.line("%s:", name)
+	w.indent += 2
+}
+
+func (w *page) close() { w.indent -= 2 }
+
+// tighter writes a key as a comment: one that asks more than the draft does.
+func (w *page) tighter(name, value, why string, args ...any) {
+	w.say(why, args...)
+	w.line("#%s: %s", name, value)
+}
+
+// waive writes a key as a comment: a relaxation without which the machine is
+// not accepted, and which is for people to decide on.
+func (w *page) waive(name, value, why string, args ...any) {
+	w.warn(why, args...)
+	w.line("#%s: %s", name, value)
+}
+
+// warn says in the text and to the caller what to look at.
+func (w *page) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	w.warnings = append(w.warnings, plain(text))
+	w.say("WARNING: %s", text)
+}
+
+// hexes writes a list of values, or a reference to one. The path is where
+// reference values of the kind have the list; empty if they have none.
+func (w *page) hexes(name string, kind evidence.Kind, path []string, values ...evidence.Hex) {
+	var texts []string
+	for _, value := range values {
+		texts = append(texts, value.String())
+	}
+	w.list(name, kind, path, texts...)
+}
+
+// list is hexes for texts.
+func (w *page) list(name string, kind evidence.Kind, path []string, texts ...string) {
+	var distinct []string
+	seen := map[string]bool{}
+	for _, text := range texts {
+		if !seen[text] {
+			distinct = append(distinct, quote(text))
+		}
+		seen[text] = true
+	}
+	if w.options.References && path != nil {
+		w.references.add(kind, path, distinct)
+		w.line("%s: {reference: %s}", name, w.options.reference(kind))
+		return
+	}
+	w.sequence(name, distinct)
+}
+
+// sequence writes a list in one line if it is short, or a value a line.
+func (w *page) sequence(name string, quoted []string) {
+	if len(quoted) < 2 {
+		w.line("%s: %s", name, flow(quoted...))
+		return
+	}
+	w.line("%s:", name)
+	for _, text := range quoted {
+		w.line("  - %s", text)
+	}
+}
+
+func flow(items ...string) string { return "[" + strings.Join(items, ", ") + "]" }
+
+// quote writes a text in YAML's double quotes. Go's escapes of ASCII are YAML's as well.
+func quote(text string) string { return strconv.QuoteToASCII(text) }
+
+// reference names the document of reference values of a kind.
+func (o *Options) reference(kind evidence.Kind) string { return o.Name + "-" + string(kind) }
+
+func (o *Options) notAfter() string {
+	return o.end(referencesLast)
+}
+
+// until is where the draft suggests to end what it would rather not accept.
+func (o *Options) until() string { return o.end(exceptionsLast) }
+
+func (o *Options) end(after time.Duration) string {
+	end := o.NotAfter
+	if end.IsZero() {
+		end = o.At.Add(after)
+	}
+	return instant(end)
+}
+
+// instant writes a time as documents have it. A fraction of a second must not end something early.
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// workload writes the document of the workload.
+func (w *page) workload(claims []evidence.Claims, advisories []policies.Advisory) {
+	w.warn("the values below are what one machine showed of itself on %s%s. Nobody has compared them with what was built: whoever had changed that machine before would have his changes approved. "+
+		"Compare them with values that you computed from the artefacts (quotary measure) before you put this in force.", instant(w.options.At), from(w.options.Source))
+	w.line("apiVersion: quotary.dev/v1")
+	w.line("kind: Workload")
+	w.line("name: %s", quote(w.options.Name))
+	w.open("identity", "What machines earn that meet one of the alternatives below.")
+	w.line("spiffe_id: %s", quote(w.options.SPIFFEID))
+	ttl := w.options.TTL
+	if ttl == 0 {
+		ttl = time.Hour
+	}
+	w.key("ttl", ttl.String(), "How long an identity lives; a machine that changes keeps it until then. Shorter is stricter.")
+	w.close()
+	w.consent(claims)
+	w.open("any_of", "Each alternative earns the identity. Add one for each other image or kind of machine.")
+	w.line("- name: observed")
+	w.indent += 2
+	for _, kind := range evidence.Kinds() {
+		i := slices.IndexFunc(claims, func(c evidence.Claims) bool { return c.Kind == kind })
+		if i < 0 {
+			continue
+		}
+		switch c := &claims[i]; kind {
+		case evidence.KindSEVSNP:
+			w.sevsnp(c.SEVSNP, advisories)
+		case evidence.KindTDX:
+			w.tdx(c.TDX)
+		case evidence.KindTPM:
+			w.tpm(c.TPM, c.TrustAnchor, len(claims) > 1)
+		}
+	}
+	for i := range claims {
+		if claims[i].Paravisor != nil {
+			w.paravisor(claims[i].Paravisor)
+		}
+	}
+	w.indent -= 4
+}
+
+// consent writes whether simulated evidence will do.
+func (w *page) consent(claims []evidence.Claims) {
+	simulated := slices.ContainsFunc(claims, func(c evidence.Claims) bool {
+		return c.Simulated || c.TrustAnchor.Origin == evidence.OriginSimulated
+	})
+	switch {
+	case simulated && w.options.Simulated:
+		w.warnings = append(w.warnings, "the evidence rests on a simulated root, as anybody can make, and the draft accepts such")
+		w.key("allow_simulated", "true", "This evidence rests on a simulated root, as anybody can make. Never take this line into production.")
+	case simulated:
+		w.waive("allow_simulated", "true", "the evidence rests on a simulated root, as anybody can make; nothing accepts it unless this line does, and the service's configuration as well.")
+	}
+}
+
+func from(source string) string {
+	if source == "" {
+		return ""
+	}
+	return ", in " + source
+}
