@@ -62,3 +62,6 @@ func (s *Store) QueryInt(query string) (n int64, err error) {
 func (s *Store) Path() (path string, err error) {
 	return path, s.db.QueryRow("SELECT file FROM pragma_database_list WHERE name = 'main'").Scan(&path)
 }
+
+// PolicySteps are the names of the steps of events that change policies.
+var PolicySteps = []string{string(stepBegin), string(stepHead), string(stepLookUp), string(stepDocument), string(stepPolicySet), string(stepProposal), string(stepShadow), string(stepEvent), string(stepCommit)}

@@ -52,8 +52,9 @@ func (w *writer) changePolicy(change policyChange, r *eventRow) error {
 
 // application puts a set in force: a candidate, or an open proposal's.
 type application struct {
-	proposal  int64 // 0 if none
-	candidate Candidate
+	candidate *Candidate // or
+	proposal  int64      // of this
+	digest    string
 	row       setRow // once it was judged
 	previous  []byte
 	closed    proposalRow
@@ -66,20 +67,24 @@ func (a *application) judge(w *writer, now int64) error {
 		return err
 	}
 	a.previous = hash
-	a.row = setRow{Seq: active.Seq + 1, Candidate: a.candidate.row(), Time: now, Approvals: jsonText([]Approval{})}
-	if a.proposal != 0 {
-		if a.closed, err = w.openProposal(a.proposal, a.candidate.Digest, now); err != nil {
-			return err
-		}
-		a.row.Candidate, a.row.Proposal, a.row.Approvals = a.closed.Candidate, a.proposal, a.closed.Approvals
-		a.closed.State = ProposalApplied
+	a.row = setRow{Seq: active.Seq + 1, Time: now, Approvals: jsonText([]Approval{})}
+	if a.candidate != nil {
+		a.row.Candidate = a.candidate.row()
+		return replaces(a.row.Candidate, active)
 	}
+	if a.closed, err = w.openProposal(a.proposal, a.digest, now); err != nil {
+		return err
+	}
+	a.row.Candidate, a.row.Proposal, a.row.Approvals = a.closed.Candidate, a.closed.ID, a.closed.Approvals
+	a.closed.State = ProposalApplied
 	return replaces(a.row.Candidate, active)
 }
 
 func (a *application) write(w *writer, r *eventRow) error {
-	if err := w.writeDocuments(a.candidate.Documents); err != nil {
-		return err
+	if a.candidate != nil {
+		if err := w.writeDocuments(a.candidate.Documents); err != nil {
+			return err
+		}
 	}
 	if err := w.fault(stepPolicySet); err != nil {
 		return err
@@ -91,7 +96,7 @@ func (a *application) write(w *writer, r *eventRow) error {
 		return err
 	}
 	a.seq = row.Seq
-	if a.proposal == 0 {
+	if a.candidate != nil {
 		return nil
 	}
 	return w.writeProposal(a.closed, r)

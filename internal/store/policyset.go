@@ -46,7 +46,7 @@ type Approval struct {
 // or CodeRequestMalformed for what the ledger could not keep, CodeLedgerTampered
 // if the history does not hold, and those of [Store.Record].
 func (s *Store) ApplyPolicy(ctx context.Context, event Event, c Candidate) (seq int64, err error) {
-	change := &application{candidate: c}
+	change := &application{candidate: &c}
 	if err := c.check(); err != nil {
 		return 0, err
 	}
@@ -61,7 +61,7 @@ func (s *Store) ApplyPolicy(ctx context.Context, event Event, c Candidate) (seq 
 // added only, and a proposal that was withdrawn meanwhile is refused with
 // CodePolicyProposalClosed. Otherwise it is as [Store.ApplyPolicy].
 func (s *Store) ApplyProposal(ctx context.Context, event Event, id int64, digest string) (seq int64, err error) {
-	change := &application{proposal: id, candidate: Candidate{Digest: digest}}
+	change := &application{proposal: id, digest: digest}
 	if err := s.Record(ctx, Entry{Event: event, policy: change}); err != nil {
 		return 0, err
 	}
