@@ -1,7 +1,9 @@
 package pcr_test
 
 import (
+	"bytes"
 	"crypto"
+	"crypto/x509"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -115,6 +117,25 @@ func TestRealBoots(t *testing.T) {
 				t.Errorf("also foretold: %v", values)
 			}
 		})
+	}
+}
+
+// Firmware names what vouched for an image by the entry of db that its
+// certificate is found in.
+func TestRealAuthority(t *testing.T) {
+	variables := booted(t, "sbgo1").variables()
+	want := variables.Authorities[0].Entry
+	certificate, err := x509.ParseCertificate(want[16:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range [][]byte{variables.PK, variables.KEK, variables.DB, variables.DBX} {
+		if got, err := pcr.ParseVariable(value); err != nil || !bytes.Equal(got, value) {
+			t.Errorf("%x, %v", got, err)
+		}
+	}
+	if got, err := pcr.FindAuthority(variables.DB, certificate); err != nil || !bytes.Equal(got.Entry, want) {
+		t.Errorf("%x, %v", got.Entry, err)
 	}
 }
 
