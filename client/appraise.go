@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 
+	"github.com/quotary/quotary/client/internal/exchange"
 	"github.com/quotary/quotary/evidence"
 )
 
@@ -38,15 +39,15 @@ type appraisalRequest struct {
 }
 
 type appraisalResponse struct {
-	AttestationID string            `json:"attestation_id"`
-	Verdict       string            `json:"verdict"`
-	Workload      string            `json:"workload"`
-	SPIFFEID      string            `json:"spiffe_id"`
-	Simulated     bool              `json:"simulated"`
-	PolicyDigest  string            `json:"policy_digest"`
-	EAR           *earWire          `json:"ear"`
-	Claims        []evidence.Claims `json:"claims"`
-	Checks        checksWire        `json:"checks"`
+	AttestationID string              `json:"attestation_id"`
+	Verdict       string              `json:"verdict"`
+	Workload      string              `json:"workload"`
+	SPIFFEID      string              `json:"spiffe_id"`
+	Simulated     bool                `json:"simulated"`
+	PolicyDigest  string              `json:"policy_digest"`
+	EAR           *earWire            `json:"ear"`
+	Claims        []evidence.Claims   `json:"claims"`
+	Checks        exchange.ChecksWire `json:"checks"`
 }
 
 // Appraise has the service judge evidence that carries reportData, 1 to 64
@@ -69,6 +70,6 @@ func (c *Client) Appraise(ctx context.Context, bundle evidence.Bundle, reportDat
 	}
 	return &Appraisal{
 		AttestationID: r.AttestationID, Workload: r.Workload, SPIFFEID: r.SPIFFEID, Simulated: r.Simulated,
-		PolicyDigest: r.PolicyDigest, Token: token, Claims: r.Claims, Checks: r.Checks.known(),
+		PolicyDigest: r.PolicyDigest, Token: token, Claims: r.Claims, Checks: r.Checks.Known(),
 	}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/quotary/quotary/client/internal/exchange"
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
 )
@@ -70,9 +71,9 @@ type attestationResponse struct {
 	SVID          *struct {
 		Certificates string `json:"certificates"`
 	} `json:"svid"`
-	Bundle json.RawMessage `json:"bundle"`
-	EAR    *earWire        `json:"ear"`
-	Checks checksWire      `json:"checks"`
+	Bundle json.RawMessage     `json:"bundle"`
+	EAR    *earWire            `json:"ear"`
+	Checks exchange.ChecksWire `json:"checks"`
 }
 
 type earWire struct {

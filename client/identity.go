@@ -55,7 +55,7 @@ func (c *Client) identity(r attestationResponse, key crypto.Signer, public evide
 	}
 	id := &Identity{
 		AttestationID: r.AttestationID, Workload: r.Workload, SPIFFEID: r.SPIFFEID, Simulated: r.Simulated,
-		PolicyDigest: r.PolicyDigest, Bundle: r.Bundle, NotAfter: r.NotAfter, RenewAt: r.RenewAt, Checks: r.Checks.known(),
+		PolicyDigest: r.PolicyDigest, Bundle: r.Bundle, NotAfter: r.NotAfter, RenewAt: r.RenewAt, Checks: r.Checks.Known(),
 	}
 	if (r.SVID != nil) != (o.Purpose == evidence.PurposeCertificate) {
 		return nil, unusable("svid", "the answer's certificate does not fit the purpose")

@@ -6,8 +6,6 @@ const (
 	// maxResponse bounds a response's body. The largest is an attestation with all
 	// checks of three kinds of evidence, a chain and two tokens: under 100 KiB.
 	maxResponse = 1 << 20
-	// maxHeader bounds a response's headers: ours take under 1 KiB.
-	maxHeader = 32 << 10
 	// requestTimeout bounds one exchange, a slow service's queue included.
 	requestTimeout = 60 * time.Second
 	// maxChain bounds the certificates in a response: ours are two.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/quotary/quotary/client/internal/exchange"
 	"github.com/quotary/quotary/evidence"
 )
 
@@ -20,12 +21,12 @@ import (
 // and used only if the root in it has this digest and the connection's own
 // certificate verifies under it, for the host in serviceURL.
 func FetchRoot(ctx context.Context, serviceURL string, digest [sha256.Size]byte) (*x509.Certificate, error) {
-	base, err := checkURL(serviceURL)
+	base, err := exchange.CheckURL(serviceURL)
 	if err != nil {
 		return nil, err
 	}
 	// The chain is verified in authenticated, when the root is there.
-	c := httpClient(&tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true})
+	c := exchange.HTTP(&tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true}, requestTimeout)
 	defer c.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/bundle", nil)
 	if err != nil {
@@ -33,7 +34,7 @@ func FetchRoot(ctx context.Context, serviceURL string, digest [sha256.Size]byte)
 	}
 	resp, err := c.Do(req)
 	if err != nil {
-		return nil, unreached(err)
+		return nil, exchange.Unreached(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
@@ -84,5 +85,5 @@ func authenticated(state *tls.ConnectionState, root *x509.Certificate, u *url.UR
 	if _, err := leaf.Verify(o); err != nil {
 		return evidence.Errorf(evidence.CodeServiceUnreached, "", "the service's certificate does not verify under the root: %w", err)
 	}
-	return checkService(leaf, root.URIs[0].Host)
+	return exchange.CheckService(leaf, root.URIs[0].Host)
 }

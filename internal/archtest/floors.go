@@ -60,7 +60,7 @@ var floors = map[string]int{
 }
 
 // siblings are rooms whose packages may import each other on one floor.
-var siblings = []string{"simulators", "tee/endorsements", "internal/store", "internal/server", "internal/console", "internal/agent", "tee/launch", "policies"}
+var siblings = []string{"simulators", "tee/endorsements", "internal/store", "internal/server", "internal/console", "internal/agent", "tee/launch", "client", "policies"}
 
 // room returns the innermost room that dir lies in.
 func room(dir string) (name string, floor int, ok bool) {
