@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -143,12 +144,13 @@ func explainEnrolment(err error) error {
 		}
 		return explainTPM(err)
 	}
-	for _, check := range p.Checks.Failed() {
-		if check.Code == evidence.CodeTPMEKUntrusted || check.Code == evidence.CodeTPMEKChain {
-			return withHint(err, "the service does not trust this endorsement key: its operator can list it ("+
-				"quotary tpm ek prints its SHA-256) or configure its maker's root")
-		}
-		return withHint(err, sayCheck(check))
+	failed := p.Checks.Failed()
+	if slices.ContainsFunc(failed, func(c evidence.Check) bool { return c.Code == evidence.CodeTPMEKUntrusted }) {
+		return withHint(err, "the service does not trust this endorsement key: its operator can list it ("+
+			"quotary tpm ek prints its SHA-256) or configure its maker's root")
+	}
+	if len(failed) > 0 {
+		return withHint(err, sayCheck(failed[0]))
 	}
 	if len(p.Missing) > 0 {
 		return withHint(err, "send the certificate of "+p.Missing[0].ID+" along with --ek-certificate, behind the endorsement key's own")
