@@ -111,7 +111,7 @@ func (c *chainFlags) boot(files *artefacts) (b *pcr.Boot, err error) {
 		return nil, err
 	}
 	if c.noStub {
-		b.Sections, b.StubOptions = nil, ""
+		b.Sections, b.Options = nil, nil
 	}
 	if c.noKernel {
 		b.Kernel = pcr.Kernel{}

@@ -39,9 +39,9 @@ type Boot struct {
 	Images []Measured
 	// Sections are what the stub of a unified kernel image measures.
 	Sections []Part
-	// StubOptions is the command line that a stub or systemd-boot was handed and
-	// measures.
-	StubOptions string
+	// Options are the command lines that systemd-boot hands over, and that a stub was
+	// handed, in the order in which they measure them.
+	Options []string
 	// Commands and Files are what GRUB runs and reads, in order.
 	Commands []string
 	Files    []Measured
@@ -96,7 +96,7 @@ func (b *Boot) check() error {
 	if len(b.Images) == 0 {
 		return wrong("", "there is nothing to boot: name a kernel or a unified kernel image")
 	}
-	if len(b.StubOptions) > maxCommandLine || slices.ContainsFunc(b.Commands, func(s string) bool { return len(s) > maxCommandLine }) {
+	if slices.ContainsFunc(slices.Concat(b.Options, b.Commands), func(s string) bool { return len(s) > maxCommandLine }) {
 		return wrong("cmdline", "a command line has more than %d bytes", maxCommandLine)
 	}
 	if len(b.Phases) > maxPhases {
@@ -153,8 +153,8 @@ func (b *Boot) loaders(l *Log) {
 		l.extend(pcrKernel, "name of "+s.Name, Bytes(append([]byte(s.Name), 0)))
 		l.extend(pcrKernel, "section "+s.Name, s.Digest)
 	}
-	if b.StubOptions != "" {
-		l.extend(pcrOptions, "options", Text(b.StubOptions))
+	for _, options := range b.Options {
+		l.extend(pcrOptions, "options", Text(options))
 	}
 }
 

@@ -47,7 +47,7 @@ func (o UKI) Boot(u *pe.UKI) (*Boot, error) {
 		return nil, err
 	}
 	b.shim(o.Loaders)
-	o.addOptions(b, u)
+	o.addOptions(b, u, stub)
 	o.addInitrd(b, u, stub)
 	return b, nil
 }
@@ -87,14 +87,22 @@ func (o UKI) addInner(b *Boot, u *pe.UKI, stub int) error {
 	return nil
 }
 
-// addOptions adds the command lines: the one that the stub measures because it
-// came from outside, and the one that the kernel gets.
-func (o UKI) addOptions(b *Boot, u *pe.UKI) {
-	b.Kernel.LoadOptions = Text(u.CommandLine())
+// addOptions adds the command lines: those that were handed over and measured, and
+// the one that the kernel gets.
+func (o UKI) addOptions(b *Boot, u *pe.UKI, stub int) {
+	options := u.CommandLine()
 	if o.Appended != "" && !o.SecureBoot {
-		b.StubOptions, b.Kernel.LoadOptions = o.Appended, Text(o.Appended)
+		options = o.Appended
+		b.Options = []string{options}
 	}
-	if len(o.Loaders) > 0 {
+	b.Kernel.LoadOptions = Text(options)
+	switch {
+	case len(o.Loaders) == 0:
+	case o.Loaders[len(o.Loaders)-1].SystemdBoot() == 252 && stub == 252 && options != "" && o.Appended == "" && !o.SecureBoot:
+		// systemd-boot hands over the image's own command line and measures it; the
+		// stub, which was handed one, measures it again.
+		b.Options = []string{options, options}
+	default:
 		b.Unknown[pcrOptions] = "boot loaders differ in what they hand to a unified kernel image and measure of it"
 	}
 }
@@ -188,7 +196,7 @@ func (o Files) systemdBoot(b *Boot) error {
 		}
 		options = strings.TrimSuffix("initrd="+strings.ReplaceAll(o.InitrdPath, "/", `\`)+" "+options, " ")
 	}
-	b.Kernel.LoadOptions, b.StubOptions = Text(options), options
+	b.Kernel.LoadOptions, b.Options = Text(options), []string{options}
 	return nil
 }
 

@@ -30,6 +30,12 @@ func program(text string) []byte {
 	return launchtest.Image(launchtest.Section{Name: ".text", Data: []byte(text)})
 }
 
+// systemdBoot is a boot loader that says it is systemd-boot of this version.
+func systemdBoot(version string) []byte {
+	magic := launchtest.Magic(version)
+	return launchtest.Image(launchtest.Section{Name: magic.Name, Data: bytes.Replace(magic.Data, []byte("-stub"), []byte("-boot"), 1)})
+}
+
 // unified is a unified kernel image of a stub of this version.
 func unified(t *testing.T, version string, more ...launchtest.Section) *pe.UKI {
 	t.Helper()
@@ -121,6 +127,12 @@ func TestUnifiedKernelImage(t *testing.T) {
 		}},
 		"behind a loader": {pcr.UKI{Loaders: []*pe.Image{image(t, program("loader"))}}, map[int]string{
 			4: chain(calling, separator, digest(t, program("loader")), own, kernel), 9: chain(wide("quiet"), "initrd"), 11: sections(),
+		}},
+		"behind systemd-boot": {pcr.UKI{Loaders: []*pe.Image{image(t, systemdBoot("252.39-1"))}}, map[int]string{
+			4: chain(calling, separator, digest(t, systemdBoot("252.39-1")), own, kernel), 9: chain(wide("quiet"), "initrd"), 11: sections(), 12: chain(wide("quiet"), wide("quiet")),
+		}},
+		"behind a later systemd-boot": {pcr.UKI{Loaders: []*pe.Image{image(t, systemdBoot("253"))}}, map[int]string{
+			4: chain(calling, separator, digest(t, systemdBoot("253")), own, kernel), 9: chain(wide("quiet"), "initrd"), 11: sections(),
 		}},
 		"newer stub":       {pcr.UKI{Stub: 256}, map[int]string{11: sections()}},
 		"newer stub, told": {pcr.UKI{Stub: 256, Inner: new(bool)}, map[int]string{4: chain(calling, separator, own), 11: sections()}},
@@ -228,7 +240,7 @@ func TestShim(t *testing.T) {
 func TestBadBoots(t *testing.T) {
 	images := []pcr.Measured{pcr.Bytes(nil)}
 	for name, b := range map[string]*pcr.Boot{
-		"nothing to boot": {}, "huge options": {Images: images, StubOptions: strings.Repeat("x", 1<<16+1)},
+		"nothing to boot": {}, "huge options": {Images: images, Options: []string{strings.Repeat("x", 1<<16+1)}},
 		"huge command": {Images: images, Commands: []string{strings.Repeat("x", 1<<16+1)}},
 		"many phases":  {Images: images, Phases: slices.Repeat([]string{"x"}, 33)}, "empty phase": {Images: images, Phases: []string{""}},
 	} {

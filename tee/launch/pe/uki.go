@@ -37,20 +37,17 @@ var variants = []string{".profile", ".dtbauto", ".hwids", ".efifw"}
 // OldestStub is the first version of systemd-stub whose measurements are known.
 const OldestStub = 252
 
-// stubVersion is what systemd-stub carries in its section .sdmagic.
-var stubVersion = regexp.MustCompile(`^#### LoaderInfo: systemd-stub (\d{1,5})(?:[^\d\n][^\n]{0,200})? ####`)
+// magic is what systemd-stub and systemd-boot carry in their section .sdmagic.
+var magic = regexp.MustCompile(`^#### LoaderInfo: (systemd-(?:stub|boot)) (\d{1,5})(?:[^\d\n][^\n]{0,200})? ####`)
 
 // UKI reads the image as a unified kernel image. It fails with
 // [evidence.CodeLaunchImage] on one without a kernel or with a part twice, and with
 // [evidence.CodeLaunchUnsupported] on one whose measurement depends on the machine.
 func (i *Image) UKI() (*UKI, error) {
-	u := &UKI{Image: i, parts: map[string]Section{}}
+	u := &UKI{Image: i, Stub: i.version("systemd-stub"), parts: map[string]Section{}}
 	for _, s := range i.Sections {
 		if slices.Contains(variants, s.Name) {
 			return nil, evidence.Errorf(evidence.CodeLaunchUnsupported, "", "the image has a section %s: what of it is measured depends on the profile or the machine", s.Name)
-		}
-		if s.Name == ".sdmagic" {
-			u.Stub = readStub(s.Data)
 		}
 		if !isPart(s.Name) {
 			continue
@@ -75,16 +72,21 @@ func isPart(name string) bool {
 	return false
 }
 
-func readStub(magic []byte) int {
-	found := stubVersion.FindSubmatch(magic)
-	if found == nil {
-		return 0
+// SystemdBoot returns the version of systemd-boot that the image says it is, 0 if it
+// does not.
+func (i *Image) SystemdBoot() int { return i.version("systemd-boot") }
+
+func (i *Image) version(of string) int {
+	for _, s := range i.Sections {
+		found := magic.FindSubmatch(s.Data)
+		if s.Name != ".sdmagic" || found == nil || string(found[1]) != of {
+			continue
+		}
+		if version, err := strconv.Atoi(string(found[2])); err == nil {
+			return version
+		}
 	}
-	version, err := strconv.Atoi(string(found[1]))
-	if err != nil {
-		return 0
-	}
-	return version
+	return 0
 }
 
 // Measured returns the sections that this version of systemd-stub measures, in its
