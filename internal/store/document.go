@@ -36,9 +36,26 @@ const (
 	selectDocument = `SELECT content FROM policy_documents WHERE sha256 = ?`
 )
 
+// deposit is a candidate ready to be written: its documents are digested before
+// the committer, for whom others wait, hears of it.
+type deposit struct {
+	row   candidateRow
+	refs  []documentRef
+	files []policies.File
+}
+
+func (c Candidate) deposit() *deposit {
+	d := &deposit{refs: make([]documentRef, len(c.Documents)), files: c.Documents}
+	for n, file := range c.Documents {
+		d.refs[n] = refTo(file)
+	}
+	d.row = candidateRow{Digest: c.Digest, Base: c.Base, Documents: jsonText(d.refs), Author: c.Author, Comment: c.Comment}
+	return d
+}
+
 // writeDocuments keeps the documents that the ledger does not have yet.
-func (w *writer) writeDocuments(files []policies.File) error {
-	for _, file := range files {
+func (w *writer) writeDocuments(d *deposit) error {
+	for n, file := range d.files {
 		if err := w.fault(stepDocument); err != nil {
 			return err
 		}
@@ -46,17 +63,18 @@ func (w *writer) writeDocuments(files []policies.File) error {
 		if content == nil {
 			content = []byte{} // NULL is no document
 		}
-		result, err := w.conn.ExecContext(context.Background(), insertDocument, refTo(file).SHA256, content)
+		result, err := w.conn.ExecContext(context.Background(), insertDocument, []byte(d.refs[n].SHA256), content)
 		if err != nil {
 			return err
 		}
-		if n, err := result.RowsAffected(); err != nil || n == 1 {
-			if err != nil {
-				return err
-			}
+		added, err := result.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if added == 1 {
 			continue
 		}
-		if _, err := readDocument(context.Background(), w.conn, refTo(file)); err != nil {
+		if _, err := readDocument(context.Background(), w.conn, d.refs[n]); err != nil {
 			return err // what is there already is another document than its name says
 		}
 	}

@@ -77,7 +77,8 @@ func (f IssuanceFilter) query() (q query, err error) {
 		return query{}, evidence.Errorf(evidence.CodeLedgerQuery, "until", "the range ends before it begins")
 	}
 	if !f.LiveAt.IsZero() {
-		q.where("not_before <= ? AND not_after > ?", f.LiveAt.UnixMicro(), f.LiveAt.UnixMicro())
+		at := f.LiveAt.UnixMicro()
+		q.where("issued_at > ? AND not_before <= ? AND not_after > ?", f.LiveAt.Add(-maxLife).UnixMicro(), at, at)
 	}
 	q.within("issued_at", f.Since, f.Until)
 	q.text("workload", f.Workload)

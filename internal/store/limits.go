@@ -48,6 +48,9 @@ const (
 	MaxProposalLife = 30 * 24 * time.Hour
 	// MaxPage bounds the rows of one answer to a query.
 	MaxPage = 500
+	// maxLife is how long before an instant something was issued that is live then, at
+	// most: it spares a look through all that ended. Policy gives identities half of it.
+	maxLife = 2 * policies.MaxTTL
 	// maxPageClaims is how many bytes of claims end an answer early: there are two
 	// to three hundred issuances in it then.
 	maxPageClaims = 4 << 20

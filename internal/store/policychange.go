@@ -52,8 +52,8 @@ func (w *writer) changePolicy(change policyChange, r *eventRow) error {
 
 // application puts a set in force: a candidate, or an open proposal's.
 type application struct {
-	candidate *Candidate // or
-	proposal  int64      // of this
+	candidate *deposit // or
+	proposal  int64    // of this
 	digest    string
 	row       setRow // once it was judged
 	previous  []byte
@@ -69,7 +69,7 @@ func (a *application) judge(w *writer, now int64) error {
 	a.previous = hash
 	a.row = setRow{Seq: active.Seq + 1, Time: now, Approvals: jsonText([]Approval{})}
 	if a.candidate != nil {
-		a.row.Candidate = a.candidate.row()
+		a.row.Candidate = a.candidate.row
 		return replaces(a.row.Candidate, active)
 	}
 	if a.closed, err = w.openProposal(a.proposal, a.digest, now); err != nil {
@@ -82,7 +82,7 @@ func (a *application) judge(w *writer, now int64) error {
 
 func (a *application) write(w *writer, r *eventRow) error {
 	if a.candidate != nil {
-		if err := w.writeDocuments(a.candidate.Documents); err != nil {
+		if err := w.writeDocuments(a.candidate); err != nil {
 			return err
 		}
 	}

@@ -46,10 +46,10 @@ type Approval struct {
 // or CodeRequestMalformed for what the ledger could not keep, CodeLedgerTampered
 // if the history does not hold, and those of [Store.Record].
 func (s *Store) ApplyPolicy(ctx context.Context, event Event, c Candidate) (seq int64, err error) {
-	change := &application{candidate: &c}
 	if err := c.check(); err != nil {
 		return 0, err
 	}
+	change := &application{candidate: c.deposit()}
 	if err := s.Record(ctx, Entry{Event: event, policy: change}); err != nil {
 		return 0, err
 	}
@@ -106,14 +106,6 @@ type candidateRow struct {
 	Documents string // JSON, []documentRef
 	Author    string
 	Comment   string
-}
-
-func (c Candidate) row() candidateRow {
-	refs := make([]documentRef, len(c.Documents))
-	for n, file := range c.Documents {
-		refs[n] = refTo(file)
-	}
-	return candidateRow{Digest: c.Digest, Base: c.Base, Documents: jsonText(refs), Author: c.Author, Comment: c.Comment}
 }
 
 // fields are the columns that candidateColumns names.

@@ -53,7 +53,7 @@ func (s *Store) Propose(ctx context.Context, event Event, c Candidate, life time
 	if life <= 0 || life > MaxProposalLife {
 		return Proposal{}, fmt.Errorf("store: a proposal's life of %v", life)
 	}
-	return s.changeProposal(ctx, event, &proposing{candidate: c, life: life})
+	return s.changeProposal(ctx, event, &proposing{candidate: c.deposit(), life: life})
 }
 
 // Approve records that by approves of the proposal, which is the one with this

@@ -10,7 +10,7 @@ import (
 
 // proposing records a new proposal.
 type proposing struct {
-	candidate Candidate
+	candidate *deposit
 	life      time.Duration
 	row       proposalRow
 }
@@ -23,7 +23,7 @@ func (p *proposing) judge(w *writer, now int64) error {
 		return err
 	}
 	p.row = proposalRow{
-		Candidate: p.candidate.row(), Created: now, Expires: now + p.life.Microseconds(),
+		Candidate: p.candidate.row, Created: now, Expires: now + p.life.Microseconds(),
 		Approvals: jsonText([]Approval{}), State: ProposalOpen,
 	}
 	if err := replaces(p.row.Candidate, active); err != nil {
@@ -48,7 +48,7 @@ func (p *proposing) judge(w *writer, now int64) error {
 }
 
 func (p *proposing) write(w *writer, r *eventRow) error {
-	if err := w.writeDocuments(p.candidate.Documents); err != nil {
+	if err := w.writeDocuments(p.candidate); err != nil {
 		return err
 	}
 	return w.writeProposal(p.row, r)

@@ -18,12 +18,11 @@ type Shadow struct {
 // [Store.ApplyPolicy], without CodePolicyConflict.
 func (s *Store) SetShadow(ctx context.Context, event Event, c *Candidate) error {
 	if c == nil {
-		return s.Record(ctx, Entry{Event: event, policy: &shadowing{}})
-	}
-	if err := c.check(); err != nil {
+		c = &Candidate{}
+	} else if err := c.check(); err != nil {
 		return err
 	}
-	return s.Record(ctx, Entry{Event: event, policy: &shadowing{candidate: *c}})
+	return s.Record(ctx, Entry{Event: event, policy: &shadowing{candidate: c.deposit()}})
 }
 
 // Shadow returns the shadow set with its documents, nil if there is none.
@@ -81,18 +80,18 @@ func scanShadow(row scanner) (r shadowRow, err error) {
 
 // shadowing sets or ends the shadow.
 type shadowing struct {
-	candidate Candidate
+	candidate *deposit
 	row       shadowRow
 }
 
 func (s *shadowing) judge(w *writer, now int64) error {
 	last, err := newestShadow(context.Background(), w.conn)
-	s.row = shadowRow{Seq: last.Seq + 1, Candidate: s.candidate.row(), Time: now}
+	s.row = shadowRow{Seq: last.Seq + 1, Candidate: s.candidate.row, Time: now}
 	return err
 }
 
 func (s *shadowing) write(w *writer, r *eventRow) error {
-	if err := w.writeDocuments(s.candidate.Documents); err != nil {
+	if err := w.writeDocuments(s.candidate); err != nil {
 		return err
 	}
 	if err := w.fault(stepShadow); err != nil {
