@@ -44,21 +44,23 @@ var floors = map[string]int{
 	"internal/store":   5,
 	"internal/agent":   5,
 
-	"internal/server":  6,
-	"internal/console": 6,
+	"internal/inforce": 6, // the policy set in force
 
-	"internal/daemon": 7, // puts the service together
+	"internal/server":  7,
+	"internal/console": 7,
 
-	"cmd": 8,
+	"internal/daemon": 8, // puts the service together
+
+	"cmd": 9,
 
 	// At the top: they wire simulated machines to a real service.
-	"simulators/simtest": 9,
-	"cmd/quotary-sim":    10,
+	"simulators/simtest": 10,
+	"cmd/quotary-sim":    11,
 
 	// Beside the house: what the product does not contain.
 	"internal/archtest":     0,
 	"internal/evidencetest": 0,
-	"internal/gencodes":     10,
+	"internal/gencodes":     11,
 }
 
 // siblings are rooms whose packages may import each other on one floor.

@@ -1,0 +1,170 @@
+// Package inforce holds the policy set that is in force, and is the one way to put
+// another in its place: plan it, apply it, have it approved, roll back. It also
+// tries a candidate in the shadow of the set in force.
+//
+// Who manages the set is fixed at start. Where the configuration names policy
+// files, these decide, and a reload replaces them. Otherwise the service does: the
+// data directory's folder decides until a set is first applied; from then on the
+// ledger's last one does, whatever is in the folder.
+//
+// A change is recorded before it takes effect, and only if the set that it was made
+// against is still in force. Readers take the set with [Policies.Set], without a
+// lock; one appraisal uses one set.
+//
+// Start at [Open].
+package inforce
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/store"
+	"github.com/quotary/quotary/policies"
+)
+
+// Mode says who manages the set.
+type Mode string
+
+// The modes.
+const (
+	ByFiles   Mode = "files"   // the configuration names the files
+	ByService Mode = "service" // administrators apply sets
+)
+
+// Config is what [Policies] work with.
+type Config struct {
+	Ledger *store.Store
+	Mode   Mode
+	// Files are the documents that the configuration names, or of the folder.
+	Files []policies.File
+	// Approvals is how many owners must agree to a change; 0 and 1 are the author alone.
+	Approvals int
+	// TrustDomain and SimulatedAccepted are the service's, for plans and explanations.
+	TrustDomain       string
+	SimulatedAccepted bool
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Policies is the set in force. It is safe for concurrent use.
+type Policies struct {
+	Config
+	changing sync.Mutex // one change at a time
+	active   atomic.Pointer[Active]
+	shadow   atomic.Pointer[shadow] // nil without one
+}
+
+// Active is a set in force. It never changes.
+type Active struct {
+	Set  *policies.Set
+	Mode Mode
+	// Applied is its entry in the ledger's history; nil for files. Documents are in it only
+	// in [Active.Documents].
+	Applied   *store.PolicySet
+	Documents []policies.File
+}
+
+// Open finds out which set is in force. ignored says that there are files in the
+// folder that no longer count.
+func Open(ctx context.Context, c Config) (p *Policies, ignored bool, err error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	p = &Policies{Config: c}
+	first, err := fromFiles(c.Mode, c.Files)
+	if err != nil {
+		return nil, false, err
+	}
+	if c.Mode == ByService {
+		applied, err := c.Ledger.ActivePolicy(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		if applied != nil {
+			ignored = len(c.Files) > 0 && first.Set.Digest() != applied.Digest
+			if first, err = fromLedger(applied); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	p.active.Store(first)
+	kept, err := c.Ledger.Shadow(ctx)
+	if err == nil && kept != nil {
+		err = p.cast(*kept)
+	}
+	return p, ignored, err
+}
+
+func fromFiles(mode Mode, files []policies.File) (*Active, error) {
+	set, err := policies.Load(files...)
+	if err != nil {
+		return nil, err
+	}
+	return &Active{Set: set, Mode: mode, Documents: files}, nil
+}
+
+// fromLedger loads a set that was applied. A newer build may refuse what an older
+// one applied; the digest says that it is the very set.
+func fromLedger(applied *store.PolicySet) (*Active, error) {
+	set, err := policies.Load(applied.Documents...)
+	if err != nil {
+		return nil, err
+	}
+	if set.Digest() != applied.Digest {
+		return nil, evidence.Errorf(evidence.CodeLedgerTampered, "", "the documents of policy set %d have digest %s, and it was applied as %s", applied.Seq, set.Digest(), applied.Digest)
+	}
+	a := &Active{Set: set, Mode: ByService, Applied: applied, Documents: applied.Documents}
+	applied.Documents = nil
+	return a, nil
+}
+
+// Set is the set in force.
+func (p *Policies) Set() *policies.Set { return p.active.Load().Set }
+
+// Active is the set in force with what is known of it.
+func (p *Policies) Active() *Active { return p.active.Load() }
+
+// Load compiles documents for [Policies.Put]. Files that the configuration names, or
+// the folder while nothing was applied, are read again by a reload.
+func (p *Policies) Load(files []policies.File) (*Active, error) {
+	if p.Active().Applied != nil {
+		return p.Active(), nil
+	}
+	return fromFiles(p.Mode, files)
+}
+
+// Put puts in force what [Policies.Load] returned, once record has committed that.
+// If a set was applied meanwhile, that stays.
+func (p *Policies) Put(a *Active, record func() error) error {
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	if p.Active().Applied != nil {
+		a = p.Active()
+	}
+	if err := record(); err != nil {
+		return err
+	}
+	p.active.Store(a)
+	return nil
+}
+
+// input is what a decision on claims rests on now.
+func (p *Policies) input(claims []evidence.Claims) policies.Input {
+	return policies.Input{Claims: claims, Now: p.Now(), TrustDomain: p.TrustDomain, SimulatedAccepted: p.SimulatedAccepted}
+}
+
+// Explain says how a set judges claims of genuine evidence: that in force, or that
+// of the documents if there are any.
+func (p *Policies) Explain(claims []evidence.Claims, candidate []policies.File) (policies.Explanation, error) {
+	set := p.Set()
+	if len(candidate) > 0 {
+		var err error
+		if set, err = policies.Load(candidate...); err != nil {
+			return policies.Explanation{}, err
+		}
+	}
+	return set.Explain(p.input(claims)), nil
+}

@@ -1,0 +1,20 @@
+package inforce
+
+import (
+	"time"
+
+	"github.com/quotary/quotary/internal/store"
+)
+
+const (
+	// recent is how long ago an attestation may have been that a plan replays. No
+	// identity lives longer, so all that are in force are among them.
+	recent = 24 * time.Hour
+	// maxRecords bounds the attestations that a plan replays, the newest first: at
+	// some 0.2 ms each, ten seconds.
+	maxRecords = 50_000
+	// expiring is how far ahead a plan looks for reference values that end.
+	expiring = 14 * 24 * time.Hour
+	// proposalLife is how long a proposal waits for approvals.
+	proposalLife = store.MaxProposalLife
+)
