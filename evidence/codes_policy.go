@@ -13,6 +13,9 @@ var (
 	CodePolicyUnsafe           = define("policy.unsafe", "A policy document asks for something that no policy may allow.")
 	CodePolicyDuplicateName    = define("policy.duplicate-name", "Two policy documents of one kind have the same name.")
 	CodePolicyReferenceUnknown = define("policy.reference-unknown", "A workload refers to reference values that no document holds.")
+	CodePolicyContradiction    = define("policy.contradiction", "A policy document asks for what no machine can show, or denies what it allows.")
+	CodePolicyOverlap          = define("policy.overlap", "Whatever matches one workload's alternative matches another one's too, so that neither is chosen.")
+	CodePolicyUnused           = define("policy.unused", "Nothing refers to a policy document, so that it has no effect.")
 	CodePolicyRuleInvalid      = define("policy.rule-invalid", "A CEL rule does not compile, does not give a boolean or may cost too much.")
 )
 

@@ -17,8 +17,23 @@ func (s source) add(line, column int, code evidence.Code, format string, args ..
 	s.problems.add(problem{s.file, line, column, code, fmt.Sprintf(format, args...)})
 }
 
+// place is where n stands; a nil node stands where the file begins.
+func (s source) place(n *yaml.Node) problem {
+	if n == nil {
+		return problem{file: s.file, line: 1, column: 1}
+	}
+	return problem{file: s.file, line: n.Line, column: n.Column}
+}
+
 func (s source) problem(n *yaml.Node, code evidence.Code, format string, args ...any) {
 	s.add(n.Line, n.Column, code, format, args...)
+}
+
+// warn reports what may be a mistake, and keeps nothing from loading.
+func (s source) warn(n *yaml.Node, code evidence.Code, format string, args ...any) {
+	if len(s.problems.warnings) < MaxProblems {
+		s.problems.warnings = append(s.problems.warnings, problem{s.file, n.Line, n.Column, code, fmt.Sprintf(format, args...)})
+	}
 }
 
 // fields are the keys of a mapping. Every key that a reader takes is known; the

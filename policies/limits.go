@@ -95,6 +95,10 @@ const (
 	// by some 150 codes, of which few come up.
 	maxShadowCounts = 500
 
+	// maxLintAlternatives bounds the alternatives that are held against each other, in
+	// pairs, for overlaps: a million pairs take about a second.
+	maxLintAlternatives = 1500
+
 	// maxWantValues is how many values of a list, or findings, a check spells out.
 	maxWantValues = 3
 )

@@ -30,6 +30,7 @@ type Set struct {
 	references []*referenceValues // by name
 	advisories *advisoryTable
 	digest     string
+	warnings   []problem
 }
 
 // Load compiles the documents in files into a Set. Every key must be known,
@@ -66,6 +67,7 @@ func compile(files []File) (*Set, []document, error) {
 	}
 	return &Set{
 		workloads: l.sorted(), references: sortedReferences(l.references), advisories: l.advisories, digest: digest(documents),
+		warnings: found.warnings,
 	}, documents, nil
 }
 

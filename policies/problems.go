@@ -42,8 +42,9 @@ type problem struct {
 
 // problems collects what is wrong, up to [MaxProblems] a file.
 type problems struct {
-	list   []problem
-	counts map[string]int
+	list     []problem
+	warnings []problem // what keeps nothing from loading
+	counts   map[string]int
 }
 
 func (p *problems) add(found problem) {

@@ -20,6 +20,8 @@ type referenceValues struct {
 	notAfter   time.Time
 	lists      map[string]digests // by the key that may refer to them
 	knownBad   []string           // what is wrong with the values; they match nothing then
+	at         problem            // the place of not_after
+	used       bool               // a workload refers to it
 	broken     bool               // it has problems, so a missing list is no further one
 }
 
@@ -44,6 +46,7 @@ func (l *loader) readReferenceValues(d document) {
 	created := d.readProvenance(f.need("provenance", "say where the values come from: {source: …, created_by: …, created_at: …}"))
 	notAfterNode := f.need("not_after", "give the time from which the values no longer count, such as 2027-01-31T00:00:00Z")
 	v.notAfter = d.instant(notAfterNode)
+	v.at = d.place(notAfterNode)
 	if !v.notAfter.IsZero() && !v.notAfter.After(created) {
 		d.problem(notAfterNode, evidence.CodePolicyValue, "not_after is not later than provenance.created_at")
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/env"
 	"github.com/google/cel-go/common/types"
 	"go.yaml.in/yaml/v3"
@@ -17,6 +18,8 @@ type rule struct {
 	name    string
 	want    string // the name with the message, for checks
 	program cel.Program
+	tree    ast.Expr
+	files   bool // it reads the files of a measurement list, or may
 }
 
 // readRules reads a list of {name, rule, message}; variables are those that the
@@ -34,7 +37,8 @@ func (l *loader) readRules(s source, n *yaml.Node, allowed variables) []rule {
 		f.done()
 		r.want = r.name + ": " + message
 		if text != nil {
-			r.program = l.rules.compile(s, text, allowed)
+			r.program, r.tree = l.rules.compile(s, text, allowed)
+			r.files = strings.Contains(text.Value, listIMAFiles)
 		}
 		if r.program != nil {
 			rules = append(rules, r)
@@ -55,6 +59,13 @@ func joinRules(s source, at *yaml.Node, shared, own []rule) []rule {
 	}
 	if len(all) > maxRules {
 		s.problem(at, evidence.CodePolicyTooLarge, "more than %d rules apply here", maxRules)
+	}
+	var together []ast.Expr
+	for _, r := range all {
+		together = conjuncts(r.tree, together)
+	}
+	if contradicts(together) {
+		s.problem(at, evidence.CodePolicyContradiction, "the rules that apply here contradict each other, so that nothing passes")
 	}
 	return all
 }
@@ -133,46 +144,49 @@ func (c *ruleCompiler) environment(allowed variables) (*cel.Env, error) {
 }
 
 // compile returns the program of a rule's text, or nil with the problems reported.
-func (c *ruleCompiler) compile(s source, n *yaml.Node, allowed variables) cel.Program {
+func (c *ruleCompiler) compile(s source, n *yaml.Node, allowed variables) (cel.Program, ast.Expr) {
 	if n.Kind != yaml.ScalarNode {
 		s.problem(n, evidence.CodePolicyType, "expected a CEL expression, not %s", describe(n))
-		return nil
+		return nil, nil
 	}
 	e, err := c.environment(allowed)
 	if err != nil {
 		s.problem(n, evidence.CodePolicyRuleInvalid, "cannot compile rules: %s", err)
-		return nil
+		return nil, nil
 	}
-	ast, issues := e.Compile(n.Value)
+	checked, issues := e.Compile(n.Value)
 	if list := issues.Errors(); len(list) > 0 {
 		for _, issue := range list {
 			line, column := s.ruleAt(n, issue.Location.Line(), issue.Location.Column())
 			s.add(line, column, evidence.CodePolicyRuleInvalid, "rule: %s", ruleMessage(issue.Message, allowed))
 		}
-		return nil
+		return nil, nil
 	}
-	return c.program(s, n, e, ast)
+	return c.program(s, n, e, checked), checked.NativeRep().Expr()
 }
 
-func (c *ruleCompiler) program(s source, n *yaml.Node, e *cel.Env, ast *cel.Ast) cel.Program {
+func (c *ruleCompiler) program(s source, n *yaml.Node, e *cel.Env, checked *cel.Ast) cel.Program {
 	refuse := func(format string, args ...any) cel.Program {
 		s.problem(n, evidence.CodePolicyRuleInvalid, "rule: "+format, args...)
 		return nil
 	}
-	if ast.OutputType() != cel.BoolType {
-		return refuse("gives %s, but a rule must give a boolean", ast.OutputType())
+	if checked.OutputType() != cel.BoolType {
+		return refuse("gives %s, but a rule must give a boolean", checked.OutputType())
 	}
-	if why := suspect(ast.NativeRep()); why != "" {
+	if why := suspect(checked.NativeRep()); why != "" {
 		return refuse("%s", why)
 	}
-	cost, err := e.EstimateCost(ast, sizes{})
+	cost, err := e.EstimateCost(checked, sizes{})
 	if err != nil {
 		return refuse("its cost cannot be estimated: %s", err)
 	}
 	if cost.Max > maxRuleCost {
 		return refuse("may cost up to %d units, and the limit is %d; loop over less", cost.Max, maxRuleCost)
 	}
-	program, err := e.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxRuleCost))
+	if why := constancy(e, checked); why != "" {
+		return refuse("%s", why)
+	}
+	program, err := e.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxRuleCost))
 	if err != nil {
 		return refuse("%s", err)
 	}

@@ -54,8 +54,8 @@ func (q *snpRequirement) readProducts(f *fields, n *yaml.Node) (listed []string)
 		q.versionTwo, left = true, allow
 	}
 	left = slices.DeleteFunc(slices.Clone(left), func(product string) bool { return slices.Contains(deny, product) })
-	if len(left) == 0 {
-		f.problem(n, evidence.CodePolicyValue, "products denies every product line that it allows")
+	if len(left) == 0 && len(allow) == 0 {
+		f.problem(n, evidence.CodePolicyValue, "products denies every product line")
 	}
 	q.products = newChoice(left...)
 	if len(allow) > 0 {

@@ -269,6 +269,7 @@ func (l *loader) readReference(s source, n *yaml.Node, spec valueSpec) (referenc
 	case from.lists[spec.reference] == nil && !from.broken:
 		s.problem(nameNode, evidence.CodePolicyReferenceUnknown, "reference values %q have no list %s", clip(name), spec.reference)
 	default:
+		from.used = true
 		return reference{from, from.lists[spec.reference]}, true
 	}
 	return reference{}, false
@@ -293,6 +294,7 @@ func (l *loader) readAccess(s source, n *yaml.Node, spec valueSpec) *accessList 
 		s.problem(n, evidence.CodePolicyMissingKey, "%s needs a list allow, a list deny, or both", spec.key)
 	}
 	f.done()
+	s.lintAccess(n, spec.key, a)
 	return a
 }
 
@@ -321,5 +323,6 @@ func (s source) readTextAccess(n *yaml.Node, what string, list func(n *yaml.Node
 		s.problem(n, evidence.CodePolicyMissingKey, "%s needs a list allow, a list deny, or both", what)
 	}
 	f.done()
+	s.lintTextAccess(n, what, allow, deny)
 	return allow, deny
 }

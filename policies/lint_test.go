@@ -1,0 +1,286 @@
+package policies_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
+)
+
+// lint returns what is found in texts, each in a file of its own.
+func lint(texts ...string) (found, warnings string) {
+	problems, warned := policies.Lint(now, filesOf(texts...)...)
+	return textOf(problems), textOf(warned)
+}
+
+func textOf(p policies.Problems) string {
+	if p == nil {
+		return ""
+	}
+	return p.Error()
+}
+
+func TestLintRulesWithOneOutcome(t *testing.T) {
+	for rule, want := range map[string]string{
+		`sev_snp.vmpl == 0 && false`:                                               "never",
+		`sev_snp.vmpl == 0 && 1 > 2`:                                               "never",
+		`sev_snp.vmpl == 0 && sev_snp.vmpl == 1`:                                   "never",
+		`sev_snp.vmpl == 0 && (sev_snp.guest_svn > 1 && 1 == sev_snp.vmpl)`:        "never",
+		`sev_snp.vmpl == 0 && sev_snp.vmpl != 0`:                                   "never",
+		`sev_snp.policy.debug && !sev_snp.policy.debug`:                            "never",
+		`sev_snp.policy.debug && sev_snp.policy.debug == false`:                    "never",
+		`sev_snp.guest_svn > 5 && sev_snp.guest_svn < 6`:                           "never",
+		`sev_snp.guest_svn >= 5 && !(sev_snp.guest_svn > 4)`:                       "never",
+		`5 < sev_snp.guest_svn && sev_snp.guest_svn == 5`:                          "never",
+		`sev_snp.product in ["Milan", "Genoa"] && sev_snp.product == "Turin"`:      "never",
+		`sev_snp.product in ["Milan"] && !(sev_snp.product in ["Milan"])`:          "never",
+		`sev_snp.product in []`:                                                    "never",
+		`(sev_snp.vmpl == 0 && sev_snp.vmpl == 1) || (!simulated && simulated)`:    "never",
+		`!(simulated || true)`:                                                     "never",
+		`simulated ? false : 1 == 2`:                                               "never",
+		`tpm.pcrs[7] == "00" && tpm.pcrs[7] == "11"`:                               "never",
+		`tpm.pcrs[7] == "00" && tpm.pcrs[4] == "11"`:                               "",
+		`sev_snp.vmpl == 0 || true`:                                                "always",
+		`simulated || 1 < 2`:                                                       "always",
+		`!(simulated && false)`:                                                    "always",
+		`sev_snp.vmpl == 0 || sev_snp.vmpl == 1`:                                   "",
+		`sev_snp.vmpl == 0 && (sev_snp.guest_svn == 1 || sev_snp.guest_svn == 2)`:  "",
+		`sev_snp.guest_svn >= 5 && sev_snp.guest_svn <= 5`:                         "",
+		`sev_snp.product in ["Milan", "Genoa"] && sev_snp.product != "Milan"`:      "",
+		`has(sev_snp.product) && sev_snp.product == "Milan"`:                       "",
+		`!has(sev_snp.csp_id) && !simulated`:                                       "",
+		`sev_snp.vmpl == 0 || sev_snp.vmpl != 0`:                                   "", // asks that it is there
+		`now > timestamp("2026-01-01T00:00:00Z") && "sev-snp" in kinds`:            "",
+		`kinds.exists(k, k == "tpm" && k == "tdx") || sev_snp.vmpl == 0`:           "",
+		`sev_snp.measurement == "00" && sev_snp.measurement.startsWith("ab")`:      "",
+		`sev_snp.guest_svn > 9223372036854775806 && sev_snp.guest_svn != 7`:        "",
+		`sev_snp.guest_svn > 9223372036854775807`:                                  "",
+		`sev_snp.reported_tcb.snp > 3 && sev_snp.committed_tcb.snp < 3`:            "",
+		`(simulated ? sev_snp.vmpl : sev_snp.guest_svn) == 0 && sev_snp.vmpl == 1`: "",
+	} {
+		policy := snpWith()
+		if strings.Contains(rule, "tpm.") {
+			policy = tpmWith()
+		}
+		got, _ := lint(withRules(policy, rule))
+		switch {
+		case want == "" && got != "":
+			t.Errorf("%s: %s", rule, got)
+		case want != "" && (!strings.Contains(got, want+" be true") && !strings.Contains(got, want+" true") || !strings.Contains(got, "policy.rule-invalid")):
+			t.Errorf("%s: %q, want %s", rule, got, want)
+		}
+	}
+}
+
+// Rules that apply together must not contradict each other, a workload's and its
+// alternatives'.
+func TestLintRulesTogether(t *testing.T) {
+	shared := "require: [{name: all, rule: sev_snp.guest_svn >= 5, message: m}]\n"
+	for rule, wrong := range map[string]bool{"sev_snp.guest_svn < 5": true, "sev_snp.guest_svn < 6": false, "sev_snp.vmpl == 0": false} {
+		if found, _ := lint(shared + withRules(snpWith(), rule)); strings.Contains(found, "contradict each other, so that nothing passes (policy.contradiction)") != wrong || (found != "") != wrong {
+			t.Errorf("%s: %q", rule, found)
+		}
+	}
+	if found, _ := lint(withRules(snpWith(), "sev_snp.vmpl == 0", "sev_snp.vmpl == 1")); !strings.Contains(found, "policy.contradiction") {
+		t.Errorf("%q", found)
+	}
+}
+
+func TestLintAllowAndDeny(t *testing.T) {
+	seven, eight := hexOf(7, 64), hexOf(8, 64)
+	for line, want := range map[string]string{
+		`chip_ids: {allow: ["` + seven + `"], deny: ["` + seven + `"]}`:                  "problem",
+		`chip_ids: {allow: ["` + seven + `", "` + eight + `"], deny: ["` + seven + `"]}`: "warning",
+		`chip_ids: {allow: ["` + seven + `"], deny: ["` + eight + `"]}`:                  "",
+		`csp_ids: {allow: [a], deny: [a, b]}`:                                            "problem",
+		`csp_ids: {allow: [a, b], deny: [b]}`:                                            "warning",
+		`csp_ids: [a, b]`:                                                                "",
+		`products: {allow: [Milan], deny: [Milan]}`:                                      "problem",
+		`products: {deny: [Milan, Genoa, Turin]}`:                                        "value",
+	} {
+		found, warned := lint(snpWith(line))
+		switch want {
+		case "":
+			if found+warned != "" {
+				t.Errorf("%s: %s %s", line, found, warned)
+			}
+		case "warning":
+			if found != "" || !strings.Contains(warned, "a.yaml:9:") || !strings.Contains(warned, "denies 1 of the 2 values that it allows (policy.contradiction)") {
+				t.Errorf("%s: %q, warnings %q", line, found, warned)
+			}
+		case "problem":
+			if !strings.Contains(found, "denies everything that it allows, so that nothing passes (policy.contradiction)") || strings.Contains(found, "\n") {
+				t.Errorf("%s: %q", line, found)
+			}
+		case "value":
+			if !strings.Contains(found, "denies every product line (policy.value)") {
+				t.Errorf("%s: %q", line, found)
+			}
+		}
+	}
+}
+
+func TestLintReferenceValues(t *testing.T) {
+	use := replace(snpWith(), `["`+m11+`"]`, "[{reference: all}]")
+	for name, c := range map[string]struct {
+		notAfter, text, want string
+	}{
+		"in force": {"2026-12-21T00:00:00Z", use, ""},
+		"expired":  {"2026-11-21T00:00:00Z", use, "a.yaml:6:12: reference values all expired at 2026-11-21T00:00:00Z; they match nothing (policy.reference-expired)"},
+		"unused":   {"2026-12-21T00:00:00Z", snpWith(), "a.yaml:6:12: no workload refers to reference values all (policy.unused)"},
+	} {
+		found, warned := lint(reference("all", c.notAfter), c.text)
+		if found != "" || warned != c.want {
+			t.Errorf("%s: %q, warnings %q", name, found, warned)
+		}
+		set := load(t, reference("all", c.notAfter), c.text)
+		if warned := set.Warnings(time.Time{}); (len(warned) > 0) != (name == "unused") {
+			t.Errorf("%s at no time: %v", name, warned)
+		}
+	}
+	bad := replace(reference("bad", "2026-12-21T00:00:00Z"), "values:", "known_bad: [CVE-2026-1]\nvalues:")
+	if found, warned := lint(bad, replace(snpWith(), m11, hexOf(0x33, 48))); found+warned != "" {
+		t.Errorf("known bad values: %q, %q", found, warned)
+	}
+	if (*policies.Set)(nil).Warnings(now) != nil {
+		t.Error("warnings of no set")
+	}
+}
+
+// Workloads that match the same evidence are told before any machine comes.
+func TestAttack_Y07_OverlapsAreToldBefore(t *testing.T) {
+	m33, p58 := hexOf(0x33, 48), hexOf(0x58, 32)
+	wide := replace(snpWith(), `"`+m11+`"`, `"`+m33+`", "`+m11+`"`)
+	referring := func(text string) string { return replace(text, `["`+m11+`"]`, "{reference: all}") }
+	all := reference("all", "2026-12-21T00:00:00Z") + "---\n"
+	for name, c := range map[string]struct {
+		one, two string
+		want     string // problem, warning, or neither
+	}{
+		"the same":             {snpWith(), snpWith(), "problem"},
+		"in another order":     {wide, replace(snpWith(), `"`+m11+`"`, `"`+m11+`", "`+m33+`"`), "problem"},
+		"with comments":        {snpWith(), "# comment\n" + snpWith(), "problem"},
+		"other images":         {snpWith(), replace(snpWith(), m11, m33), ""},
+		"more images":          {snpWith(), wide, "warning"},
+		"a lower minimum":      {snpWith(), replace(snpWith(), "snp: 24", "snp: 23"), "warning"},
+		"two minima":           {snpWith(), replace(replace(snpWith(), "snp: 24", "snp: 23"), "bootloader: 4", "bootloader: 5"), ""},
+		"a relaxation":         {snpWith(), snpWith("allow: [debug]"), "warning"},
+		"one more demand":      {snpWith(), snpWith(`host_data: ["` + hexOf(1, 32) + `"]`), "warning"},
+		"other demands":        {snpWith(`host_data: ["` + hexOf(2, 32) + `"]`), snpWith(`host_data: ["` + hexOf(1, 32) + `"]`), ""},
+		"any minimum":          {snpWith("minimum_launch_tcb: any"), replace(snpWith("minimum_launch_tcb: any"), "{bootloader: 4, tee: 0, snp: 24, microcode: 219}", "any"), "warning"},
+		"another level":        {snpWith("vmpl: 1"), snpWith(), ""},
+		"one more rule":        {withRules(snpWith(), "sev_snp.guest_svn > 3"), snpWith(), "warning"},
+		"other rules":          {withRules(snpWith(), "sev_snp.guest_svn > 3"), withRules(snpWith(), "sev_snp.guest_svn > 4"), ""},
+		"reference values":     {all + referring(snpWith()), referring(snpWith()), "problem"},
+		"TDs":                  {tdxWith(), replace(tdxWith(), `rtmr2: ["`+m32+`"]`, "rtmr2: any"), "warning"},
+		"PCRs":                 {tpmWith(), replace(tpmWith(), `7: ["`+p57+`"]`, `7: ["`+p57+`", "`+p58+`"]`), "warning"},
+		"fewer PCRs":           {tpmWith(), replace(tpmWith(), `, 7: ["`+p57+`"]`, ""), "warning"},
+		"other PCRs":           {tpmWith(), replace(tpmWith(), `7: ["`+p57+`"]`, `4: ["`+p57+`"]`), ""},
+		"keys":                 {tpmWith("ak: {sources: [enrolled]}"), tpmWith("ak: {sources: [enrolled, tee]}"), "warning"},
+		"tolerated":            {snpWith() + "    tpm: any\n", snpWith(), "warning"},
+		"another kind":         {snpWith(), tdxWith(), ""},
+		"another trust domain": {snpWith(), replace(snpWith(), "example.org/web\"", "example.net/web\""), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			two := replace(c.two, "name: web\n", "name: two\n")
+			for _, order := range [][]string{{c.one, two}, {two, c.one}} {
+				found, warned := lint(order...)
+				if got := (found != ""); got != (c.want == "problem") || (warned != "") != (c.want == "warning") {
+					t.Errorf("problems %q, warnings %q", found, warned)
+				}
+				if text := found + warned; c.want != "" && (!strings.Contains(text, "policy.overlap") || !strings.Contains(text, "web") || !strings.Contains(text, "two")) {
+					t.Error(text)
+				}
+			}
+		})
+	}
+	set := load(t, snpWith(), other(snpWith())) // loads all the same, and accepts nothing of the kind
+	wantVerdict(t, evaluate(set, goodSNP()), policies.Rejected, evidence.CodePolicyAmbiguous)
+}
+
+// What lint takes to be within another alternative is so: no claims are accepted
+// by the one and not by the other.
+func TestLintOverlapsAreReal(t *testing.T) {
+	variants := []string{
+		snpWith(), snpWith("allow: [debug]"), snpWith("revocation: off"), replace(snpWith(), "snp: 24", "snp: 20"), replace(snpWith(), `"`+m11+`"`, `"`+m11+`", "`+m22+`"`),
+		snpWith("signing_keys: [vcek]"), snpWith("products: [Milan]"), snpWith("minimum_launch_tcb: any"), snpWith("platform: {ecc: required}"), snpWith("minimum_guest_svn: 3", `id_key_digests: ["`+hexOf(4, 48)+`"]`),
+		withRules(snpWith(), "sev_snp.guest_svn > 3"), snpWith() + "    tpm: any\n", snpWith("advisories: deny"),
+	}
+	for i, one := range variants {
+		for j, two := range variants {
+			if i == j {
+				continue
+			}
+			_, warned := policies.Lint(now, filesOf(one, other(two))...)
+			for _, w := range warned {
+				inner := strings.Contains(w.Detail, "whatever matches web matches other")
+				narrow, around := load(t, one), load(t, two)
+				if !inner {
+					narrow, around = around, narrow
+				}
+				for _, c := range machines() {
+					if evaluate(narrow, c).Verdict == policies.Accepted && evaluate(around, c).Verdict != policies.Accepted {
+						t.Errorf("%s\n%s\n%s", w.Detail, one, two)
+					}
+				}
+			}
+		}
+	}
+}
+
+// machines are good ones and such as are off in one thing.
+func machines() []evidence.Claims {
+	all := []evidence.Claims{goodSNP(), currentSNP(), goodTurin()}
+	for _, change := range []func(*evidence.SNPClaims){
+		func(s *evidence.SNPClaims) { s.Policy.Debug = true }, func(s *evidence.SNPClaims) { s.RevocationChecked = false },
+		func(s *evidence.SNPClaims) { s.Measurement = fill(0x22, 48) }, func(s *evidence.SNPClaims) { s.SigningKey = "vlek" },
+		func(s *evidence.SNPClaims) { s.ProductSource = "certificate" }, func(s *evidence.SNPClaims) { s.LaunchTCB.SNP = 1 },
+		func(s *evidence.SNPClaims) { s.PlatformInfo.Raw[7] = 0x21 }, func(s *evidence.SNPClaims) { s.GuestSVN = 2 },
+		func(s *evidence.SNPClaims) {
+			s.ReportedTCB.SNP, s.CommittedTCB.SNP, s.CurrentTCB.SNP, s.LaunchTCB.SNP = 21, 21, 21, 21
+		},
+	} {
+		c := goodSNP()
+		change(c.SEVSNP)
+		all = append(all, c)
+	}
+	return all
+}
+
+// Alternatives of one workload that add nothing are told, and are no mistake
+// that keeps the set from being used.
+func TestLintWithinOneWorkload(t *testing.T) {
+	found, warned := lint(head + snpAlternative + snpAlternative)
+	if found != "" || !strings.Contains(warned, "web (alternative 2) accepts nothing that web does not accept") || !strings.Contains(warned, "policy.unused") {
+		t.Errorf("%q, warnings %q", found, warned)
+	}
+}
+
+// The problems of documents that do not load are those of Load.
+func TestLintOfWhatDoesNotLoad(t *testing.T) {
+	text := snpWith("mimimum_tcb: any")
+	_, err := policies.Load(filesOf(text)...)
+	if found, warned := lint(text); found != err.Error() || warned != "" {
+		t.Errorf("%q, warnings %q", found, warned)
+	}
+	if found, warned := policies.Lint(now); found != nil || warned != nil {
+		t.Errorf("nothing: %v, %v", found, warned)
+	}
+}
+
+// What the project shows as examples has nothing to warn of.
+func TestLintExamples(t *testing.T) {
+	files, err := policies.ReadFiles("testdata/examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, files := range map[string][]policies.File{"examples": files, "page": examples(t, docsPage)} {
+		found, warned := policies.Lint(now, files...)
+		if len(found) > 0 || slices.ContainsFunc(warned, func(w *evidence.Error) bool { return w.Code != evidence.CodePolicyUnused }) {
+			t.Errorf("%s: %v\n%v", name, found, warned)
+		}
+	}
+}
