@@ -121,11 +121,11 @@ func (w *page) bootUKI(c *evidence.UKIClaims, l log, listed map[string]bool) {
 	w.open("uki", "The unified kernel image: these sections and no others.")
 	for _, name := range slices.Sorted(maps.Keys(c.Sections)) {
 		listed[string(c.Sections[name])] = true
-		w.hexes(name, l.kind, []string{"boot", "uki", name}, c.Sections[name])
+		w.hexes(word(name), l.kind, []string{"boot", "uki", name}, c.Sections[name])
 	}
 	w.close()
 	if len(c.Phases) > 0 {
-		w.key("phases", flow(c.Phases...), "How far the boot had gone when the evidence was made. A machine that attests earlier or later shows other phases.")
+		w.key("phases", quotedFlow(c.Phases), "How far the boot had gone when the evidence was made. A machine that attests earlier or later shows other phases.")
 	}
 }
 

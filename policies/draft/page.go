@@ -2,13 +2,11 @@ package draft
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/policies"
 )
 
 // page is a document that is being written.
@@ -19,6 +17,13 @@ type page struct {
 	indent     int
 	warnings   []string
 	references references
+	empty      []emptyPCR
+}
+
+// emptyPCR is a PCR that nothing was measured into, with what it starts with.
+type emptyPCR struct {
+	index int
+	value string // hex
 }
 
 func (w *page) line(format string, args ...any) {
@@ -132,6 +137,23 @@ func flow(items ...string) string { return "[" + strings.Join(items, ", ") + "]"
 // quote writes a text in YAML's double quotes. Go's escapes of ASCII are YAML's as well.
 func quote(text string) string { return strconv.QuoteToASCII(text) }
 
+func quotedFlow(texts []string) string {
+	var quoted []string
+	for _, text := range texts {
+		quoted = append(quoted, quote(text))
+	}
+	return flow(quoted...)
+}
+
+// word writes a key that claims name.
+func word(name string) string {
+	odd := func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789_.", r) }
+	if name == "" || strings.ContainsFunc(name, odd) {
+		return quote(name)
+	}
+	return name
+}
+
 // reference names the document of reference values of a kind.
 func (o *Options) reference(kind evidence.Kind) string { return o.Name + "-" + string(kind) }
 
@@ -152,65 +174,3 @@ func (o *Options) end(after time.Duration) string {
 
 // instant writes a time as documents have it. A fraction of a second must not end something early.
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
-
-// workload writes the document of the workload.
-func (w *page) workload(claims []evidence.Claims, advisories []policies.Advisory) {
-	w.warn("the values below are what one machine showed of itself on %s%s. Nobody has compared them with what was built: whoever had changed that machine before would have his changes approved. "+
-		"Compare them with values that you computed from the artefacts (quotary measure) before you put this in force.", instant(w.options.At), from(w.options.Source))
-	w.line("apiVersion: quotary.dev/v1")
-	w.line("kind: Workload")
-	w.line("name: %s", quote(w.options.Name))
-	w.open("identity", "What machines earn that meet one of the alternatives below.")
-	w.line("spiffe_id: %s", quote(w.options.SPIFFEID))
-	ttl := w.options.TTL
-	if ttl == 0 {
-		ttl = time.Hour
-	}
-	w.key("ttl", ttl.String(), "How long an identity lives; a machine that changes keeps it until then. Shorter is stricter.")
-	w.close()
-	w.consent(claims)
-	w.open("any_of", "Each alternative earns the identity. Add one for each other image or kind of machine.")
-	w.line("- name: observed")
-	w.indent += 2
-	for _, kind := range evidence.Kinds() {
-		i := slices.IndexFunc(claims, func(c evidence.Claims) bool { return c.Kind == kind })
-		if i < 0 {
-			continue
-		}
-		switch c := &claims[i]; kind {
-		case evidence.KindSEVSNP:
-			w.sevsnp(c.SEVSNP, advisories)
-		case evidence.KindTDX:
-			w.tdx(c.TDX)
-		case evidence.KindTPM:
-			w.tpm(c.TPM, c.TrustAnchor, len(claims) > 1)
-		}
-	}
-	for i := range claims {
-		if claims[i].Paravisor != nil {
-			w.paravisor(claims[i].Paravisor)
-		}
-	}
-	w.indent -= 4
-}
-
-// consent writes whether simulated evidence will do.
-func (w *page) consent(claims []evidence.Claims) {
-	simulated := slices.ContainsFunc(claims, func(c evidence.Claims) bool {
-		return c.Simulated || c.TrustAnchor.Origin == evidence.OriginSimulated
-	})
-	switch {
-	case simulated && w.options.Simulated:
-		w.warnings = append(w.warnings, "the evidence rests on a simulated root, as anybody can make, and the draft accepts such")
-		w.key("allow_simulated", "true", "This evidence rests on a simulated root, as anybody can make. Never take this line into production.")
-	case simulated:
-		w.waive("allow_simulated", "true", "the evidence rests on a simulated root, as anybody can make; nothing accepts it unless this line does, and the service's configuration as well.")
-	}
-}
-
-func from(source string) string {
-	if source == "" {
-		return ""
-	}
-	return ", in " + source
-}

@@ -2,7 +2,6 @@ package draft
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -84,10 +83,7 @@ func (r *references) write(w *page) {
 
 func (n *node) write(w *page) {
 	for _, child := range n.children {
-		name := child.name
-		if strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789_.", r) }) || name == "" {
-			name = quote(name)
-		}
+		name := word(child.name)
 		if len(child.children) == 0 {
 			w.sequence(name, child.values)
 			continue

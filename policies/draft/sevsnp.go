@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/quotary/quotary/evidence"
@@ -60,12 +61,9 @@ func (w *page) snpFirmware(c *evidence.SNPClaims, advisories []policies.Advisory
 	if tcb(least) != tcb(c.ReportedTCB) {
 		w.say("What is committed is less (%s), so this is the lower of both.", tcb(c.CommittedTCB))
 	}
-	var ids []string
-	for _, a := range advisories {
-		w.say("%s (%s) asks for %s %s, and this machine has %s.", a.ID, a.Title, a.Component, a.Need, a.Have)
-		if a.ID != policies.UnknownPlatform && !slices.Contains(ids, a.ID) {
-			ids = append(ids, a.ID)
-		}
+	ids := w.bulletins(advisories)
+	if better := suggested(least, advisories); tcb(better) != tcb(least) {
+		w.say("Once the fleet has what they ask for, write %s.", tcb(better))
 	}
 	w.line("minimum_tcb: %s", tcb(least))
 	if at := lower(least, c.LaunchTCB); tcb(at) != tcb(least) {
@@ -78,6 +76,49 @@ func (w *page) snpFirmware(c *evidence.SNPClaims, advisories []policies.Advisory
 	if vectors != "" {
 		w.key("minimum_mitigation", "{"+strings.TrimPrefix(vectors, ", ")+"}", "Mitigations that were in force at launch and are now: every bit of these.")
 	}
+}
+
+// bulletins says what each bulletin asks for, and returns their IDs.
+func (w *page) bulletins(advisories []policies.Advisory) []string {
+	var ids []string
+	demands := map[string][]string{}
+	for _, a := range advisories {
+		if demands[a.ID] == nil {
+			ids = append(ids, a.ID)
+			demands[a.ID] = []string{a.ID + " (" + a.Title + ") asks for"}
+		}
+		demands[a.ID] = append(demands[a.ID], a.Component+" "+a.Need+" (this machine: "+a.Have+"),")
+	}
+	for _, id := range ids {
+		w.say("%s", strings.TrimSuffix(strings.Join(demands[id], " "), ",")+".")
+	}
+	return ids
+}
+
+// suggested is the least TCB with what bulletins ask for.
+func suggested(least evidence.SNPTCB, advisories []policies.Advisory) evidence.SNPTCB {
+	for _, a := range advisories {
+		need, err := strconv.ParseUint(a.Need, 10, 8)
+		if err != nil {
+			continue
+		}
+		level := uint8(need)
+		switch a.Component {
+		case "reported_tcb.bootloader":
+			least.Bootloader = max(least.Bootloader, level)
+		case "reported_tcb.tee":
+			least.TEE = max(least.TEE, level)
+		case "reported_tcb.snp":
+			least.SNP = max(least.SNP, level)
+		case "reported_tcb.microcode":
+			least.Microcode = max(least.Microcode, level)
+		case "reported_tcb.fmc":
+			if least.FMC != nil && *least.FMC < level {
+				least.FMC = &level
+			}
+		}
+	}
+	return least
 }
 
 func (w *page) snpAdvisories(advisories []policies.Advisory, ids []string) {

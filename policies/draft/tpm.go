@@ -19,7 +19,10 @@ var pcrHolds = map[int]string{
 	14: "the machine owner's keys", 15: "what the system's services measured",
 }
 
-const pcrIMA = 10
+const (
+	pcrIMA     = 10
+	lastStatic = 15 // later ones are reset by others than a restart
+)
 
 // resettable PCRs can be set back by the running system.
 var resettable = []int{16, 21, 22, 23}
@@ -37,7 +40,7 @@ func (w *page) tpm(c *evidence.TPMClaims, anchor *evidence.TrustAnchor, composit
 
 func (w *page) pcrs(c *evidence.TPMClaims) {
 	w.open("pcrs", "The PCRs of the one bank that the quote covers. Delete those that tell nothing of the workload and differ from machine to machine, 1 and 5 first.")
-	w.line("%s:", c.Bank)
+	w.line("%s:", word(c.Bank))
 	w.indent += 2
 	for _, i := range slices.Sorted(maps.Keys(c.PCRs)) {
 		holds := pcrHolds[i]
@@ -54,6 +57,9 @@ func (w *page) pcrs(c *evidence.TPMClaims) {
 			w.say("PCR %d is left out: the running system can set it back.", i)
 		case !filled(value):
 			w.say("PCR %d is left out: nothing was measured into it.", i)
+			if i <= lastStatic {
+				w.empty = append(w.empty, emptyPCR{i, value.String()})
+			}
 		default:
 			w.say("PCR %d%s.", i, holds)
 			w.hexes(strconv.Itoa(i), tpm, []string{"pcrs", c.Bank, strconv.Itoa(i)}, value)
@@ -117,12 +123,12 @@ func (w *page) ima(c *evidence.TPMClaims) {
 func (w *page) attestationKey(c *evidence.TPMClaims, anchor *evidence.TrustAnchor, composite bool) {
 	w.open("ak", "Why the attestation key is trusted.")
 	source := map[string]string{
-		evidence.AKSourceCertificate: "a certificate under a root that the service was given",
+		evidence.AKSourceCertificate: "it has a certificate under a root that the service was given",
 		evidence.AKSourceGiven:       "the service was given the key itself",
 		evidence.AKSourceEnrolled:    "it was enrolled with the service by its TPM's endorsement key",
 		evidence.AKSourceTEE:         "the report or quote beside it vouches for it",
 	}[c.AKSource]
-	w.key("sources", flow(quote(c.AKSource)), "%s.", source)
+	w.key("sources", flow(quote(c.AKSource)), "It is trusted because %s.", source)
 	switch c.AKSource {
 	case evidence.AKSourceGiven:
 		w.say("The key: this TPM and no other.")
