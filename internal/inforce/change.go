@@ -17,6 +17,8 @@ type Change struct {
 	Comment   string
 	// Author is who asks, as admin.Principal.Actor has it.
 	Author string
+	// Consents says that the author is an owner, so that proposing it is their approval.
+	Consents bool
 }
 
 // Outcome is what became of a change.
@@ -76,7 +78,7 @@ func (p *Policies) Apply(ctx context.Context, event store.Event, change Change) 
 	}
 	wanted := store.Candidate{Digest: c.set.Digest(), Base: active.applied(), Documents: change.Documents, Author: change.Author, Comment: change.Comment}
 	if p.Approvals > 1 {
-		proposal, err := p.propose(ctx, event, wanted)
+		proposal, err := p.propose(ctx, event, wanted, change.Consents)
 		return Outcome{Plan: plan, Proposal: &proposal}, err
 	}
 	seq, err := p.Ledger.ApplyPolicy(ctx, event, wanted)
@@ -95,11 +97,11 @@ func (a *Active) applied() string {
 	return a.Applied.Digest
 }
 
-// propose puts a set up for approval, and has its author approve of it.
-func (p *Policies) propose(ctx context.Context, event store.Event, wanted store.Candidate) (store.Proposal, error) {
+// propose puts a set up for approval.
+func (p *Policies) propose(ctx context.Context, event store.Event, wanted store.Candidate, consents bool) (store.Proposal, error) {
 	proposal, err := p.Ledger.Propose(ctx, event, wanted, proposalLife)
-	if err != nil {
-		return store.Proposal{}, err
+	if err != nil || !consents {
+		return proposal, err
 	}
 	return p.Ledger.Approve(ctx, event, proposal.ID, proposal.Digest, wanted.Author)
 }

@@ -23,7 +23,7 @@ type ShadowStatus struct {
 	store.Shadow
 	Since  time.Time // since when is counted
 	Counts []policies.ShadowCount
-	Other   uint64 // decisions that are not told apart
+	Other  uint64 // decisions that are not told apart
 }
 
 // cast has a set tried from now on.
