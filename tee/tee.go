@@ -32,12 +32,14 @@ type Params struct {
 }
 
 // VouchedKey is an attestation key that a report or quote of a TEE vouches for. It
-// counts only if that item is genuine, which the caller sees to.
+// counts only if that item is genuine.
 type VouchedKey struct {
 	SHA256 evidence.Digest       // of its SubjectPublicKeyInfo
 	Public crypto.PublicKey      // *rsa.PublicKey or *ecdsa.PublicKey; nil where only the digest is known
 	By     evidence.Kind         // of the item that vouches for it
-	Anchor *evidence.TrustAnchor // that this item rests on
+	Anchor *evidence.TrustAnchor // that this item rests on; nil unless it is genuine
+	// Missing lists endorsements without which it is not known whether that item is genuine.
+	Missing []EndorsementName
 }
 
 // KeyState is what an appraisal leaves to later ones about an attestation key.

@@ -123,12 +123,16 @@ func (a Answer) key() (evidence.Key, error) {
 
 // conclude judges the evidence and decides, under one snapshot of the policy. What
 // earlier appraisals left is asked for only where the evidence is known to be
-// fresh: a background check is about a moment that somebody else chose.
+// fresh; of a background check alone whether its key was revoked.
 func (v *Verifier) conclude(r *result) {
 	set := v.policies()
 	var states *recall
 	var earlier func(evidence.Digest) *tee.KeyState
-	if v.states != nil && r.challenge.Purpose != "" {
+	switch {
+	case v.states == nil:
+	case r.challenge.Purpose == "":
+		earlier = (&recall{states: v.states}).revocation
+	default:
 		states = &recall{states: v.states, policy: set.Digest()}
 		earlier = states.earlier
 	}

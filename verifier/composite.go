@@ -62,7 +62,10 @@ func (v *Verifier) vouch(c *composite, item evidence.Item, outcome *tee.Outcome)
 	if key == nil {
 		return
 	}
-	key.By, key.Anchor = item.Kind(), outcome.Claims.Clone().TrustAnchor
+	key.By, key.Missing = item.Kind(), outcome.Missing
+	if outcome.Genuine() {
+		key.Anchor = outcome.Claims.Clone().TrustAnchor
+	}
 	c.links[item.Kind()] = key.SHA256
 	if c.vouched == nil {
 		c.vouched = key
@@ -94,12 +97,15 @@ func vouchedAtRuntime(raw []byte, outcome *tee.Outcome) *tee.VouchedKey {
 }
 
 // vouchedByArea returns the key of the public area that came with a quote, or nil.
+// Its logs are not looked at: nothing was verified yet that makes them worth the work.
 func (v *Verifier) vouchedByArea(quote *evidence.TPM) *tee.VouchedKey {
 	inspector, ok := v.technologies[evidence.KindTPM].(tee.Inspector)
 	if !ok {
 		return nil
 	}
-	claims, err := inspector.UnverifiedClaims(quote)
+	bare := *quote
+	bare.EventLog, bare.IMALog, bare.IMAOffset = nil, nil, 0
+	claims, err := inspector.UnverifiedClaims(&bare)
 	if err != nil || claims.TPM == nil || len(claims.TPM.AKSHA256) != sha256.Size {
 		return nil
 	}

@@ -50,6 +50,16 @@ func (r *recall) earlier(ak evidence.Digest) *tee.KeyState {
 	return &state
 }
 
+// revocation returns whether a key was revoked, and nothing else: a background check is
+// about a moment that somebody else chose, but what was revoked counts never again.
+func (r *recall) revocation(ak evidence.Digest) *tee.KeyState {
+	state, _, ok := r.states.KeyState(ak)
+	if !ok {
+		return nil
+	}
+	return &tee.KeyState{Revoked: state.Revoked}
+}
+
 // scopeOf names a policy set and the alternative in it that decided.
 func scopeOf(d policies.Decision) string { return d.Digest + " " + d.Alternative }
 
@@ -76,12 +86,16 @@ func (r *result) remember(states *recall) bool {
 			continue
 		}
 		scope := scopeOf(r.decision)
-		if quote, ok := r.appraisal.bundle[i].(*evidence.TPM); ok && quote.IMAOffset > 0 && scope != states.scope {
+		quote, ok := r.appraisal.bundle[i].(*evidence.TPM)
+		if ok && quote.IMAOffset > 0 && scope != states.scope {
 			return false
 		}
 		r.update = &KeyUpdate{AK: o.Key, After: *o.KeyState, Scope: scope}
 		if o.Key == states.key {
 			r.update.Before = states.state
+		}
+		if ok && len(quote.IMALog) == 0 && quote.IMAOffset == 0 && scope != states.scope {
+			r.update.After.IMA = nil // carried over from what another alternative judged
 		}
 	}
 	return true

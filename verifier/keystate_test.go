@@ -71,7 +71,8 @@ func TestKeyStateIsHandedOn(t *testing.T) {
 	v := s.verifier(t)
 	ask := func(offset uint64) verifier.Result {
 		r := s.answer(t, evidence.KindTPM).request(t)
-		r.Bundle[0].(*evidence.TPM).IMAOffset = offset
+		quote := r.Bundle[0].(*evidence.TPM)
+		quote.IMALog, quote.IMAOffset = []byte("list"), offset
 		return appraise(t, v, r)
 	}
 	first := ask(0)
@@ -108,7 +109,7 @@ func TestKeyStateIsNotForBackgroundChecks(t *testing.T) {
 	s := remembering(states, &pcr, &given)
 	s.policy = fmt.Sprintf(twoAlternatives, pcr, evidence.Hex(bytes.Repeat([]byte{2}, 32)))
 	r := verifier.Request{Bundle: evidence.Bundle{teetest.Item(evidence.KindTPM, make([]byte, 32))}, Freshness: verifier.BackgroundCheck{ReportData: make([]byte, 32)}}
-	if result := appraise(t, s.verifier(t), r); !result.Accepted() || result.KeyUpdate() != nil || given.Earlier != nil {
+	if result := appraise(t, s.verifier(t), r); !result.Accepted() || result.KeyUpdate() != nil || given.Earlier(evidence.Digest{9}) != nil {
 		t.Errorf("%s, update %v", result.Verdict(), result.KeyUpdate())
 	}
 }

@@ -196,10 +196,15 @@ func claimsOf(items []Item) []evidence.Claims {
 	return claims
 }
 
+// missingOf lists each once: what an item lacks, a key lacks that it vouches for.
 func missingOf(items []Item) []tee.EndorsementName {
 	var missing []tee.EndorsementName
 	for _, item := range items {
-		missing = append(missing, item.Outcome.Missing...)
+		for _, name := range item.Outcome.Missing {
+			if !slices.Contains(missing, name) {
+				missing = append(missing, name)
+			}
+		}
 	}
 	return missing
 }

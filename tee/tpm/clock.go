@@ -75,7 +75,7 @@ func (x *examination) judgeClock() {
 		x.checks().NotPerformed(evidence.CodeTPMClock, want, unsound)
 		return
 	case last == nil:
-		x.checks().NotApplicable(evidence.CodeTPMClock, "no earlier quote by this key was accepted")
+		x.checks().NotApplicable(evidence.CodeTPMClock, "there is no earlier quote to compare with")
 		return
 	}
 	resets, restarts := int32(x.attest.resetCount-last.Resets), int32(x.attest.restartCount-last.Restarts)
@@ -108,7 +108,7 @@ func (x *examination) judgeReboot() {
 	case !x.sound():
 		x.checks().NotPerformed(evidence.CodeTPMReboot, want, unsound)
 	case last == nil:
-		x.checks().NotApplicable(evidence.CodeTPMReboot, "no earlier quote by this key was accepted")
+		x.checks().NotApplicable(evidence.CodeTPMReboot, "there is no earlier quote to compare with")
 	case !x.earlier.restarted:
 		x.checks().NotApplicable(evidence.CodeTPMReboot, "the TPM was not started again since the last quote")
 	case last.Logged && len(x.item.EventLog) == 0:

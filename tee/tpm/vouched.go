@@ -26,11 +26,16 @@ func (x *examination) findVouched() {
 		x.checks().Fail(evidence.CodeTPMAKVouched, want, fmt.Sprintf("key %x", key.fingerprint))
 		return
 	}
-	if x.vouched.Anchor == nil {
-		x.checks().Fail(evidence.CodeTPMAKVouched, want, "that item rests on no trust anchor")
+	if !x.matchCertificate(want) {
 		return
 	}
-	if !x.matchCertificate(want) {
+	switch {
+	case x.vouched.Anchor == nil && len(x.vouched.Missing) > 0:
+		x.checks().NotPerformed(evidence.CodeTPMAKVouched, want, "whether that item is genuine is not known")
+		x.out.Missing = slices.Clone(x.vouched.Missing)
+		return
+	case x.vouched.Anchor == nil:
+		x.checks().Fail(evidence.CodeTPMAKVouched, want, "that item is refused, or rests on no trust anchor")
 		return
 	}
 	x.claims.AKSource, x.claims.AKVouchedBy = evidence.AKSourceTEE, x.vouched.By
