@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -437,5 +438,78 @@ func TestIssued(t *testing.T) {
 	}
 	if name, err := TrustDomainOf(filepath.Join(h.dir, issuedDir, issued.Serial+".crt")); err == nil {
 		t.Errorf("a leaf is for the trust domain %q", name)
+	}
+}
+
+// A certificate of the CA for a key that it would not certify today is refused.
+func TestWeakKeyInCertificate(t *testing.T) {
+	h := newHouse(t)
+	signer, err := keyfile.Load(filepath.Join(h.dir, keyFile), elliptic.P256())
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := h.authority.leaf(Request{Name: "alice", Role: Owner, Key: publicKey(t, newKey(t))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, h.authority.cert, &weak.PublicKey, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.refuses("P-224", withCertificate(parse(t, der)), evidence.CodeUnauthorized)
+}
+
+// However many start at once, there is one CA, and it certifies.
+func TestConcurrentCreation(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), DirName)
+	var wait sync.WaitGroup
+	made := make([]*Authority, 16)
+	for i := range made {
+		wait.Go(func() {
+			var err error
+			if made[i], err = OpenAuthority(dir, domain, func() time.Time { return epoch }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	for _, a := range made {
+		if a == nil || !a.cert.Equal(made[0].cert) {
+			t.Fatal("there are two CAs")
+		}
+	}
+	if _, _, err := made[0].Issue(Request{Name: "alice", Role: Owner, Key: publicKey(t, newKey(t))}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A start that ended between key and certificate is completed by the next one; what
+// is there and is no certificate is not replaced.
+func TestCreationCompletes(t *testing.T) {
+	clock := func() time.Time { return epoch }
+	h := newHouse(t)
+	path := filepath.Join(h.dir, certFile)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenAuthority(h.dir, domain, clock)
+	if err != nil || !h.authority.cert.PublicKey.(*ecdsa.PublicKey).Equal(again.cert.PublicKey) {
+		t.Errorf("another key: %v", err)
+	}
+	for name, data := range map[string]string{
+		"empty": "", "a key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "nonsense": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+		"two": string(encodePEM(again.cert.Raw)) + string(encodePEM(again.cert.Raw)),
+	} {
+		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := OpenAuthority(h.dir, domain, clock)
+		refusedWith(t, name, err, evidence.CodeAuthorityCert)
+		_, err = TrustDomainOf(path)
+		refusedWith(t, name, err, evidence.CodeAuthorityCert)
 	}
 }

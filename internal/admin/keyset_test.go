@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
@@ -329,6 +330,14 @@ func TestRemoteKeysSlow(t *testing.T) {
 			t.Errorf("asked %d times, in %s", transport.asked.Load(), took)
 		}
 		h.refuses("and again, at once", withBearer(token), evidence.CodeNotReady)
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		h.now = h.now.Add(fetchEvery)
+		h.refuses("its sender is gone", withBearer(token).WithContext(gone), evidence.CodeNotReady)
+		if took := time.Since(start); took != fetchTimeout {
+			t.Errorf("it took %s", took)
+		}
+		time.Sleep(fetchTimeout) // of the bubble: the question outlives who asked first
 		if took := time.Since(start); took != fetchTimeout {
 			t.Errorf("it took %s", took)
 		}
@@ -338,11 +347,20 @@ func TestRemoteKeysSlow(t *testing.T) {
 // broken fails as a network does.
 type broken struct{}
 
-func (broken) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("no route") }
+func (broken) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("no route to 10.0.0.7")
+}
 
+// Strangers do not learn where the provider is; the log does.
 func TestRemoteKeysUnreachable(t *testing.T) {
 	h := remote(t, "https://login.example.org/keys", broken{})
-	h.refuses("no network", withBearer(h.provider.token(t, "ES256", claims())), evidence.CodeNotReady)
+	r := withBearer(h.provider.token(t, "ES256", claims()))
+	h.refuses("no network", r, evidence.CodeNotReady)
+	_, err := h.Authenticate(r)
+	var shown *evidence.Error
+	if !errors.As(err, &shown) || strings.Contains(shown.Error(), "10.0.0.7") || !strings.Contains(err.Error(), "10.0.0.7") {
+		t.Errorf("outside %v, in the log %v", shown, err)
+	}
 }
 
 // Many at once, with reloads and revocations between.

@@ -52,15 +52,25 @@ func (r *remoteKeys) find(ctx context.Context, keyID string) (providerKey, error
 	select {
 	case <-done:
 	case <-ctx.Done():
-		return providerKey{}, evidence.Errorf(evidence.CodeNotReady, "", "the identity provider's keys did not arrive in time: %w", ctx.Err())
+		return providerKey{}, &unreached{ctx.Err()}
 	}
 	set := r.held(staleFor)
 	if set == nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return providerKey{}, evidence.Errorf(evidence.CodeNotReady, "", "the identity provider's keys cannot be had, so no token can be judged: %w", r.failure)
+		return providerKey{}, &unreached{r.failure}
 	}
 	return set.find(ctx, keyID)
+}
+
+// unreached is the error where the provider's keys cannot be had. The cause, which
+// may name hosts and addresses, is for the log alone.
+type unreached struct{ cause error }
+
+func (e *unreached) Error() string { return e.Unwrap().Error() + ": " + e.cause.Error() }
+
+func (e *unreached) Unwrap() error {
+	return evidence.Errorf(evidence.CodeNotReady, "", "the identity provider's keys cannot be had now, so no token can be judged")
 }
 
 // held returns the keys if they are at most this old, else nil. A clock that was
