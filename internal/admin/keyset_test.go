@@ -338,9 +338,6 @@ func TestRemoteKeysSlow(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 		time.Sleep(fetchTimeout) // of the bubble: the question outlives who asked first
-		if took := time.Since(start); took != fetchTimeout {
-			t.Errorf("it took %s", took)
-		}
 	})
 }
 
