@@ -63,8 +63,8 @@ type Draft struct {
 
 // FromClaims writes a policy for the machine that claims are of: one set of claims
 // for each item of its bundle. The error has [evidence.CodePolicyClaims] where
-// the claims are none of one machine, or hold nothing that a policy can pin, and
-// [evidence.CodePolicyValue] where an option is missing or malformed.
+// the claims are none of one machine or hold what no policy can pin, and wraps the
+// [policies.Problems] of the last attempt; it has [evidence.CodePolicyValue] where an option is missing.
 func FromClaims(claims []evidence.Claims, o Options) (Draft, error) {
 	if err := o.check(); err != nil {
 		return Draft{}, err
@@ -86,7 +86,7 @@ func FromClaims(claims []evidence.Claims, o Options) (Draft, error) {
 			return d, nil
 		}
 	}
-	return Draft{}, evidence.Errorf(evidence.CodePolicyClaims, "", "the claims hold values that no policy can pin: %w", refused)
+	return Draft{}, evidence.Errorf(evidence.CodePolicyClaims, "", "no policy can be made of these claims by these options: %w", refused)
 }
 
 // check refuses options that the text could not hold.

@@ -2,6 +2,7 @@ package draft
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -65,8 +66,8 @@ func (r *references) write(w *page) {
 		w.line("name: %s", quote(w.options.reference(kind)))
 		w.line("technology: %s", kind)
 		w.open("provenance", "Where the values come from. They are observed: replace this by the build's once you have computed the values from its artefacts.")
-		w.line("source: %s", quote("observed: a machine's own evidence"+from(w.options.Source)))
-		author := w.options.CreatedBy
+		w.line("source: %s", quote(plain("observed: a machine's own evidence"+from(w.options.Source))))
+		author := strings.TrimSpace(plain(w.options.CreatedBy))
 		if author == "" {
 			author = "a draft from evidence"
 		}

@@ -28,12 +28,12 @@ const (
 var resettable = []int{16, 21, 22, 23}
 
 // tpm writes what a TPM's quote like this one must show.
-func (w *page) tpm(c *evidence.TPMClaims, anchor *evidence.TrustAnchor, composite bool) {
+func (w *page) tpm(c *evidence.TPMClaims, anchor *evidence.TrustAnchor) {
 	w.open("tpm", "What the TPM's quote must show. Everything that is not mentioned has its strict default.")
 	w.pcrs(c)
 	w.boot(c.Boot, tpmLog)
 	w.ima(c)
-	w.attestationKey(c, anchor, composite)
+	w.attestationKey(c, anchor)
 	w.tpmState(c)
 	w.close()
 }
@@ -120,7 +120,7 @@ func (w *page) ima(c *evidence.TPMClaims) {
 }
 
 // attestationKey writes why the key that signed is trusted.
-func (w *page) attestationKey(c *evidence.TPMClaims, anchor *evidence.TrustAnchor, composite bool) {
+func (w *page) attestationKey(c *evidence.TPMClaims, anchor *evidence.TrustAnchor) {
 	w.open("ak", "Why the attestation key is trusted.")
 	source := map[string]string{
 		evidence.AKSourceCertificate: "it has a certificate under a root that the service was given",
@@ -136,10 +136,6 @@ func (w *page) attestationKey(c *evidence.TPMClaims, anchor *evidence.TrustAncho
 	case evidence.AKSourceCertificate:
 		w.say("The root of its certificate: %s.", anchor.Name)
 		w.hexes("anchors", tpm, nil, anchor.SHA256)
-	case evidence.AKSourceTEE:
-		if !composite {
-			w.warn("the key is trusted for a report that is not here; no policy accepts the TPM alone.")
-		}
 	}
 	if c.AKProvider != "" && c.AKSource != evidence.AKSourceTEE {
 		w.waive("providers", flow(quote(c.AKProvider)), "the TPM is software that the cloud provider %s runs: what it quotes is the provider's word.", c.AKProvider)

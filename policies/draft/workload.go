@@ -39,7 +39,7 @@ func (w *page) workload(claims []evidence.Claims, advisories []policies.Advisory
 		case evidence.KindTDX:
 			w.tdx(c.TDX)
 		case evidence.KindTPM:
-			w.tpm(c.TPM, c.TrustAnchor, len(claims) > 1)
+			w.tpm(c.TPM, c.TrustAnchor)
 		}
 	}
 	for i := range claims {
