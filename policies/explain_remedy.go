@@ -89,6 +89,9 @@ func (t *trial) general(r *Remedy, check evidence.Check) bool {
 	case evidence.CodePolicyBundle:
 		t.bundleRemedy(r, check)
 	case evidence.CodePolicyRule:
+		if check.Status == evidence.NotPerformed {
+			return false
+		}
 		name := ruleName.FindStringSubmatch(check.Want)
 		r.Key, r.Text = "require", "make the rule hold, or change it: "+check.Want
 		if name != nil {
@@ -133,6 +136,8 @@ func (t *trial) particular(r *Remedy, check evidence.Check) {
 	key := t.adviceKey(found.key, check)
 	r.Key = key
 	switch {
+	case check.Got == notRecorded:
+		r.Key, r.Text = "", "provide what the check needs: the evidence itself, for the record leaves it out"
 	case check.Status == evidence.NotPerformed:
 		r.Key, r.Text = "", "provide what the check needs: "+check.Got
 		if found.waiting != "" {

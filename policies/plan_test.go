@@ -132,6 +132,47 @@ func TestPlanDrift(t *testing.T) {
 	}
 }
 
+// Records leave out the files that a kernel measured: what depends on them is
+// neither denied nor accepted by a plan, and what does not is.
+func TestPlanOfWhatWasNotRecorded(t *testing.T) {
+	asks, asksNot := load(t, imaWith(imaListed)), load(t, imaRules("tpm.ima.violations == 0"))
+	reads := load(t, imaRules(`tpm.ima.files.all(f, f.path != "/evil")`))
+	full := measuredTPM()
+	record := recorded("a", true, asks, full)
+	if record.Verdict != policies.Accepted {
+		t.Fatal(record.Verdict)
+	}
+	record.Claims = []evidence.Claims{full.Recorded()}
+	for name, c := range map[string]struct {
+		active, candidate *policies.Set
+		want              string
+	}{
+		"both ask":            {asks, asks, "unjudgeable 1 drifted 0"},
+		"the candidate asks":  {asksNot, asks, "unjudgeable 1 drifted 0"},
+		"a rule reads":        {asksNot, reads, "unjudgeable 1 drifted 0"},
+		"the active one asks": {asks, asksNot, "unjudgeable 1 drifted 0"},
+		"nobody asks":         {asksNot, asksNot, "moved 0 unjudgeable 0 drifted 0"},
+		"denied all the same": {asksNot, load(t, replace(imaWith(imaListed), p54, p50)), "same 0 denied 1 undecided 0 admitted 0 moved 0 unjudgeable 0 drifted 0"},
+	} {
+		r := plan(c.active, c.candidate, record)
+		if got := tallied(r); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s\n%s", name, got, strings.Join(r.Lines(), "\n"))
+		}
+		if r.Unjudgeable.Count == 1 && r.Unjudgeable.Reasons[0].Got[0] != "not recorded" {
+			t.Errorf("%s: %+v", name, r.Unjudgeable)
+		}
+	}
+	e := asks.Explain(policies.Input{Claims: record.Claims, Now: now})
+	if e.Decision.Verdict != policies.Undecided || len(e.Remedies) != 1 || e.Remedies[0].Text != "provide what the check needs: the evidence itself, for the record leaves it out" {
+		t.Errorf("%s: %v", e.Decision.Verdict, e.Remedies)
+	}
+}
+
+// imaRules is a workload that accepts machines with a measurement list by a rule alone.
+func imaRules(rule string) string {
+	return withRules(pcrsOf(`8: ["`+hexOf(0x58, 32)+`"]`, `9: ["`+hexOf(0x59, 32)+`"]`), rule)
+}
+
 // many yields n records of a few machines, without holding them.
 func many(n int, machines ...evidence.Claims) iter.Seq[policies.Record] {
 	return func(yield func(policies.Record) bool) {

@@ -73,6 +73,10 @@ func joinRules(s source, at *yaml.Node, shared, own []rule) []rule {
 // judgeRules evaluates rules. An error is a denial: absent is not false.
 func judgeRules(r *report, rules []rule, b *bundle) {
 	for _, rule := range rules {
+		if rule.files && b.tpm != nil && b.tpm.IMA != nil && b.tpm.IMA.FilesOmitted {
+			r.wait("", evidence.CodePolicyRule, rule.want, notRecorded)
+			continue
+		}
 		out, _, err := rule.program.Eval(&activation{bundle: b, now: r.now})
 		ok := err == nil && out == types.True
 		r.judge(ok, "", evidence.CodePolicyRule, rule.want, func() string {
