@@ -20,6 +20,9 @@ type BootClaims struct {
 	SecureBoot      *SecureBootClaims `json:"secure_boot,omitempty"`
 	// SbatLevel is the boot loader's revocation level, as its shim measured it.
 	SbatLevel string `json:"sbat_level,omitempty"`
+	// ShimInsecure says that shim was told to verify nothing of what it loads
+	// (MokSBState). Absent where other events could hide it.
+	ShimInsecure *bool `json:"shim_insecure,omitempty"`
 
 	BootOrder   []uint16     `json:"boot_order,omitempty"`
 	BootOptions []BootOption `json:"boot_options,omitempty"`
@@ -186,6 +189,7 @@ func (b *BootClaims) clone() *BootClaims {
 	c.BootOrder = slices.Clone(c.BootOrder)
 	c.BootOptions = cloneEach(c.BootOptions, func(o *BootOption) { cloneAll(&o.Path) })
 	c.BootAttempts, c.ExitedBootServices = clonePointer(c.BootAttempts), clonePointer(c.ExitedBootServices)
+	c.ShimInsecure = clonePointer(c.ShimInsecure)
 	c.Images = cloneEach(c.Images, func(i *BootImage) { cloneAll(&i.Digest) })
 	if c.Mok = clonePointer(c.Mok); c.Mok != nil {
 		cloneAll(&c.Mok.List, &c.Mok.ListX, &c.Mok.Trusted)

@@ -107,6 +107,19 @@ func TestAttack_P30_OtherKeys(t *testing.T) {
 	})
 }
 
+// P30: shim, told to verify nothing of what it loads. Its lists are as they were, and
+// what it was told passes for the one of them that the policy does not ask for.
+func TestAttack_P30_ShimThatVerifiesNothing(t *testing.T) {
+	policy := tpmBoot("secure_boot: {db: "+listOf(fingerprint(0x0b))+"}", "mok: {list: "+listOf(fingerprint(0x91))+", list_x: "+listOf(fingerprint(0x92))+"}")
+	runTPMBootAttacks(t, []bootAttack{
+		{"told", policy, tpmGRUB, func(b *evidence.BootClaims) {
+			b.ShimInsecure = ptr(true)
+			b.Mok.Trusted = fingerprint(1)
+		}, evidence.CodePolicyBootSecureBoot},
+		{"perhaps told", policy, tpmGRUB, func(b *evidence.BootClaims) { b.ShimInsecure = nil }, evidence.CodePolicyBootSecureBoot},
+	})
+}
+
 // P34: a command line that is not listed, where and however it was measured.
 func TestAttack_P34_CommandLines(t *testing.T) {
 	more := func(source string, register uint32, text string) func(*evidence.BootClaims) {

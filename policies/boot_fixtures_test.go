@@ -38,7 +38,7 @@ func grubBoot() *evidence.BootClaims {
 			Enabled: ptr(true), AuditMode: ptr(false),
 			PK: database(fingerprint(0x0a)), KEK: database(fingerprint(0x0a), fingerprint(0x0b)), DB: database(fingerprint(0x0b)), DBX: dbx,
 		},
-		SbatLevel: sbat, BootAttempts: ptr(uint32(1)), ExitedBootServices: ptr(true),
+		SbatLevel: sbat, ShimInsecure: ptr(false), BootAttempts: ptr(uint32(1)), ExitedBootServices: ptr(true),
 		Images:                []evidence.BootImage{{Register: 1, Ordinal: 3, Digest: digest(0x61)}, {Register: 1, Ordinal: 4, Digest: digest(0x62)}},
 		UnsettledGRUBCommands: []string{setRoot, menuEntry},
 		UnsettledCommandLines: []evidence.CommandLine{{Source: "grub", Register: 2, Ordinal: 4, Text: line}},

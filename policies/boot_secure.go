@@ -58,7 +58,7 @@ func (q *secureBoot) judge(v *bootView) {
 		return
 	}
 	registers := v.layout.secureBoot
-	v.ask(evidence.CodePolicyBootSecureBoot, "secure boot enabled, with keys", registers, func() finding { return secureState(v.claims.SecureBoot) })
+	v.ask(evidence.CodePolicyBootSecureBoot, "secure boot enabled, with keys", registers, func() finding { return v.secureState() })
 	for _, list := range []struct {
 		code   evidence.Code
 		wanted *values
@@ -84,7 +84,8 @@ func (q *secureBoot) judge(v *bootView) {
 }
 
 // secureState says whether secure boot keeps out what its keys do not vouch for.
-func secureState(c *evidence.SecureBootClaims) finding {
+func (v *bootView) secureState() finding {
+	c := v.claims.SecureBoot
 	isTrue := func(b *bool) bool { return b != nil && *b }
 	has := func(db *evidence.SignatureDatabase) bool {
 		return len(db.Certificates)+len(db.Hashes) > 0 || db.Others > 0
@@ -104,6 +105,10 @@ func secureState(c *evidence.SecureBootClaims) finding {
 		return wrong("the firmware can be debugged")
 	case !has(&c.KEK) || !has(&c.DB):
 		return wrong("no keys in KEK or db")
+	case v.claims.ShimInsecure == nil:
+		return wrong("what shim was told may be among events that the log does not explain")
+	case *v.claims.ShimInsecure:
+		return wrong("shim was told to verify nothing of what it loads")
 	}
 	return finding{ok: true, text: "enabled"}
 }

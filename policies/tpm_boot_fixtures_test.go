@@ -18,7 +18,7 @@ func tpmGRUB() *evidence.BootClaims {
 			0: reproduced(4, 2), 2: reproduced(1, 0), 4: reproduced(5, 3), 5: reproduced(4, 0), 7: reproduced(9, 0), 8: reproduced(3, 0),
 			9: reproduced(3, 3), 11: untouched(), 12: untouched(), 13: untouched(), 14: reproduced(2, 2), 15: reproduced(2, 0),
 		},
-		SecureBoot: grubBoot().SecureBoot, SbatLevel: sbat, BootAttempts: ptr(uint32(1)), ExitedBootServices: ptr(true),
+		SecureBoot: grubBoot().SecureBoot, SbatLevel: sbat, ShimInsecure: ptr(false), BootAttempts: ptr(uint32(1)), ExitedBootServices: ptr(true),
 		Images: []evidence.BootImage{
 			{Register: 4, Ordinal: 2, Digest: fingerprint(0x61)}, {Register: 4, Ordinal: 3, Digest: fingerprint(0x62)}, {Register: 4, Ordinal: 4, Digest: fingerprint(0x63)},
 		},

@@ -389,6 +389,41 @@ func TestAttack_P30_SecureBootVariables(t *testing.T) {
 	})
 }
 
+// TestAttack_P30_ShimThatVerifiesNothing has shim told to load whatever it finds, which it
+// measures into PCR 7 as a variable and into PCR 14 between its lists.
+func TestAttack_P30_ShimThatVerifiesNothing(t *testing.T) {
+	state := func(value ...byte) []byte { return simulated.Variable(simulated.GUIDShim, "MokSBState", value) }
+	forBoth(t, func(t *testing.T, b *simulated.Builder) {
+		n := register(b, 7)
+		for name, c := range map[string]struct {
+			add  func(*simulated.Builder)
+			want *bool
+		}{
+			"not told":        {func(*simulated.Builder) {}, new(bool)},
+			"told not to":     {func(b *simulated.Builder) { b.Measure(n, eventlog.EFIVariableAuthority, state(0)) }, new(bool)},
+			"told":            {func(b *simulated.Builder) { b.Measure(n, eventlog.EFIVariableAuthority, state(1)) }, yes()},
+			"as another type": {func(b *simulated.Builder) { b.Measure(n, eventlog.EFIVariableConfig, state(1)) }, yes()},
+			"oddly":           {func(b *simulated.Builder) { b.Measure(n, eventlog.EFIVariableAuthority, state(1, 0)) }, yes()},
+			"twice": {func(b *simulated.Builder) {
+				b.Measure(n, eventlog.EFIVariableAuthority, state(1))
+				b.Measure(n, eventlog.EFIVariableAuthority, state(0))
+			}, yes()},
+			"hidden":             {func(b *simulated.Builder) { b.Add(n, eventlog.EFIVariableAuthority, state(1), state(0)) }, nil},
+			"hidden as an image": {func(b *simulated.Builder) { b.Add(n, eventlog.EFIApplication, state(1), nil) }, nil},
+			"hidden as a tag":    {func(b *simulated.Builder) { b.Measure(n, eventlog.EventTag, state(1)) }, nil},
+		} {
+			told := b.Clone()
+			c.add(told)
+			got, _ := claims(t, told)
+			if is := got.ShimInsecure; (is == nil) != (c.want == nil) || is != nil && *is != *c.want {
+				t.Errorf("%s: %v", name, is)
+			}
+		}
+	})
+}
+
+func yes() *bool { b := true; return &b }
+
 // TestAttack_P31_VastLengths asks for more than there is, everywhere.
 func TestAttack_P31_VastLengths(t *testing.T) {
 	forBoth(t, func(t *testing.T, b *simulated.Builder) {

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -121,7 +122,7 @@ func (e *extraction) authorities(facts []fact) {
 		e.doubt(evidence.CodeEventLogAuthorities, "variables alone behind the separator", fmt.Sprintf("other events in register %d", e.at(7)))
 		return
 	}
-	levels := map[string]bool{}
+	levels, insecure := map[string]bool{}, false
 	for _, f := range facts {
 		v := f.variable
 		if f.kind != variableWhole || v.vendor == guidGlobal && e.log.Registers == RTMRs {
@@ -132,7 +133,10 @@ func (e *extraction) authorities(facts []fact) {
 			levels[string(v.value)] = true
 			e.claims.SbatLevel = string(v.value)
 		}
+		// Shim measures this only where it was told something, and takes back only 0.
+		insecure = insecure || v.vendor == guidShim && v.name == "MokSBState" && !bytes.Equal(v.value, []byte{0})
 	}
+	e.claims.ShimInsecure = &insecure
 	if len(levels) > 1 || !isText(e.claims.SbatLevel) {
 		e.claims.SbatLevel = ""
 	}

@@ -41,7 +41,7 @@ var attackRows = map[string]archtest.AttackRow{
 	"P27": {"events that extend nothing", "TestAttack_P27_P31_Forms tee/eventlog.TestAttack_P27_ClaimsFromNoAction tee/eventlog.TestAttack_P27_LateStartupLocality"},
 	"P28": {"separators", "policies.TestAttack_P28_AnotherBootOption tee/eventlog.TestAttack_P28_Separators"},
 	"P29": {"event under another type", "tee/eventlog.TestAttack_P29_SwappedTypes"},
-	"P30": {"variables of secure boot", "policies.TestAttack_P30_OtherKeys tee/eventlog.TestAttack_P30_SecureBootVariables"},
+	"P30": {"variables of secure boot", "policies.TestAttack_P30_OtherKeys policies.TestAttack_P30_ShimThatVerifiesNothing tee/eventlog.TestAttack_P30_SecureBootVariables tee/eventlog.TestAttack_P30_ShimThatVerifiesNothing"},
 	"P31": {"hostile lengths", "TestAttack_P27_P31_Forms tee/eventlog.TestAttack_P31_VastLengths tee/ima.TestAttack_P31_IMASizes"},
 	"P32": {"digests of other banks than the header has", "TestAttack_P13_P32_P33_Banks tee/eventlog.TestAttack_P32_DigestsOfEvents"},
 	"P33": {"true log of one bank, forged of another", "TestAttack_P13_P32_P33_Banks policies.TestAttack_P33_LogOfAnotherBank tee/eventlog.TestAttack_P33_OtherBank"},
