@@ -55,11 +55,11 @@ func (w *page) pcrs(c *evidence.TPMClaims) {
 			w.say("PCR 10 is left out: it holds what was read since, in the order of the reading, so that no value lasts.")
 		case slices.Contains(resettable, i):
 			w.say("PCR %d is left out: the running system can set it back.", i)
+		case !filled(value) && i > lastStatic:
+			w.say("PCR %d is left out: nothing was measured into it, and nothing that boots would.", i)
 		case !filled(value):
-			w.say("PCR %d is left out: nothing was measured into it.", i)
-			if i <= lastStatic {
-				w.empty = append(w.empty, emptyPCR{i, value.String()})
-			}
+			w.say("PCR %d has no value here: nothing was measured into it. A rule below asks for that.", i)
+			w.empty = append(w.empty, emptyPCR{i, value.String()})
 		default:
 			w.say("PCR %d%s.", i, holds)
 			w.hexes(strconv.Itoa(i), tpm, []string{"pcrs", c.Bank, strconv.Itoa(i)}, value)
@@ -96,6 +96,9 @@ func (w *page) ima(c *evidence.TPMClaims) {
 	switch {
 	case list == nil:
 		w.say("ima is left out: the evidence has no measurement list, so that what ran since the boot is not known.")
+		return
+	case len(list.Files) == 0 && !list.FilesOmitted && list.Offset == 0:
+		w.say("ima is left out: the measurement list names no file. Where the kernel measures what is run, ask for it.")
 		return
 	case !w.plan.ima || list.FilesOmitted || list.Offset > 0:
 		w.warn("ima is left out: the measurement list (%d files) is not complete, or what came before it is not pinned.", len(list.Files))
