@@ -158,7 +158,7 @@ func TestAttack_Y17_Browsers(t *testing.T) {
 	cert, _ := h.issue("alice", Owner)
 	for _, header := range [][2]string{
 		{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", ""}, {"Origin", "https://quotary.example.org"},
-		{"Cookie", "session=x"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "image"},
+		{"Cookie", "session=x"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Dest", "image"},
 	} {
 		for what, r := range map[string]*http.Request{"certificate": withCertificate(cert), "bearer": withBearer(credential), "nothing": withCertificate()} {
 			r.Header.Set(header[0], header[1])

@@ -9,7 +9,7 @@ import (
 
 // browserHeaders are what browsers add, and nothing else does. A certificate in
 // their key store goes along with requests that another site's page makes.
-var browserHeaders = []string{"Origin", "Cookie", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest"}
+var browserHeaders = []string{"Origin", "Cookie", "Sec-Fetch-Site", "Sec-Fetch-Dest"}
 
 // RefuseBrowsers returns an *evidence.Error with CodeForbidden for a request that a
 // browser made, whatever else it carries.
