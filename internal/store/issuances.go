@@ -21,8 +21,10 @@ type IssuanceFilter struct {
 	Purpose      string
 	Kind         evidence.Kind // among others
 	PolicyDigest string
+	Certified    bool   // on which a certificate was issued
 	Serial       string // of the certificate, lower-case hex
 	TokenID      string
+	Simulated    *bool // nil asks for both
 	Claims       bool // with claims; without, they are nil
 
 	Before *IssuanceCursor // continues an answer
@@ -87,6 +89,12 @@ func (f IssuanceFilter) query() (q query, err error) {
 	q.text("policy_digest", f.PolicyDigest)
 	q.text("serial", f.Serial)
 	q.text("token_id", f.TokenID)
+	if f.Certified {
+		q.where("serial <> ''")
+	}
+	if f.Simulated != nil {
+		q.where("simulated = ?", *f.Simulated)
+	}
 	if f.Kind != "" {
 		q.where("instr(',' || kinds || ',', ',' || ? || ',') > 0", string(f.Kind))
 	}

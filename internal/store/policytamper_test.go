@@ -206,3 +206,27 @@ func TestAttack_Y10_ChangedDocumentIsNotReused(t *testing.T) {
 		t.Error("it left a trace")
 	}
 }
+
+// A shadow that was put back is not watched as if it were the last one.
+func TestAttack_Y10_RolledBackShadow(t *testing.T) {
+	for _, statement := range []string{
+		"DELETE FROM policy_shadows WHERE seq = 2",
+		"DELETE FROM policy_shadows",
+		"UPDATE policy_shadows SET author = 'mallory' WHERE seq = 2",
+		"UPDATE policy_shadows SET digest = '' WHERE seq = 2",
+	} {
+		s := begun(t)
+		if err := changes["set the shadow"](t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+		if shadow, err := s.Shadow(t.Context()); evidence.CodeOf(err) != evidence.CodeLedgerTampered {
+			t.Errorf("%s: watched is %+v, %v", statement, shadow, err)
+		}
+		if err := changes["set the shadow"](t.Context(), s); evidence.CodeOf(err) != evidence.CodeLedgerTampered {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
