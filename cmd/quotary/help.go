@@ -7,9 +7,9 @@ const helpHelp = `usage: quotary help [COMMAND]
 Print an overview, or the help text of a command.
 `
 
-const helpHead = `quotary judges the evidence a machine gives about itself. It goes online only for
-endorsements, and only when told to: quotary verify --fetch, and quotary
-endorsements prefetch.
+const helpHead = `quotary judges the evidence a machine gives about itself, and speaks to a service
+that does. Judging, it goes online only for endorsements, and only when told to:
+quotary verify --fetch, and quotary endorsements prefetch.
 
 usage: quotary COMMAND [FLAG]… [OPERAND]…
 
@@ -19,7 +19,7 @@ const helpTail = `
 exit codes:
   0  accepted by policy (or done, for commands that judge nothing)
   1  usage or internal error: nothing was judged
-  2  rejected
+  2  rejected; by a service: refused
   3  undecided: an endorsement is missing (of a store: missing or expired)
   4  genuine, but no policy was given
 
@@ -32,6 +32,8 @@ examples:
   quotary evidence pack --snp-report report.bin --out evidence.json
   sudo quotary evidence collect --report-data "$(openssl rand -hex 64)" --out evidence.json
   quotary endorsements prefetch --store ./collateral --evidence evidence.json
+  quotary login --url https://attest.example.org:8443 --root root.crt --cert alice.pem
+  quotary status
 
 Each command has its own: quotary COMMAND --help
 `

@@ -22,4 +22,16 @@ const (
 	maxPrefetched = 4096
 	// enrolTimeout bounds an enrolment: a hardware TPM takes some seconds.
 	enrolTimeout = 2 * time.Minute
+	// maxUserConfig bounds the file with the profiles in bytes: one takes some 1 KiB.
+	maxUserConfig = 1 << 20
+	// maxCredential bounds a certificate, key or token in bytes: headers take no more.
+	maxCredential = 16 << 10
+	// tokenTimeout bounds a program that prints a token: it may ask its user.
+	tokenTimeout = 2 * time.Minute
+	// tokenReuse is for how long a printed token is used: those that end sooner are of no use.
+	tokenReuse = 30 * time.Second
+	// followEvery is how often the audit trail is asked for what is new.
+	followEvery = 2 * time.Second
+	// maxListed bounds what one command lists: more than anybody reads.
+	maxListed = 1_000_000
 )

@@ -30,12 +30,17 @@ Each has its own help: quotary measure snp --help
 
 // measureCommand executes measure's own commands.
 func measureCommand(s streams, args []string) (exit, error) {
-	return subcommand(s, "measure", []command{
-		{"snp", "", measureSNPHelp, measureSNP},
-		{"tdx", "", measureTDXHelp, measureTDX},
-		{"pcr", "", measurePCRHelp, measurePCR},
-		{"uki", "", measureUKIHelp, measureUKI},
-	}, args)
+	return subcommand(s, "measure", measureCommands(), args)
+}
+
+// measureCommands lists the subcommands of measure.
+func measureCommands() []command {
+	return []command{
+		{"snp", "the launch measurement of an SEV-SNP guest", measureSNPHelp, measureSNP},
+		{"tdx", "MRTD and runtime registers of a TDX trust domain", measureTDXHelp, measureTDX},
+		{"pcr", "the PCRs of a machine with a TPM", measurePCRHelp, measurePCR},
+		{"uki", "what is in a unified kernel image, and its digests", measureUKIHelp, measureUKI},
+	}
 }
 
 // artefact is a file that a measurement was computed from.

@@ -150,14 +150,19 @@ func writeJSON(s streams, value any) error {
 	if err := encoder.Encode(value); err != nil {
 		return err
 	}
-	for _, r := range plain.String() {
+	writeEscaped(s.out, plain.String())
+	return nil
+}
+
+// writeEscaped writes JSON, with unprintable characters escaped.
+func writeEscaped(out *bytes.Buffer, encoded string) {
+	for _, r := range encoded {
 		if r == '\n' || !unprintable(r) {
-			s.out.WriteRune(r)
+			out.WriteRune(r)
 			continue
 		}
 		for _, unit := range utf16.AppendRune(nil, r) { // only texts have such runes, and may have them escaped
-			fmt.Fprintf(s.out, "\\u%04x", unit)
+			fmt.Fprintf(out, "\\u%04x", unit)
 		}
 	}
-	return nil
 }

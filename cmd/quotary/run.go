@@ -16,6 +16,10 @@ type streams struct {
 	in  io.Reader
 	out *bytes.Buffer
 	err io.Writer
+	// flush delivers what is in out now, for commands that go on until they are ended.
+	flush    func() error
+	terminal terminal // where out goes
+	attended bool     // err is a terminal: somebody may be waiting
 }
 
 // note tells the user something that is not the result.
@@ -42,8 +46,24 @@ func commands() []command {
 		{"evidence", "make evidence of raw parts, or of this machine", evidenceHelp, evidenceCommand},
 		{"tpm", "show what tells this machine's TPM from others", tpmHelp, tpmCommand},
 		{"measure", "compute from files what a machine will be measured to be", measureHelp, measureCommand},
+		{"login", "keep a service and a credential for it in a profile", loginHelp, login},
+		{"logout", "forget a profile", logoutHelp, logout},
+		{"whoami", "show whom the service takes you for", whoamiHelp, whoami},
+		{"status", "show how the service does", serviceStatusHelp, serviceStatus},
+		{"attestations", "look at what the service issued", attestationsHelp, attestationsCommand},
+		{"certs", "look at the certificates that it issued", certsHelp, certsCommand},
+		{"audit", "look at the audit trail", auditHelp, auditCommand},
+		{"completion", "print a script that completes command lines", completionHelp, completion},
 		{"version", "print the version of this program", versionHelp, version},
 		{"help", "print this text, or the help text of a command", helpHelp, help},
+	}
+}
+
+// families lists the commands that have commands of their own.
+func families() map[string][]command {
+	return map[string][]command{
+		"endorsements": endorsementsCommands(), "evidence": evidenceCommands(), "tpm": tpmCommands(), "measure": measureCommands(),
+		"attestations": attestationsCommands(), "certs": certsCommands(), "audit": auditCommands(), "completion": completionCommands(),
 	}
 }
 
@@ -59,7 +79,11 @@ func find(name string) (command, bool) {
 // run executes one command line. It never panics: a fault in the program must
 // not look like a verdict.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code exit) {
-	s := streams{in: stdin, out: &bytes.Buffer{}, err: stderr}
+	s := streams{in: stdin, out: &bytes.Buffer{}, err: stderr, terminal: terminalOf(stdout), attended: terminalOf(stderr).width > 0}
+	s.flush = func() error {
+		_, err := s.out.WriteTo(stdout)
+		return err
+	}
 	defer func() {
 		if fault := recover(); fault != nil {
 			s.note("internal error: %s", printable(fmt.Sprint(fault)))
@@ -72,7 +96,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) (code exit) {
 		s.report(err)
 		return exitFailed
 	}
-	if _, err := stdout.Write(s.out.Bytes()); err != nil {
+	if err := s.flush(); err != nil {
 		s.note("cannot write the result: %v", err)
 		return exitFailed
 	}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/quotary/quotary/client"
+	"github.com/quotary/quotary/client/admin"
+	"github.com/quotary/quotary/evidence"
+)
+
+// adminHelp explains the flags of adminFlags.
+const adminHelp = `service:
+` + serviceHelp + `
+administrator, instead of the profile's credential:
+` + credentialHelp + `
+output:
+  -o text|json|yaml      output format
+`
+
+// adminExits explains the exit codes of administrators' commands.
+const adminExits = `
+exit codes: 0 done, 2 the service refuses: it does not know the credential, the role
+does not suffice, or what was asked for is not to be; 1 everything else that went wrong
+`
+
+// The roles that the service demands.
+const (
+	viewer   = "viewer"
+	operator = "operator"
+	owner    = "owner"
+)
+
+// adminFlags are the flags of administrators' commands.
+type adminFlags struct {
+	service    serviceFlags
+	credential credentialFlags
+	output     *choice
+	endless    bool // the command goes on until it is interrupted: nobody waits for its end
+}
+
+func (f *adminFlags) register(fs *flag.FlagSet) {
+	f.service.register(fs)
+	f.credential.register(fs)
+	f.output = outputFlag(fs, "text", "json", "yaml")
+}
+
+// dial returns a client of the service that speaks as the administrator.
+func (f *adminFlags) dial(ctx context.Context, s streams) (*admin.Client, error) {
+	name, given, err := f.credential.name()
+	if err != nil {
+		return nil, err
+	}
+	f.service.environment()
+	config := &userConfig{}
+	if !given || !f.service.complete() {
+		if config, err = readUserConfig(); err != nil {
+			return nil, err
+		}
+	}
+	profileName, p, err := f.service.chosen(config)
+	if err != nil && !(given && f.service.complete()) {
+		return nil, err
+	}
+	target, err := f.service.find(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if !given {
+		if name, err = p.credentialFor(target); err != nil {
+			return nil, err
+		}
+	}
+	credential, err := name.load(s, config.credentialFile(profileName))
+	if err != nil {
+		return nil, err
+	}
+	return admin.New(admin.Config{URL: target.url, TrustDomain: target.trustDomain, Roots: target.roots(), Credential: credential})
+}
+
+// credentialFor returns the profile's credential, which is for the service that it
+// was stored for and is shown to no other.
+func (p profile) credentialFor(s *service) (credentialName, error) {
+	if p.URL == "" {
+		return credentialName{}, usage("not logged in", "quotary login --url "+s.url+" --root FILE --cert FILE; or give --cert or --token-file here")
+	}
+	root, err := p.root()
+	if err == nil && (!root.Equal(s.root) || p.TrustDomain != s.trustDomain) {
+		err = usage("the profile's credential is for another service, under another root", "give --cert or --token-file, or log in there: quotary login --help")
+	}
+	return p.Credential, err
+}
+
+// do has work done as an administrator who needs a role, until it is done or the
+// user interrupts it.
+func (f *adminFlags) do(s streams, role string, work func(ctx context.Context, c *admin.Client) error) (exit, error) {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	if f.endless {
+		s.attended = false
+	}
+	stop := s.waiting("waiting for the service")
+	c, err := f.dial(ctx, s)
+	if err == nil {
+		defer c.Close()
+		err = work(ctx, c)
+	}
+	stop()
+	return ended(s, explainAdmin(err, role))
+}
+
+// ended is how a command ends: a refusal has an exit code of its own.
+func ended(s streams, err error) (exit, error) {
+	if err == nil {
+		return exitAccepted, nil
+	}
+	if !refused(err) {
+		return exitFailed, err
+	}
+	s.out.Reset()
+	s.report(err)
+	return exitRejected, nil
+}
+
+// refused reports whether the service, or what it says of itself, is the reason.
+func refused(err error) bool {
+	code := evidence.CodeOf(err)
+	var p *client.Problem
+	if !errors.As(err, &p) {
+		return code == evidence.CodeLedgerTampered
+	}
+	switch p.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity:
+		return true
+	}
+	return code == evidence.CodeLedgerTampered || strings.HasPrefix(code.String(), "policy.")
+}
+
+// explainAdmin adds to an error what the administrator can do about it.
+func explainAdmin(err error, role string) error {
+	var p *client.Problem
+	if !errors.As(err, &p) {
+		return explainService(err)
+	}
+	switch {
+	case p.Status == http.StatusUnauthorized:
+		return withHint(err, "the service does not take this credential: log in with another (quotary login --help), or have a certificate issued (quotaryd admin issue)")
+	case p.Status == http.StatusForbidden:
+		return withHint(err, "this needs the role "+role+"; quotary whoami says which is yours. Certificates get theirs from quotaryd admin issue --role, tokens from the identity provider")
+	case p.Status == http.StatusNotFound && p.Reason.Code == evidence.CodeNotFound:
+		return withHint(err, "this service may be older than this program: see quotary status")
+	case p.Status < http.StatusInternalServerError && !p.Temporary():
+		return err // says what is wrong
+	}
+	return explainService(err)
+}
