@@ -1,0 +1,93 @@
+package policies_test
+
+import (
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/archtest"
+	"github.com/quotary/quotary/policies"
+)
+
+// attackRows lists the known attacks on policy, by number, with what each is and the
+// tests that show it to fail.
+var attackRows = map[string]archtest.AttackRow{
+	"Y01": {"claims that are absent pass", "TestAttack_Y01_AbsenceInABoot TestAttack_Y01_AbsenceNeverAccepts TestAttack_Y01_ClaimRemoved TestAttack_Y01_ClaimRemovedAmongWorkloads TestAttack_Y01_EntryRemoved TestAttack_Y01_KindRemoved TestAttack_Y01_RulesThatSayNothing TestAttack_Y01_VersionLoweredAmongWorkloads"},
+	"Y02": {"empty policies, lists and sets match all", "TestAttack_Y02_AllOfNoPCRs TestAttack_Y02_EmptyMatchesAll"},
+	"Y03": {"misspelt keys are overlooked", "TestAttack_Y03_MisspeltKey"},
+	"Y04": {"YAML says something else than it shows", "TestAttack_Y04_YAMLTraps"},
+	"Y05": {"reference values of the wrong length or form", "TestAttack_Y05_ReferenceValueForms"},
+	"Y06": {"wildcards in identities", "TestAttack_Y06_Wildcards"},
+	"Y07": {"order decides between workloads", "TestAttack_Y07_OrderOfDocuments TestAttack_Y07_OverlapsAreToldBefore TestAttack_Y07_OverlappingWorkloads"},
+	"Y08": {"rules that reach out or do not end", "TestAttack_Y08_CostAtRunTime TestAttack_Y08_LongLogs TestAttack_Y08_RuleEscapes"},
+	"Y09": {"claims of another type than they seem", "TestAttack_Y09_TypeConfusion"},
+	"Y14": {"decision of two policies mixed", "TestAttack_Y14_DecisionsOfOneSet"},
+	"Y15": {"shadow that enforces", "TestAttack_Y15_ShadowDecisionIsNoDecision TestAttack_Y15_ShadowEnforcesNothing"},
+}
+
+// TestAttackRows_Policy holds the table to the tests.
+func TestAttackRows_Policy(t *testing.T) {
+	tree, err := archtest.Load(os.DirFS(".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := []string{"Y01", "Y02", "Y03", "Y04", "Y05", "Y06", "Y07", "Y08", "Y09", "Y14", "Y15"}
+	for _, violation := range archtest.Attacks(tree, "policies", ids, attackRows) {
+		t.Error(violation)
+	}
+}
+
+// Y07: against a reference that knows no order: the decision is that of the one
+// workload that matches alone, whatever the order of documents.
+func TestAttack_Y07_OrderOfDocuments(t *testing.T) {
+	texts := []string{
+		snpWith(), named("wide", snpWith("allow: [debug]")), named("tdx", tdxWith()), named("tpm", tpmWith()),
+		named("other-image", replace(snpWith(), m11, m22)), named("level", snpWith("vmpl: 1")),
+	}
+	debug, level, second := goodSNP(), goodSNP(), goodSNP()
+	debug.SEVSNP.Policy.Debug, level.SEVSNP.VMPL, second.SEVSNP.Measurement = true, 1, fill(0x22, 48)
+	for _, c := range []evidence.Claims{goodSNP(), debug, level, second, goodTDX(), goodTPM()} {
+		var matching []string
+		for _, text := range texts {
+			if d := evaluate(load(t, text), c); d.Verdict == policies.Accepted {
+				matching = append(matching, d.Workload)
+			}
+		}
+		for shift := range texts {
+			d := evaluate(load(t, slices.Concat(texts[shift:], texts[:shift])...), c)
+			if accepted := d.Verdict == policies.Accepted; accepted != (len(matching) == 1) || accepted && d.Workload != matching[0] {
+				t.Errorf("%v match, and %s is %s", matching, d.Workload, d.Verdict)
+			}
+		}
+	}
+}
+
+// Y14: while sets are exchanged, every decision is that of one of them, and says
+// of which.
+func TestAttack_Y14_DecisionsOfOneSet(t *testing.T) {
+	sets := []*policies.Set{load(t, snpWith()), load(t, other(snpWith("allow: [debug]"))), load(t, named("level", snpWith("vmpl: 1")))}
+	want := map[string]policies.Decision{}
+	for _, set := range sets {
+		want[set.Digest()] = evaluate(set, goodSNP())
+	}
+	var active atomic.Pointer[policies.Set]
+	active.Store(sets[0])
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for i := range 500 {
+				active.Store(sets[i%len(sets)])
+				d := evaluate(active.Load(), goodSNP())
+				whole, known := want[d.Digest]
+				if !known || d.Verdict != whole.Verdict || d.Workload != whole.Workload || d.Identity.SPIFFEID != whole.Identity.SPIFFEID || !slices.Equal(d.Checks, whole.Checks) {
+					t.Errorf("decision %+v, want %+v", d, whole)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
