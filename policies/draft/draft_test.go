@@ -1,6 +1,7 @@
 package draft_test
 
 import (
+	"crypto/sha256"
 	"regexp"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/policies/draft"
+	"github.com/quotary/quotary/simulators/tdx"
 )
 
 func evaluate(set *policies.Set, claims []evidence.Claims) policies.Decision {
@@ -60,6 +62,42 @@ func TestCommentsAreKeys(t *testing.T) {
 		text := commented.ReplaceAll(d.YAML, []byte("$1$2"))
 		if got := evaluate(load(t, text), claims); got.Verdict != policies.Accepted {
 			t.Errorf("%s: %s %v\n%s", name, got.Verdict, got.Checks.Failed(), text)
+		}
+	}
+}
+
+// Which of the files that GRUB read was the RAM disk, the log does not say. Once the
+// caller does, the whole boot is left to the log.
+func TestInitialRAMDisks(t *testing.T) {
+	claims, o := machines(t)["tpm with GRUB"], options()
+	disk := sha256.Sum256(tdx.DefaultBoot().Initrd)
+	for _, disks := range [][]evidence.Hex{nil, {disk[:]}} {
+		o.InitialRAMDisks = disks
+		d, err := draft.FromClaims(claims, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !d.Accepts || strings.Contains(string(d.YAML), " 9: boot\n") != (disks != nil) || strings.Contains(string(d.YAML), "command_lines:") != (disks != nil) {
+			t.Errorf("accepts %v\n%s", d.Accepts, d.YAML)
+		}
+		again, err := draft.FromClaims(claims, o)
+		if err != nil || string(again.YAML) != string(d.YAML) {
+			t.Error("another draft of the same claims differs")
+		}
+	}
+}
+
+// Provenance says that values were observed, and from what.
+func TestProvenance(t *testing.T) {
+	o := options()
+	o.References, o.CreatedBy = true, "j.doe"
+	d, err := draft.FromClaims(machines(t)["sev-snp"], o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`source: "observed: a machine's own evidence, in machine.json"`, `created_by: "j.doe"`, "created_at: 2026-11-22T08:00:00Z", "not_after: 2027-05-21T08:00:00Z", "# WARNING: the values below are what one machine showed of itself"} {
+		if !strings.Contains(string(d.YAML), want) {
+			t.Errorf("no %s in\n%s", want, d.YAML)
 		}
 	}
 }
