@@ -105,9 +105,19 @@ var calls = map[string]struct {
 		&admin.Change{Plan: admin.Plan{Digest: "sha256:bb", Base: "sha256:aa"}, Applied: true, Seq: 5},
 	},
 	"approve": {
-		`POST policy/approve {"proposal":4}`, `{"proposal":{"id":4,"state":"applied"},"applied":true,"seq":5}`,
-		func(c *admin.Client) (any, error) { return c.Approve(ctx, 4) },
+		`POST policy/approve {"proposal":4,"digest":"sha256:bb"}`, `{"proposal":{"id":4,"state":"applied"},"applied":true,"seq":5}`,
+		func(c *admin.Client) (any, error) { return c.Approve(ctx, 4, "sha256:bb") },
 		&admin.Approved{Proposal: admin.Proposal{ID: 4, State: "applied"}, Applied: true, Seq: 5},
+	},
+	"proposal": {
+		`POST policy/proposal {"proposal":4}`, `{"proposal":{"id":4},"documents":[{"name":"web.yaml","content":"kind: Workload\n"}]}`,
+		func(c *admin.Client) (any, error) {
+			p, documents, err := c.Proposal(ctx, 4)
+			if err == nil && p.ID != 4 {
+				err = fmt.Errorf("proposal %d", p.ID)
+			}
+			return documents, err
+		}, docs,
 	},
 	"withdraw": {
 		`POST policy/withdraw {"proposal":4}`, `{"proposal":{"id":4,"state":"withdrawn"}}`,

@@ -57,34 +57,25 @@ type Attestation struct {
 // Attestations returns the attestations that f asks for, the newest first, until
 // most of them were seen or the iteration is left. An error ends it.
 func (c *Client) Attestations(ctx context.Context, f Filter, most int) iter.Seq2[Attestation, error] {
-	return c.list(ctx, "attestations", f, most, func(a answer) []Attestation { return a.Attestations })
+	return c.list(ctx, "attestations", f, most)
 }
 
 // Certificates is as Attestations, of those on which a certificate was issued.
 func (c *Client) Certificates(ctx context.Context, f Filter, most int) iter.Seq2[Attestation, error] {
-	return c.list(ctx, "certificates", f, most, func(a answer) []Attestation {
-		if a.Certificates != nil {
-			return a.Certificates
-		}
-		return a.Attestations
-	})
+	return c.list(ctx, "certificates", f, most)
 }
 
-// answer is a page of either list.
-type answer struct {
-	Attestations []Attestation `json:"attestations"`
-	Certificates []Attestation `json:"certificates"`
-	Cursor       string        `json:"cursor"`
-}
-
-func (c *Client) list(ctx context.Context, path string, f Filter, most int, rows func(answer) []Attestation) iter.Seq2[Attestation, error] {
+func (c *Client) list(ctx context.Context, path string, f Filter, most int) iter.Seq2[Attestation, error] {
 	return pages(most, func(cursor string, limit int) ([]Attestation, string, error) {
 		in := filterWire{f.Live, f.Workload, f.SPIFFEID, f.Kind, f.Since, f.Until, f.PolicyDigest, f.Simulated, f.Serial, page{cursor, limit}}
-		out, err := post[answer](ctx, c, path, in)
+		out, err := post[struct {
+			Attestations []Attestation `json:"attestations"`
+			Cursor       string        `json:"cursor"`
+		}](ctx, c, path, in)
 		if err != nil {
 			return nil, "", err
 		}
-		return rows(*out), out.Cursor, nil
+		return out.Attestations, out.Cursor, nil
 	})
 }
 

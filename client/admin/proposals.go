@@ -46,9 +46,25 @@ type proposalID struct {
 	Proposal int64 `json:"proposal"`
 }
 
-// Approve agrees to a proposal. The last approval that it needs applies it.
-func (c *Client) Approve(ctx context.Context, id int64) (*Approved, error) {
-	return post[Approved](ctx, c, "policy/approve", proposalID{id})
+// Proposal returns a proposal with its documents.
+func (c *Client) Proposal(ctx context.Context, id int64) (*Proposal, []Document, error) {
+	p, err := post[struct {
+		Proposal  Proposal   `json:"proposal"`
+		Documents []Document `json:"documents"`
+	}](ctx, c, "policy/proposal", proposalID{id})
+	if err != nil {
+		return nil, nil, err
+	}
+	return &p.Proposal, p.Documents, nil
+}
+
+// Approve agrees to a proposal, of the set with this digest: what the owner has
+// looked at. The last approval that it needs applies it.
+func (c *Client) Approve(ctx context.Context, id int64, digest string) (*Approved, error) {
+	return post[Approved](ctx, c, "policy/approve", struct {
+		Proposal int64  `json:"proposal"`
+		Digest   string `json:"digest,omitempty"`
+	}{id, digest})
 }
 
 // Withdraw takes a proposal back.

@@ -15,14 +15,16 @@ type Shadow struct {
 	Since     time.Time     `json:"since,omitzero"`
 	Documents []Document    `json:"documents,omitempty"`
 	Counts    []ShadowCount `json:"counts,omitempty"`
+	Other     uint64        `json:"other,omitempty"` // decisions that are not told apart
 }
 
 // ShadowCount counts the decisions that came out the same way.
 type ShadowCount struct {
-	Active    string `json:"active"`    // the verdict that counted
-	Candidate string `json:"candidate"` // and the one that did not
-	Reason    string `json:"reason"`
-	Count     int64  `json:"count"`
+	Active    string `json:"active"`           // the verdict that counted
+	Candidate string `json:"candidate"`        // and the one that did not
+	Agrees    bool   `json:"agrees"`           // both are the same, and what they earn
+	Reason    string `json:"reason,omitempty"` // the candidate's first check that stands in the way, if any
+	Count     uint64 `json:"count"`
 }
 
 // Shadow returns the candidate that decides beside the set in force.
@@ -46,11 +48,10 @@ func (c *Client) SetShadow(ctx context.Context, candidate []Document) (digest st
 }
 
 // Question asks why something is accepted or refused: an attestation of the
-// ledger, or evidence, as of a time. Candidate stands in for the set in force.
+// ledger, or evidence. Candidate stands in for the set in force.
 type Question struct {
 	AttestationID string          `json:"attestation_id,omitempty"`
 	Evidence      evidence.Bundle `json:"evidence,omitempty"`
-	At            time.Time       `json:"at,omitzero"`
 	Candidate     []Document      `json:"documents,omitempty"`
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,7 +18,9 @@ const auditTailHelp = `usage: quotary audit tail [--follow] [FLAG]…
 Show the newest events of the audit trail, the oldest of them first.
 
 which:
-  --follow               go on with what comes after them, until interrupted
+  --follow               go on with what comes after them, until interrupted. That this
+                         command asks is an event, too; these (admin.audit) are left
+                         out of what follows, unless --action asks for them
   --after N              those after event N, instead of the newest
   --action ACTION        attestation, appraisal, enrolment, admin.whoami, …
   --outcome OUTCOME      issued, refused, undecided or done
@@ -33,6 +36,9 @@ examples:
   quotary audit tail --follow --outcome refused
   quotary audit tail --after 1200 -o json | jq '.events[] | select(.code)'
 `
+
+// ownAction is what the trail calls a look at it.
+const ownAction = "admin.audit"
 
 // tailOptions are audit tail's flags.
 type tailOptions struct {
@@ -117,6 +123,9 @@ func (o *tailOptions) tail(ctx context.Context, s streams, c *admin.Client, tick
 		}
 		if err != nil {
 			return err
+		}
+		if o.filter.Action == "" {
+			events = slices.DeleteFunc(events, func(e admin.Event) bool { return e.Action == ownAction })
 		}
 	}
 }
