@@ -202,6 +202,9 @@ func (a *alternative) judge(r *report, w *workload, in *Input, b *bundle) {
 	}
 	if a.hasKind(r, tpm, a.tpm != nil, b.tpm != nil) {
 		a.tpm.judge(r, b.tpm, b)
+	} else if a.tpm == nil && b.tpm != nil && b.tpm.AKSource == evidence.AKSourceTEE {
+		// The quote stands for the report, which is as old as the key.
+		r.member(tpm, evidence.CodePolicyTPMAKSource, ownSources, b.tpm.AKSource)
 	}
 	a.judgeParavisor(r, b)
 }

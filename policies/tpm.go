@@ -49,7 +49,7 @@ var tpmAllow = []string{allowAKUnknown, allowUnsafe}
 
 // defaultTPM is the requirement that holds where a document says nothing.
 func defaultTPM() *tpmRequirement {
-	return &tpmRequirement{key: akRequirement{sources: newChoice(akSources...), vouchers: []evidence.Kind{snp, tdx}}}
+	return &tpmRequirement{key: akRequirement{vouchers: []evidence.Kind{snp, tdx}}}
 }
 
 // readTPM reads tpm; a nil node gives nil. The alternative's other requirements

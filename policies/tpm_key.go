@@ -10,7 +10,7 @@ import (
 
 // akRequirement is what is asked of the attestation key. Nil values ask nothing.
 type akRequirement struct {
-	sources   *choice
+	sources   *choice         // nil where the document does not say
 	vouchers  []evidence.Kind // whose requirements the alternative has, so that their word counts
 	providers []string        // clouds whose software TPMs will do
 	keys      *values
@@ -26,7 +26,12 @@ const (
 )
 
 var (
-	akSources   = []string{evidence.AKSourceCertificate, evidence.AKSourceGiven, evidence.AKSourceEnrolled, evidence.AKSourceTEE}
+	akSources = []string{evidence.AKSourceCertificate, evidence.AKSourceGiven, evidence.AKSourceEnrolled, evidence.AKSourceTEE}
+	// ownSources are those that need no report beside the quote. Any guest whose launch was
+	// measured without what booted behind it can have a report name a key of its own
+	// software; that there is a layer below the guest that runs a TPM, only the document can say.
+	ownSources  = newChoice(evidence.AKSourceCertificate, evidence.AKSourceGiven, evidence.AKSourceEnrolled)
+	allSources  = newChoice(akSources...)
 	akProviders = []string{"google", "azure"}
 	hierarchies = []string{hierarchyEndorsement, hierarchyPlatform, "owner"}
 )
@@ -67,7 +72,7 @@ func (l *loader) readAK(s source, n *yaml.Node, t *tpmRequirement, a *alternativ
 
 // judge judges why the attestation key is trusted and what it can sign.
 func (q *akRequirement) judge(r *report, c *evidence.TPMClaims, b *bundle, allow []string) {
-	r.member(tpm, evidence.CodePolicyTPMAKSource, q.sources, c.AKSource)
+	r.member(tpm, evidence.CodePolicyTPMAKSource, q.accepted(b), c.AKSource)
 	q.judgeVoucher(r, c, b)
 	q.judgeProvider(r, c)
 	r.values(tpm, evidence.CodePolicyTPMAK, q.keys, c.AKSHA256)
@@ -89,6 +94,18 @@ func (q *akRequirement) judge(r *report, c *evidence.TPMClaims, b *bundle, allow
 		}
 		return absent + " (the key's public area is not known)"
 	})
+}
+
+// accepted returns the sources that will do. A paravisor is a layer that runs a TPM; that the
+// alternative expects one is judged apart.
+func (q *akRequirement) accepted(b *bundle) *choice {
+	switch {
+	case q.sources != nil:
+		return q.sources
+	case b.paravisor != nil:
+		return allSources
+	}
+	return ownSources
 }
 
 // judgeVoucher judges whose report or quote vouches for the key: one that the

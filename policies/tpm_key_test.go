@@ -27,7 +27,8 @@ func sourcedTPM(source string) evidence.Claims {
 
 const withSNP = head + snpAlternative + "    tpm:\n      pcrs: {sha256: {0: [\"" + p50 + "\"], 7: [\"" + p57 + "\"]}}\n"
 
-// Each source counts by default; a report's word only where the report is judged.
+// Each source but a report's word counts by default; that one only where the document says so, and
+// the report is judged.
 func TestTPMSources(t *testing.T) {
 	for _, source := range []string{"certificate", "given", "enrolled"} {
 		wantVerdict(t, evaluate(load(t, tpmWith()), sourcedTPM(source)), policies.Accepted, evidence.CodePolicyTPMAKSource)
@@ -38,10 +39,17 @@ func TestTPMSources(t *testing.T) {
 			}
 		}
 	}
-	wantVerdict(t, evaluate(load(t, withSNP), goodSNP(), sourcedTPM("tee")), policies.Accepted, evidence.CodePolicyTPMAKVouched)
 	wantVerdict(t, evaluate(load(t, with(withSNP, []string{"ak: {sources: [tee]}"})), goodSNP(), sourcedTPM("tee")), policies.Accepted, evidence.CodePolicyTPMAKVouched)
 	wantUnsafe(t, tpmWith("ak: {sources: [tee]}"))
 	wantUnsafe(t, head+"  - sev_snp: any\n    tpm:\n      pcrs: {sha256: {0: [\""+p50+"\"]}}\n      ak: {sources: [tee]}\n")
+}
+
+// P35: the guest of a genuine confidential VM has its report name a key of software, which quotes
+// any PCRs. A document that does not say that the report's word counts is no consent.
+func TestAttack_P35_GuestNamesAKeyOfItsOwn(t *testing.T) {
+	wantVerdict(t, evaluate(load(t, withSNP), goodSNP(), sourcedTPM("tee")), policies.Rejected, evidence.CodePolicyTPMAKSource)
+	wantVerdict(t, evaluate(load(t, head+snpAlternative+"    tpm: any\n"), goodSNP(), sourcedTPM("tee")), policies.Rejected, evidence.CodePolicyTPMAKSource)
+	wantVerdict(t, evaluate(load(t, head+snpAlternative+"    tpm: any\n"), goodSNP(), sourcedTPM("enrolled")), policies.Accepted, evidence.CodePolicyWorkload)
 }
 
 // P37: a key that a report vouches for which nobody judged, or which is not there.
@@ -95,7 +103,7 @@ func TestAttack_P35_ProvidersTPM(t *testing.T) {
 	wantVerdict(t, evaluate(load(t, tpmWith("ak: {providers: [google]}")), sourcedTPM("certificate")), policies.Accepted, evidence.CodePolicyTPMAKSource)
 	inside := sourcedTPM("tee")
 	inside.TPM.AKProvider = "azure"
-	wantVerdict(t, evaluate(load(t, withSNP), goodSNP(), inside), policies.Accepted, evidence.CodePolicyTPMAKVouched)
+	wantVerdict(t, evaluate(load(t, with(withSNP, []string{"ak: {sources: [tee]}"})), goodSNP(), inside), policies.Accepted, evidence.CodePolicyTPMAKVouched)
 }
 
 // P03, P04: a key of another TPM than the listed ones.
@@ -189,5 +197,14 @@ func TestAttack_P10_RulesOnResettablePCRs(t *testing.T) {
 	wantVerdict(t, evaluate(all, c), policies.Accepted, evidence.CodePolicyRule)
 	if len(c.TPM.PCRs) != 7 {
 		t.Error("the claims were altered")
+	}
+}
+
+// P20: what one alternative judged of a kernel's list is remembered under its name, so that no
+// other may have it.
+func TestAttack_P20_AlternativesOfOneName(t *testing.T) {
+	twice := head + "  - name: one\n    tpm:\n      pcrs: {sha256: {0: [\"" + p50 + "\"]}}\n" + "  - name: one\n    tpm:\n      pcrs: {sha256: {7: [\"" + p57 + "\"]}}\n"
+	if _, err := policies.Load(policies.File{Name: "p.yaml", Data: []byte(twice)}); evidence.CodeOf(err) != evidence.CodePolicyDuplicateName {
+		t.Errorf("got %v", err)
 	}
 }

@@ -49,6 +49,9 @@ func (l *loader) readWorkload(d document) {
 	}
 	for i, n := range alternatives {
 		if a := l.readAlternative(d.source, n, w, i); a != nil {
+			if slices.ContainsFunc(w.alternatives, func(other *alternative) bool { return other.label == a.label }) {
+				d.problem(n, evidence.CodePolicyDuplicateName, "there is an alternative %q already", a.label)
+			}
 			a.rules = joinRules(d.source, n, shared, a.rules)
 			w.alternatives = append(w.alternatives, a)
 		}

@@ -52,7 +52,7 @@ allow_simulated: true
 any_of:
 `
 	for name, require := range requires {
-		text += fmt.Sprintf("  - name: %[1]s\n    %[2]s\n    tpm: {pcrs: {sha256: {7: [%[3]s]}}, revocation: off}\n"+
+		text += fmt.Sprintf("  - name: %[1]s\n    %[2]s\n    tpm: {pcrs: {sha256: {7: [%[3]s]}}, ak: {sources: [certificate, tee]}, revocation: off}\n"+
 			"  - name: %[1]s-paravisor\n    %[2]s\n    tpm: {pcrs: {sha256: {7: [%[3]s]}}, ak: {sources: [tee]}}\n    paravisor: {secure_boot: required}\n", name, require, pcr)
 	}
 	return text + fmt.Sprintf("  - name: tpm\n    tpm: {pcrs: {sha256: {7: [%s]}}, revocation: off}\n", pcr)
