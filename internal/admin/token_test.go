@@ -69,6 +69,14 @@ func TestAttack_K02_PublicKeyAsSecret(t *testing.T) {
 	}
 }
 
+// A key that its provider has for one algorithm is good for no other.
+func TestAttack_K02_KeyOfOneAlgorithm(t *testing.T) {
+	pinned := encode(t, object{"keys": []object{with(rsaJWK("RS256", &anyProvider(t).rsa.PublicKey), "alg", "PS256")}})
+	h := newHouse(t, func(o *Options) { o.Config.OIDC.JWKSFile = writeFile(t, pinned) })
+	h.takes("PS256", withBearer(h.provider.token(t, "PS256", claims())))
+	h.refuses("RS256", withBearer(h.provider.token(t, "RS256", claims())), evidence.CodeUnauthorized)
+}
+
 func TestAttack_K03_KeyIdentifiers(t *testing.T) {
 	h := newHouse(t)
 	payload := string(encode(t, claims()))
@@ -161,6 +169,7 @@ func TestAttack_K07_Times(t *testing.T) {
 		"iat zero":          func(o object) { o["iat"] = 0 },
 		"iat negative":      func(o object) { o["iat"] = -now },
 		"iat in the future": func(o object) { o["iat"] = now + 61 },
+		"iat alone":         func(o object) { o["iat"], o["nbf"] = now+61, now-10 },
 		"nbf in the future": func(o object) { o["nbf"] = now + 61 },
 		"nbf as text":       func(o object) { o["nbf"] = "1" },
 		"nbf null":          func(o object) { o["nbf"] = nil },
