@@ -68,9 +68,9 @@ func TestAttack_P26_EventsStripped(t *testing.T) {
 		{"grub", grub, tpmGRUB, []int{2, 4, 8, 9, 12, 13, 14}}, {"image", uki, tpmUKI, []int{2, 4, 9, 11, 12, 13}}, {"loader", loader, tpmLoader, []int{4, 9, 12}},
 		{"secure boot", tpmBoot("secure_boot: required"), tpmGRUB, []int{7}}, {"exit", tpmBoot("exited_boot_services: required"), tpmGRUB, []int{5}},
 		{"attempts", tpmBoot("maximum_boot_attempts: 1"), tpmGRUB, []int{4}}, {"mok", tpmBoot("mok: {list: " + listOf(fingerprint(0x91)) + "}"), tpmGRUB, []int{14}},
-		{"command line", tpmBoot(tpmGRUBLists[2]), tpmGRUB, []int{8, 12}}, {"command line of a loader", tpmBoot(tpmLoaderLists[1]), tpmLoader, []int{8, 12}},
+		{"command line", tpmBoot(tpmGRUBLists[2], tpmGRUBLists[4]), tpmGRUB, []int{8, 12}}, {"command line of a loader", tpmBoot(tpmLoaderLists[1]), tpmLoader, []int{8, 12}},
 		{"RAM disk", tpmBoot(tpmLoaderLists[2], tpmLoaderLists[3]), tpmLoader, []int{9}}, {"image alone", replace(uki, "14: boot", "14: any"), tpmUKI, []int{11}},
-		{"RAM disk that GRUB read", tpmBoot(tpmGRUBLists[2], tpmGRUBLists[3], tpmGRUBLists[5]), tpmGRUB, []int{8, 9}},
+		{"RAM disk that GRUB read", tpmBoot(tpmGRUBLists[2:]...), tpmGRUB, []int{8, 9}},
 	} {
 		set := load(t, c.policy)
 		wantVerdict(t, evaluate(set, bootedTPM(c.good)()), policies.Accepted, evidence.Code{})
@@ -128,17 +128,29 @@ func TestAttack_P34_CommandLines(t *testing.T) {
 			b.Registers[int(register)] = reproduced(b.Registers[int(register)].Events+1, 0)
 		}
 	}
-	policy := tpmBoot(tpmGRUBLists[2])
+	policy := tpmBoot(tpmGRUBLists[2], tpmGRUBLists[4])
 	runTPMBootAttacks(t, []bootAttack{
 		{"one more by GRUB", policy, tpmGRUB, more("grub", 8, "/vmlinuz init=/bin/sh"), evidence.CodePolicyBootCommandLine},
 		{"one more by a stub", policy, tpmGRUB, more("efi", 12, line+"\n"), evidence.CodePolicyBootCommandLine},
 		{"twice an option", policy, tpmGRUB, func(b *evidence.BootClaims) { b.CommandLines[0].Text = line + " ro" }, evidence.CodePolicyBootCommandLine},
 		{"unsettled beside what is not listed", policy, tpmGRUB, func(b *evidence.BootClaims) {
 			b.UnsettledCommandLines, b.CommandLines = b.CommandLines, nil
-			b.UnsettledGRUBCommands, b.GRUBCommands = b.GRUBCommands, nil
+			b.UnsettledGRUBCommands, b.GRUBCommands = append(b.GRUBCommands, "insmod evil"), nil
 		}, evidence.CodePolicyBootCommandLine},
 		{"beside an image", tpmLeft(tpmUKILists...), tpmUKI, more("efi", 12, "init=/bin/sh"), evidence.CodePolicyBootRegister},
 	})
+}
+
+// P34: GRUB measures the command line of a kernel that it has from the network, where no path
+// needs a slash, as it measures a command; and a command that is none, before it finds that out.
+func TestAttack_P34_CommandLineLikeACommand(t *testing.T) {
+	wantUnsafe(t, tpmBoot(tpmGRUBLists[2]))
+	runTPMBootAttacks(t, []bootAttack{{"from the network", tpmBoot(tpmGRUBLists[2], tpmGRUBLists[4]), tpmGRUB, func(b *evidence.BootClaims) {
+		b.GRUBCommands = append(b.GRUBCommands, "linux vmlinuz init=/bin/sh", "vmlinuz init=/bin/sh")
+		b.Registers[8] = reproduced(5, 0)
+	}, evidence.CodePolicyBootGRUB}})
+	load(t, with(pcrsOf(`8: ["`+hexOf(0x58, 32)+`"]`), below([]string{tpmGRUBLists[2]})))
+	wantVerdict(t, evaluate(load(t, tpmBoot(tpmLoaderLists[1])), bootedTPM(tpmLoader)()), policies.Accepted, evidence.CodePolicyBootCommandLine)
 }
 
 // T29: an initial RAM disk that nobody loaded, and one that GRUB forgot.
@@ -147,7 +159,7 @@ func TestAttack_P34_NoRAMDisk(t *testing.T) {
 		0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
 		0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 	}
-	settled, read := tpmBoot(tpmLoaderLists[2:]...), tpmBoot(tpmGRUBLists[2], tpmGRUBLists[3], tpmGRUBLists[5])
+	settled, read := tpmBoot(tpmLoaderLists[2:]...), tpmBoot(tpmGRUBLists[2:]...)
 	second := func(b *evidence.BootClaims) {
 		b.CommandLines = append(b.CommandLines, b.CommandLines[0])
 		b.Registers[8] = reproduced(4, 0)

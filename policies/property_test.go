@@ -46,7 +46,7 @@ func documents(t testing.TB) []*policies.Set {
 		load(t, tpmWith(`ak: {sources: [enrolled], eks: {allow: ["`+hexOf(0xe0, 32)+`"]}, hierarchy: endorsement}`)),
 		load(t, tpmWith("revocation: {stale_ok: 24h}", "ak: {sources: [certificate]}")),
 		load(t, tpmWith("key: tpm")),
-		load(t, tpmBoot(slices.Concat(tpmGRUBLists[:3], []string{"secure_boot: {db: " + listOf(fingerprint(0x0b)) + ", dbx: {minimum_entries: 3}}", "mok: {list: " + listOf(fingerprint(0x91)) + "}", "maximum_boot_attempts: 1"})...)),
+		load(t, tpmBoot(slices.Concat(tpmGRUBLists[:3], []string{tpmGRUBLists[4], "secure_boot: {db: " + listOf(fingerprint(0x0b)) + ", dbx: {minimum_entries: 3}}", "mok: {list: " + listOf(fingerprint(0x91)) + "}", "maximum_boot_attempts: 1"})...)),
 		load(t, tpmLeft(slices.Concat(tpmUKILists, []string{"exited_boot_services: required"})...)),
 		load(t, tpmLeft(tpmLoaderLists...)),
 		load(t, imaWith(imaListed)),

@@ -177,6 +177,8 @@ func (q *bootRequirement) systemLeftOpen(t *tpmRequirement) string {
 		return "the command line, which can name another initial RAM disk; list it beside boot.initrds"
 	case (q.initrds != nil || q.noInitrd) && q.commandLines != nil && q.commandLines.containAny(namesInitrd):
 		return "the initial RAM disk that a command line of GRUB's names (initrd=), which nobody measures"
+	case q.commandLines != nil && q.grubCommands == nil && !t.pins(pcrGRUB) && q.commandLines.containAny(isGRUBLine):
+		return "what else GRUB runs, which can start a kernel with a command line that reads like a command; list boot.grub_commands, or values of PCR 8"
 	case q.uki.contents(".cmdline") != nil || q.uki.contents(".initrd") != nil:
 		// An image's stub takes command lines, credentials and extensions from beside it.
 		if !t.accounts(pcrLines) && q.commandLines == nil || !t.accounts(pcrSystem) {
@@ -188,6 +190,9 @@ func (q *bootRequirement) systemLeftOpen(t *tpmRequirement) string {
 
 // namesInitrd reports whether a command line from GRUB names an initial RAM disk.
 // From others it does so in vain: their RAM disk comes through the firmware.
-func namesInitrd(line string) bool {
-	return (strings.HasPrefix(line, "/") || strings.HasPrefix(line, "(")) && strings.Contains(line, "initrd=")
+func namesInitrd(line string) bool { return isGRUBLine(line) && strings.Contains(line, "initrd=") }
+
+// isGRUBLine reports whether a command line begins with the kernel's path, as GRUB's do.
+func isGRUBLine(line string) bool {
+	return strings.HasPrefix(line, "/") || strings.HasPrefix(line, "(")
 }
