@@ -190,7 +190,11 @@ func (c *ruleCompiler) program(s source, n *yaml.Node, e *cel.Env, checked *cel.
 	if why := constancy(e, checked); why != "" {
 		return refuse("%s", why)
 	}
-	program, err := e.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxRuleCost))
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	if !isLoopless(checked.NativeRep()) {
+		options = append(options, cel.CostLimit(maxRuleCost))
+	}
+	program, err := e.Program(checked, options...)
 	if err != nil {
 		return refuse("%s", err)
 	}

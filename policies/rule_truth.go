@@ -15,6 +15,28 @@ import (
 // A rule that can never be true denies everything, and one that is always true
 // says nothing. Neither is found out by looking at decisions that were right.
 
+// linear are the operators that look at each of their operands once.
+var linear = map[string]bool{
+	operators.LogicalAnd: true, operators.LogicalOr: true, operators.LogicalNot: true, operators.Conditional: true, operators.Index: true,
+	operators.Equals: true, operators.NotEquals: true, operators.Less: true, operators.LessEquals: true, operators.Greater: true, operators.GreaterEquals: true,
+}
+
+// isLoopless reports whether a rule's cost is bounded by its own size and that of the
+// claims that it reads, each read once: then nobody needs to count it as it runs,
+// which takes as long again.
+func isLoopless(checked *ast.AST) bool {
+	root := ast.NavigateAST(checked)
+	if len(ast.MatchDescendants(root, ast.KindMatcher(ast.ComprehensionKind))) > 0 {
+		return false
+	}
+	for _, call := range ast.MatchDescendants(root, ast.KindMatcher(ast.CallKind)) {
+		if !linear[call.AsCall().FunctionName()] {
+			return false
+		}
+	}
+	return true
+}
+
 // truth is what an expression may come to, besides an error.
 type truth struct{ yes, no bool }
 
