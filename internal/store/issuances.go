@@ -25,7 +25,7 @@ type IssuanceFilter struct {
 	Serial       string // of the certificate, lower-case hex
 	TokenID      string
 	Simulated    *bool // nil asks for both
-	Claims       bool // with claims; without, they are nil
+	Claims       bool  // with claims; without, they are nil
 
 	Before *IssuanceCursor // continues an answer
 	Limit  int             // 1 to [MaxPage]

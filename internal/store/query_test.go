@@ -24,10 +24,11 @@ func fleet(t *testing.T) *store.Store {
 		e := issued(n)
 		at := now.Add(time.Duration(n) * time.Hour)
 		e.Event.Time, e.Issuance.IssuedAt, e.Issuance.NotBefore, e.Issuance.NotAfter = at, at, at, at.Add(2*time.Hour)
-		e.Event.Actor = fmt.Sprintf("peer:10.0.0.%d", n%4)
+		e.Event.Actor, e.Issuance.Simulated = fmt.Sprintf("peer:10.0.0.%d", n%4), n%2 == 1
 		if n%2 == 1 {
 			e.Issuance.Workload, e.Issuance.SPIFFEID, e.Issuance.PolicyDigest = "db", "spiffe://example.org/db", "sha256:11"
 			e.Issuance.Kinds, e.Issuance.Purpose = []evidence.Kind{evidence.KindTDX}, "token"
+			e.Issuance.Serial = ""
 		}
 		no := refused()
 		no.Event.Time = at
@@ -39,7 +40,7 @@ func fleet(t *testing.T) *store.Store {
 func TestIssuances(t *testing.T) {
 	s := fleet(t)
 	hour := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour) }
-	serial, token := issued(3).Issuance.Serial, issued(4).Issuance.TokenID
+	serial, token := issued(6).Issuance.Serial, issued(4).Issuance.TokenID
 	for name, c := range map[string]struct {
 		filter store.IssuanceFilter
 		want   []int
@@ -56,8 +57,11 @@ func TestIssuances(t *testing.T) {
 		"range":             {store.IssuanceFilter{Since: hour(2), Until: hour(5)}, []int{4, 3, 2}},
 		"policy":            {store.IssuanceFilter{PolicyDigest: "sha256:11", Until: hour(4)}, []int{3, 1}},
 		"purpose":           {store.IssuanceFilter{Purpose: "token", LiveAt: hour(6)}, []int{5}},
-		"serial":            {store.IssuanceFilter{Serial: serial}, []int{3}},
+		"serial":            {store.IssuanceFilter{Serial: serial}, []int{6}},
 		"token":             {store.IssuanceFilter{TokenID: token}, []int{4}},
+		"certified":         {store.IssuanceFilter{Certified: true, Since: hour(8)}, []int{10, 8}},
+		"simulated":         {store.IssuanceFilter{Simulated: new(true), Since: hour(10)}, []int{11}},
+		"not simulated":     {store.IssuanceFilter{Simulated: new(false), Since: hour(10)}, []int{10}},
 		"quote":             {store.IssuanceFilter{Workload: "web' OR '1'='1"}, nil},
 		"several":           {store.IssuanceFilter{Workload: "web", LiveAt: hour(7), Kind: evidence.KindSEVSNP, Since: hour(1)}, []int{6}},
 	} {
