@@ -1,10 +1,11 @@
 // Package store is the service's durable state: one SQLite file with the ledger
-// of what was issued, the audit trail of what was asked, and what is known of
-// attestation keys.
+// of what was issued, the audit trail of what was asked, what is known of
+// attestation keys, and the policy sets that were applied, proposed or watched.
 //
 // Nothing leaves the service before [Store.Record] returned nil: it commits the
 // issuance or enrolment, what it leaves of an attestation key and its audit event
 // in one transaction, and concurrent callers share one transaction and one fsync.
+// Policy sets come into force the same way: [Store.ApplyPolicy] compares and swaps.
 // Audit events form a hash chain over themselves and the rows they speak of;
 // [Store.Verify] walks it.
 package store
