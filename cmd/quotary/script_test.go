@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 //
 // in real/ and sim/, the evidence of fixtures_test.go; in $KDS, $PCS, $ROOT, $PCCS and
 // $TLS the simulated services of kds_test.go, in $DEAD a base URL where nobody
-// listens, and in $AT the time of the simulated evidence. Nobody else is asked: the
+// listens, and in $AT the time of the simulated evidence; in admin/ and $ADMIN the
+// administrators and the service of adminservice_test.go. Nobody else is asked: the
 // way to any other host leads to $DEAD. The condition
 // [snpguest] holds where the tests run on a machine that may give reports, and [evidence]
 // where the collection of real evidence is, in $EVIDENCE. With
@@ -62,6 +63,9 @@ func TestScripts(t *testing.T) {
 				env.Setenv("EVIDENCE", evidencetest.Dir(t))
 			}
 			env.Setenv("AT", simulatedNow.Format(time.RFC3339))
+			if err := writeAdminFor(env); err != nil {
+				return err
+			}
 			return writeFixtures(env.WorkDir)
 		},
 		Condition: func(name string) (bool, error) {
@@ -80,6 +84,18 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "cut": cut, "flip": flip, "add": add, "shape": shape,
 		},
 	})
+}
+
+// writeAdminFor prepares scripts of administrators.
+func writeAdminFor(env *testscript.Env) error {
+	url, digest, err := writeAdminFiles(env.WorkDir)
+	for name, value := range map[string]string{
+		"ADMIN": url, "ADMIN_SHA256": digest, "HEAD10": headsOfTest(10), "HEAD40": headsOfTest(40),
+		"XDG_CONFIG_HOME": filepath.Join(env.WorkDir, "config"), "QUOTARY_PROFILE": "", "QUOTARY_URL": "", "QUOTARY_ROOT": "",
+	} {
+		env.Setenv(name, value)
+	}
+	return err
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {
