@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -77,6 +78,8 @@ func eatNonce(data []byte) Bytes {
 }
 
 func submoduleOf(claims evidence.Claims, checks evidence.Checks) Submodule {
+	// What policy found of another item, by the same code, says nothing of this one.
+	checks = slices.DeleteFunc(slices.Clone(checks), func(c evidence.Check) bool { return c.Kind != claims.Kind })
 	s := Submodule{Vector: vectorOf(claims, checks), Evidence: evidenceOf(claims)}
 	s.Status = s.Vector.Status()
 	return s
@@ -222,8 +225,27 @@ func tpmVector(c *evidence.TPMClaims, checks evidence.Checks) Vector {
 	if c.AKProvider == "" && (c.AKSource == evidence.AKSourceCertificate || c.AKSource == evidence.AKSourceEnrolled) {
 		v.Hardware = hardwareGenuine
 	}
-	v.Executables = executables(checks, evidence.CodePolicyTPMPCR, evidence.CodePolicyBootImages, evidence.CodePolicyBootKernel, evidence.CodePolicyBootUKI)
+	v.Executables = executables(checks, evidence.CodePolicyBootImages, evidence.CodePolicyBootUKI, evidence.CodePolicyBootDB)
+	if slices.ContainsFunc(checks, approvesLoads) {
+		v.Executables = executablesBoot
+	}
 	return v
+}
+
+// approvesLoads reports whether policy compared a PCR that says what was loaded (4), or
+// who signed it (7). Of other PCRs nothing follows, nor of a kernel beside which
+// anything may have been loaded.
+func approvesLoads(c evidence.Check) bool {
+	if c.Status != evidence.Pass {
+		return false
+	}
+	switch c.Code {
+	case evidence.CodePolicyTPMPCR:
+		return strings.HasPrefix(c.Want, "PCR 4: ") || strings.HasPrefix(c.Want, "PCR 7: ")
+	case evidence.CodePolicyBootRegister:
+		return strings.HasPrefix(c.Want, "nothing in PCR 4 but ")
+	}
+	return false
 }
 
 // configuration claims approval if policy judged the machine at all; a policy

@@ -249,6 +249,42 @@ var vectors = map[string]struct {
 	},
 }
 
+// TestAttack_P09_VectorClaimsWhatWasCompared: PCRs that say nothing of what was loaded, and a
+// kernel beside which anything else may have been, approve no executables.
+func TestAttack_P09_VectorClaimsWhatWasCompared(t *testing.T) {
+	check := func(code evidence.Code, want string) evidence.Checks {
+		return evidence.Checks{{Code: code, Kind: evidence.KindTPM, Status: evidence.Pass, Want: want}}
+	}
+	for name, c := range map[string]struct {
+		checks evidence.Checks
+		want   Trust
+	}{
+		"firmware":              {check(evidence.CodePolicyTPMPCR, "PCR 0: 00"), executablesUnknown},
+		"machine owner's keys":  {check(evidence.CodePolicyTPMPCR, "PCR 14: 00"), executablesUnknown},
+		"a kernel among others": {check(evidence.CodePolicyBootKernel, "00"), executablesUnknown},
+		"another register":      {check(evidence.CodePolicyBootRegister, "nothing in PCR 14 but what the policy lists"), executablesUnknown},
+		"loaders":               {check(evidence.CodePolicyTPMPCR, "PCR 4: 00"), executablesBoot},
+		"secure boot":           {check(evidence.CodePolicyTPMPCR, "PCR 7: 00"), executablesBoot},
+		"all images":            {check(evidence.CodePolicyBootImages, "00"), executablesBoot},
+		"all of the register":   {check(evidence.CodePolicyBootRegister, "nothing in PCR 4 but what the policy lists"), executablesBoot},
+		"keys of images":        {check(evidence.CodePolicyBootDB, "00"), executablesBoot},
+		"two PCRs":              {append(check(evidence.CodePolicyTPMPCR, "PCR 0: 00"), check(evidence.CodePolicyTPMPCR, "PCR 4: 00")...), executablesBoot},
+	} {
+		if got := tpmVector(&evidence.TPMClaims{}, c.checks).Executables; got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// TestAttack_P37_VectorOfAnotherItem: what policy found of one item says nothing of another.
+func TestAttack_P37_VectorOfAnotherItem(t *testing.T) {
+	checks := evidence.Checks{{Code: evidence.CodePolicyBootImages, Kind: evidence.KindTDX, Status: evidence.Pass}}
+	s := submoduleOf(evidence.Claims{Kind: evidence.KindTPM, TPM: &evidence.TPMClaims{}}, checks)
+	if s.Vector.Executables != executablesUnknown {
+		t.Errorf("%+v", s.Vector)
+	}
+}
+
 func TestVectors(t *testing.T) {
 	for name, v := range vectors {
 		t.Run(name, func(t *testing.T) {
