@@ -2,6 +2,7 @@ package inforce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/quotary/quotary/evidence"
@@ -83,9 +84,21 @@ func (p *Policies) Apply(ctx context.Context, event store.Event, change Change) 
 	}
 	seq, err := p.Ledger.ApplyPolicy(ctx, event, wanted)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, p.settle(ctx, err)
 	}
 	return Outcome{Plan: plan, Applied: true, Seq: seq}, p.take(ctx)
+}
+
+// settle is called when the ledger did not say whether a change was committed:
+// whatever it has is in force. It returns the cause, with its own failure.
+func (p *Policies) settle(ctx context.Context, cause error) error {
+	if code := evidence.CodeOf(cause); !code.IsZero() && code != evidence.CodeLedgerUnavailable {
+		return cause // a refusal: nothing was committed
+	}
+	if applied, err := p.Ledger.ActivePolicy(context.WithoutCancel(ctx)); err != nil || applied == nil {
+		return errors.Join(cause, err)
+	}
+	return errors.Join(cause, p.take(ctx))
 }
 
 // applied is the digest of the set in force as the ledger knows it: empty while the
@@ -139,7 +152,7 @@ func (p *Policies) Approve(ctx context.Context, event store.Event, id int64, dig
 		return proposal, 0, err
 	}
 	if seq, err = p.Ledger.ApplyProposal(ctx, event, id, digest); err != nil {
-		return proposal, 0, err
+		return proposal, 0, p.settle(ctx, err)
 	}
 	proposal.State = store.ProposalApplied
 	return proposal, seq, p.take(ctx)

@@ -73,6 +73,9 @@ func (p *Policies) Shadow() (ShadowStatus, bool) {
 	return status, true
 }
 
+// Shadowed reports whether there is a shadow set. It costs nothing.
+func (p *Policies) Shadowed() bool { return p.shadow.Load() != nil }
+
 // Observe tries the shadow set on what was decided. It has no other effect than to
 // count.
 func (p *Policies) Observe(claims []evidence.Claims, decided *policies.Decision) {
