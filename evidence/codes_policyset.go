@@ -2,6 +2,7 @@ package evidence
 
 // Codes of changes of the active policy set, and of looks into the ledger.
 var (
+	CodePolicyInvalid          = define("policy.invalid", "Policy documents that an administrator sent do not load, or may not be put in force.")
 	CodePolicyManagedByFiles   = define("policy.managed-by-files", "The service's configuration leaves the policy to administrators, instead of naming files that decide.")
 	CodePolicyConflict         = define("policy.conflict", "The active policy set is not the one that the change starts from; look at it and decide anew.")
 	CodePolicySetUnknown       = define("policy.set-unknown", "The history has no policy set of this number.")

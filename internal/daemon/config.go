@@ -8,6 +8,8 @@ import (
 
 	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/admin"
+	"github.com/quotary/quotary/internal/inforce"
 	"github.com/quotary/quotary/internal/vendors"
 	"github.com/quotary/quotary/tee/tdx"
 )
@@ -31,7 +33,8 @@ type Config struct {
 	// addresses, and the address in Listen if it is a particular one.
 	TLSNames []string `yaml:"tls_names"`
 	// Policies are policy documents: files, or directories whose *.yaml files are
-	// read. Defaults to the folder policies in the data directory.
+	// read. Where they are given, they alone decide. Without, administrators apply
+	// policy sets, and until they have, the folder policies in the data directory decides.
 	Policies []string `yaml:"policies"`
 	// Endorsements are vendors' certificates, CRLs and collateral: files,
 	// directories or archives. They need no protection, as each is verified up to a
@@ -42,6 +45,8 @@ type Config struct {
 	Vendors Vendors `yaml:"vendors"`
 	// TPM says which TPMs are trusted; without any, all TPM quotes are refused.
 	TPM TPM `yaml:"tpm"`
+	// Admin says who the service's administrators are.
+	Admin admin.Config `yaml:"admin"`
 	// Simulated is for demonstrations and tests.
 	Simulated Simulated `yaml:"simulated"`
 	// Limits bound what the service does at once.
@@ -135,6 +140,14 @@ const (
 	defaultListen      = "127.0.0.1:8443"
 )
 
+// mode says who decides over the policy set. It is asked before defaults are filled in.
+func (c Config) mode() inforce.Mode {
+	if c.Policies == nil {
+		return inforce.ByService
+	}
+	return inforce.ByFiles
+}
+
 // withDefaults fills in what the configuration leaves open.
 func (c Config) withDefaults(data string) Config {
 	if c.TrustDomain == "" {
@@ -180,6 +193,9 @@ func (c Config) check() error {
 	}
 	if len(c.Simulated.Roots) > 0 && !c.Simulated.Accept {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "simulated.roots", "simulated roots are configured, but simulated.accept is not true")
+	}
+	if err := c.Admin.Check(); err != nil {
+		return err
 	}
 	if err := c.Vendors.check(); err != nil {
 		return err
@@ -240,6 +256,7 @@ func (v Vendors) grace() time.Duration {
 
 // resolve makes relative paths relative to dir.
 func (c *Config) resolve(dir string) {
+	c.Admin.Resolve(dir)
 	for _, list := range [][]string{c.Policies, c.Endorsements, c.TPM.Roots, c.TPM.Keys, c.TPM.Enrolment.Roots, c.TPM.Enrolment.EndorsementKeys, c.Simulated.Roots} {
 		for i, path := range list {
 			if !filepath.IsAbs(path) {

@@ -7,7 +7,6 @@ package daemon
 
 import (
 	"context"
-	"crypto"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -23,6 +22,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/quotary/quotary/ca"
+	"github.com/quotary/quotary/internal/admin"
+	"github.com/quotary/quotary/internal/inforce"
 	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/policies"
@@ -53,22 +54,25 @@ type Daemon struct {
 	// not kept and cannot be had again.
 	AdminCredential string
 
-	logger       *slog.Logger
-	lock         *os.File // the data directory is ours while it is open
-	current      atomic.Pointer[snapshot]
-	reloading    sync.Mutex // one reload at a time
-	ledger       *store.Store
-	collateral   *collateral.Store
-	authority    *ca.Authority
-	certificates *ca.ServerCertificates
-	server       *server.Server
+	logger         *slog.Logger
+	lock           *os.File // the data directory is ours while it is open
+	current        atomic.Pointer[snapshot]
+	reloading      sync.Mutex // one reload at a time
+	mode           inforce.Mode
+	policies       *inforce.Policies
+	ledger         *store.Store
+	collateral     *collateral.Store
+	authority      *ca.Authority
+	administrators *admin.Authenticator
+	certificates   *ca.ServerCertificates
+	server         *server.Server
 }
 
 // Open makes or opens everything that the service needs. Close it afterwards.
 // What can be wrong with the configuration is found before anything is made but
 // empty directories.
 func Open(ctx context.Context, o Options) (*Daemon, error) {
-	d := &Daemon{Config: o.Config.withDefaults(o.Data), logger: o.Logger}
+	d := &Daemon{Config: o.Config.withDefaults(o.Data), mode: o.Config.mode(), logger: o.Logger}
 	if err := d.Config.check(); err != nil {
 		return nil, err
 	}
@@ -77,6 +81,9 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 	}
 	loaded, err := load(d.Config)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := policies.Load(loaded.files...); err != nil {
 		return nil, err
 	}
 	d.current.Store(loaded)
@@ -115,7 +122,20 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	if err != nil {
 		return err
 	}
-	reserved := []crypto.PublicKey{key.Public()}
+	credentialDigest, credential, err := openAdmin(o.Data)
+	if err != nil {
+		return err
+	}
+	d.administrators, err = admin.Open(admin.Options{
+		Dir: filepath.Join(o.Data, admin.DirName), TrustDomain: d.Config.TrustDomain, Config: d.Config.Admin, BootstrapDigest: credentialDigest,
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.openPolicies(ctx); err != nil {
+		return err
+	}
+	reserved := append(d.administrators.Keys(), key.Public())
 	var enrolled []tee.Anchor
 	if attestation != nil {
 		reserved, enrolled = append(reserved, attestation.Keys()...), attestation.Anchors()
@@ -149,13 +169,10 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	if err != nil {
 		return err
 	}
-	digest, credential, err := openAdmin(o.Data)
-	if err != nil {
-		return err
-	}
 	d.server, err = server.New(server.Config{
 		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: issuer, Ledger: d.ledger,
-		Policy: d.policy, CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain, AdminDigest: digest,
+		Records: d.ledger, Policies: d.policies, Administrators: d.administrators,
+		CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
 		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral, Enrolment: enrolment,
 		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}},
 		Concurrency: d.Config.Limits.ConcurrentAppraisals, Logger: o.Logger,
@@ -163,17 +180,17 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	if err != nil {
 		return err
 	}
-	if err := d.note(ctx, "start", d.current.Load()); err != nil || credential == "" {
+	if err := d.note(ctx, "start", d.current.Load(), d.policies.Set()); err != nil || credential == "" {
 		return err
 	}
 	d.AdminCredential = credential
-	return keepAdmin(o.Data, digest)
+	return keepAdmin(o.Data, credentialDigest)
 }
 
 func (d *Daemon) verifier(all []tee.Verifier, challenges *verifier.Challenges) (*verifier.Verifier, error) {
 	return verifier.New(verifier.Config{
 		Technologies: all, TrustDomain: d.Config.TrustDomain, Challenges: challenges,
-		Policies:        func() *policies.Set { return d.current.Load().policies },
+		Policies:        d.policies.Set,
 		Endorsements:    d.endorsements,
 		Pooled:          true,
 		AcceptSimulated: d.Config.Simulated.Accept,
@@ -181,9 +198,18 @@ func (d *Daemon) verifier(all []tee.Verifier, challenges *verifier.Challenges) (
 	})
 }
 
-func (d *Daemon) policy() server.Policy {
-	set := d.current.Load().policies
-	return server.Policy{Digest: set.Digest(), Workloads: set.Workloads()}
+// openPolicies finds out which policy set is in force.
+func (d *Daemon) openPolicies(ctx context.Context) error {
+	ignored := false
+	var err error
+	d.policies, ignored, err = inforce.Open(ctx, inforce.Config{
+		Ledger: d.ledger, Mode: d.mode, Files: d.current.Load().files, Approvals: d.administrators.Approvals(),
+		TrustDomain: d.Config.TrustDomain, SimulatedAccepted: d.Config.Simulated.Accept,
+	})
+	if ignored {
+		d.logger.Warn("the files in the policy folder are not used: administrators have applied a policy set", "policies", d.Config.Policies)
+	}
+	return err
 }
 
 // canIssue tries: it makes a certificate for the service itself and drops it.
@@ -202,27 +228,40 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	active, err := d.policies.Load(loaded.files)
+	if err != nil {
+		return err
+	}
 	if err := d.takeOver(loaded.endorsements); err != nil {
 		return err
 	}
-	if err := d.note(ctx, "reload", loaded); err != nil {
+	if err := d.administrators.Reload(); err != nil {
 		return err
 	}
-	d.current.Store(loaded)
-	return nil
+	err = d.policies.Put(active, func() error {
+		set := active.Set
+		if now := d.policies.Active(); now.Applied != nil { // perhaps only since
+			set = now.Set
+		}
+		return d.note(ctx, "reload", loaded, set)
+	})
+	if err == nil {
+		d.current.Store(loaded)
+	}
+	return err
 }
 
 // note records an act of the service itself, before it takes effect.
-func (d *Daemon) note(ctx context.Context, action string, s *snapshot) error {
+func (d *Daemon) note(ctx context.Context, action string, s *snapshot, set *policies.Set) error {
 	detail, err := json.Marshal(map[string]any{
-		"policy_digest": s.policies.Digest(), "workloads": len(s.policies.Workloads()),
+		"policy_digest": set.Digest(), "workloads": len(set.Workloads()), "policy_mode": d.mode,
 		"endorsements": s.endorsements.Len(), "simulated_accepted": d.Config.Simulated.Accept,
 	})
 	if err != nil {
 		return err
 	}
 	unrecognised := s.unrecognised()
-	attrs := []any{"policy_digest", s.policies.Digest(), "workloads", s.policies.Workloads(),
+	attrs := []any{"policy_digest", set.Digest(), "policy_mode", d.mode, "workloads", set.Workloads(),
 		"endorsements", s.endorsements.Len(), "unrecognised_files", len(unrecognised)}
 	if len(unrecognised) > 0 {
 		attrs = append(attrs, "unrecognised", unrecognised[:min(len(unrecognised), maxLoggedFiles)])
@@ -271,7 +310,7 @@ func (d *Daemon) Close() error {
 func (d *Daemon) RootPEM() []byte { return d.authority.RootPEM() }
 
 // Workloads lists the workloads of the policy in force.
-func (d *Daemon) Workloads() []string { return d.current.Load().policies.Workloads() }
+func (d *Daemon) Workloads() []string { return d.policies.Set().Workloads() }
 
 // Endorsements is the number of endorsements at hand.
 func (d *Daemon) Endorsements() int { return d.endorsements().Len() }

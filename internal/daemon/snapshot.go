@@ -8,22 +8,19 @@ import (
 
 // snapshot is what a reload replaces. It never changes.
 type snapshot struct {
-	policies     *policies.Set
+	files        []policies.File // policy documents
 	endorsements *tee.Endorsements
 	report       endorsements.Report
 }
 
-// load reads policies and endorsements. Either all of it is good or nothing of
-// it is used.
+// load reads policy documents and endorsements. Either all of it is good or nothing
+// of it is used.
 func load(c Config) (*snapshot, error) {
 	files, err := policies.ReadFiles(c.Policies...)
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{endorsements: &tee.Endorsements{}}
-	if s.policies, err = policies.Load(files...); err != nil {
-		return nil, err
-	}
+	s := &snapshot{files: files, endorsements: &tee.Endorsements{}}
 	var paths []string
 	for _, path := range c.Endorsements {
 		if !emptyDir(path) {

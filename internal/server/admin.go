@@ -1,24 +1,27 @@
 package server
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
-	"strings"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/admin"
+	"github.com/quotary/quotary/internal/inforce"
 )
 
 // StatusResponse is the answer to GET /v1/admin/status.
 type StatusResponse struct {
-	Version           string     `json:"version"`
-	StartedAt         time.Time  `json:"started_at"`
-	TrustDomain       string     `json:"trust_domain"`
-	SimulatedAccepted bool       `json:"simulated_accepted"`
-	PolicyDigest      string     `json:"policy_digest"`
-	Workloads         []string   `json:"workloads"`
-	Ledger            LedgerHead `json:"ledger"`
-	Parts             []Part     `json:"parts"`
+	Version           string       `json:"version"`
+	StartedAt         time.Time    `json:"started_at"`
+	TrustDomain       string       `json:"trust_domain"`
+	SimulatedAccepted bool         `json:"simulated_accepted"`
+	PolicyDigest      string       `json:"policy_digest"`
+	Workloads         []string     `json:"workloads"`
+	Ledger            LedgerHead   `json:"ledger"`
+	Parts             []Part       `json:"parts"`
+	Policy            PolicyState  `json:"policy"`
+	Shadow            *ShadowState `json:"shadow"`    // null without one
+	Proposals         int          `json:"proposals"` // that can be approved
+	Approvals         int          `json:"approvals"` // how many owners a change needs
 }
 
 // LedgerHead is the end of the audit chain, to be kept elsewhere and compared later.
@@ -27,17 +30,31 @@ type LedgerHead struct {
 	Hash   evidence.Hex `json:"hash"` // SHA-256
 }
 
-// administrator lets only requests with the administrator's credential through.
-func (s *Server) administrator(h handler) handler {
-	return func(x *exchange) (reply, error) {
-		credential, ok := strings.CutPrefix(x.r.Header.Get("Authorization"), "Bearer ")
-		digest := sha256.Sum256([]byte(credential))
-		equal := subtle.ConstantTimeCompare(digest[:], s.AdminDigest[:]) == 1
-		if !ok || !equal || len(x.r.Header.Values("Authorization")) != 1 {
-			return reply{}, evidence.Errorf(evidence.CodeUnauthorized, "Authorization", "send the administrator's credential as a bearer token")
-		}
-		return h(x)
-	}
+// PolicyState says which policy set is in force.
+type PolicyState struct {
+	Mode   inforce.Mode `json:"mode"` // who decides
+	Seq    int64        `json:"seq"`  // 0 before the first was applied
+	Digest string       `json:"digest"`
+}
+
+// ShadowState says which candidate is tried beside it.
+type ShadowState struct {
+	Digest string    `json:"digest"`
+	Since  time.Time `json:"since"`
+}
+
+// WhoamiResponse is the answer to GET /v1/admin/whoami.
+type WhoamiResponse struct {
+	Name      string       `json:"name"`
+	Role      string       `json:"role"`
+	Method    admin.Method `json:"method"`
+	ExpiresAt time.Time    `json:"expires_at,omitzero"` // when certificate or token end
+}
+
+// whoami answers GET /v1/admin/whoami.
+func (s *Server) whoami(x *exchange) (reply, error) {
+	c := x.caller
+	return reply{body: WhoamiResponse{c.Name, c.Role.String(), c.Method, c.Until}}, nil
 }
 
 // status answers GET /v1/admin/status.
@@ -46,10 +63,23 @@ func (s *Server) status(x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	policy := s.Policy()
-	return reply{body: StatusResponse{
+	open, err := s.openProposals(x.r.Context())
+	if err != nil {
+		return reply{}, err
+	}
+	active := s.Policies.Active()
+	r := StatusResponse{
 		Version: s.Version, StartedAt: s.started.UTC(), TrustDomain: s.TrustDomain,
-		SimulatedAccepted: s.SimulatedAccepted, PolicyDigest: policy.Digest, Workloads: policy.Workloads,
+		SimulatedAccepted: s.SimulatedAccepted, PolicyDigest: active.Set.Digest(), Workloads: active.Set.Workloads(),
 		Ledger: LedgerHead{head.Seq, head.Hash}, Parts: s.parts(x.r.Context()),
-	}}, nil
+		Policy:    PolicyState{Mode: active.Mode, Digest: active.Set.Digest()},
+		Proposals: open, Approvals: s.Administrators.Approvals(),
+	}
+	if active.Applied != nil {
+		r.Policy.Seq = active.Applied.Seq
+	}
+	if shadow, ok := s.Policies.Shadow(); ok {
+		r.Shadow = &ShadowState{shadow.Digest, shadow.Since.UTC()}
+	}
+	return reply{body: r}, nil
 }

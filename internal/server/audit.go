@@ -13,10 +13,24 @@ import (
 	"github.com/quotary/quotary/verifier"
 )
 
-// refusalBudget bounds the audit events of refused requests.
-type refusalBudget struct {
+// budget bounds audit events of requests that change nothing, and counts those
+// that it left out.
+type budget struct {
 	limiter *rate.Limiter
 	omitted atomic.Int64 // since the last event that was recorded
+}
+
+func newBudget() *budget {
+	return &budget{limiter: rate.NewLimiter(refusalsPerSecond, refusalBurst)}
+}
+
+// take returns whether an event may be recorded, and how many before it were not.
+func (b *budget) take() (omitted int64, ok bool) {
+	if !b.limiter.Allow() {
+		b.omitted.Add(1)
+		return 0, false
+	}
+	return b.omitted.Swap(0), true
 }
 
 // detail is what an audit event says beyond its columns.
@@ -26,7 +40,9 @@ type detail struct {
 	Field     string   `json:"field,omitempty"`
 	Failed    []string `json:"failed,omitempty"`
 	Workload  string   `json:"workload,omitempty"`
-	Omitted   int64    `json:"omitted,omitempty"` // refusals before this one that were not recorded
+	Role      string   `json:"role,omitempty"`    // of an administrator
+	Peer      string   `json:"peer,omitempty"`    // where an administrator's request came from
+	Omitted   int64    `json:"omitted,omitempty"` // events before this one that were not recorded
 }
 
 // audited records a handler's refusals. A refusal that cannot be recorded ends
@@ -51,14 +67,16 @@ func (s *Server) recordRefusal(x *exchange, action string, err error) error {
 	if p.Code == evidence.CodeOverloaded.String() || p.Code == evidence.CodeLedgerUnavailable.String() {
 		return nil // writing more is no help
 	}
-	if !s.refusals.limiter.Allow() {
-		s.refusals.omitted.Add(1)
+	bounded := s.refusals
+	if x.caller != nil {
+		bounded = s.calls // what anybody may send must not hide what administrators do
+	}
+	omitted, ok := bounded.take()
+	if !ok {
 		return nil
 	}
-	d := detail{
-		RequestID: x.id, Route: x.route, Field: p.Field, Failed: failedCodes(p.Checks),
-		Omitted: s.refusals.omitted.Swap(0),
-	}
+	d := x.detail()
+	d.Field, d.Failed, d.Omitted = clip(p.Field, maxPath), failedCodes(p.Checks), omitted
 	event := store.Event{Outcome: store.Refused, AttestationID: p.AttestationID, Action: action}
 	if p.Verdict == verifier.Undecided {
 		event.Outcome = store.Undecided
@@ -75,7 +93,8 @@ func (s *Server) recordIssuance(x *exchange, action string, g *grant) error {
 	if err != nil {
 		return err
 	}
-	d := detail{RequestID: x.id, Route: x.route, Workload: g.result.Workload()}
+	d := x.detail()
+	d.Workload = g.result.Workload()
 	event := store.Event{Action: action, Outcome: store.Issued, AttestationID: g.result.ID()}
 	entry := store.Entry{Event: event, Issuance: issuance}
 	if update := g.result.KeyUpdate(); update != nil {
@@ -92,13 +111,31 @@ func (s *Server) recordIssuance(x *exchange, action string, g *grant) error {
 // leaves: what happened is to be known all the same.
 func (s *Server) record(x *exchange, d detail, e store.Entry) error {
 	var err error
-	if e.Event.Detail, err = json.Marshal(d); err != nil {
+	if e.Event, err = s.event(x, d, e.Event); err != nil {
 		return err
 	}
-	e.Event.Time, e.Event.Actor = s.Now(), "peer:"+x.peer()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), recordTimeout)
 	defer cancel()
 	return s.timed("record", func() error { return s.Ledger.Record(ctx, e) })
+}
+
+// detail is what all events of a request say.
+func (x *exchange) detail() detail {
+	d := detail{RequestID: x.id, Route: x.route}
+	if x.caller != nil {
+		d.Role, d.Peer = x.caller.Role.String(), x.peer()
+	}
+	return d
+}
+
+// event completes an event: when it was, and who asked.
+func (s *Server) event(x *exchange, d detail, e store.Event) (_ store.Event, err error) {
+	e.Time, e.Actor = s.Now(), "peer:"+x.peer()
+	if x.caller != nil {
+		e.Actor = "admin:" + x.caller.Actor()
+	}
+	e.Detail, err = json.Marshal(d)
+	return e, err
 }
 
 // issuance is what the ledger keeps of g.

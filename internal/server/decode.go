@@ -20,20 +20,22 @@ import (
 	"github.com/quotary/quotary/tokens"
 )
 
-// readBody reads a JSON body within its bounds.
-func (x *exchange) readBody() ([]byte, error) {
+// readBody reads a JSON body within the bounds that hold for everybody.
+func (x *exchange) readBody() ([]byte, error) { return x.readUpTo(maxBody) }
+
+func (x *exchange) readUpTo(most int64) ([]byte, error) {
 	if err := checkHeaders(x.r.Header); err != nil {
 		return nil, err
 	}
 	var body []byte
 	var err error
-	x.place.waits(cutBody(x.w), func() { body, err = io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody)) })
+	x.place.waits(cutBody(x.w), func() { body, err = io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, most)) })
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, evidence.Errorf(evidence.CodeRequestTooLarge, "", "a request's body takes at most %d bytes", maxBody)
+		return nil, evidence.Errorf(evidence.CodeRequestTooLarge, "", "this request's body takes at most %d bytes", most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, evidence.Errorf(evidence.CodeRequestTimeout, "", "the body did not arrive within %s", readTimeout)
+		return nil, evidence.Errorf(evidence.CodeRequestTimeout, "", "the body did not arrive in time")
 	case err != nil:
 		return nil, evidence.Errorf(evidence.CodeRequestMalformed, "", "the body ended early")
 	}
@@ -95,7 +97,7 @@ const (
 // mostOf returns the bound on a member, if it has one of its own.
 func mostOf(name string) (most int, bounded bool) {
 	switch name {
-	case memberEvidence:
+	case memberEvidence, memberDocuments: // the body's bound is theirs
 		return 0, false
 	case memberEndorsements:
 		return maxEndorsements, true

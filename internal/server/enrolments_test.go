@@ -120,7 +120,7 @@ func TestEnrolment(t *testing.T) {
 	if block, _ := pem.Decode([]byte(got.AKCertificates)); block == nil {
 		t.Errorf("no certificate: %q", got.AKCertificates)
 	}
-	if state, _, ok := e.Store.KeyState(ak); !ok || state.Revoked || state.Quoted {
+	if state, _, ok := e.Store.KeyState(tee.SimulatedID(ak)); !ok || state.Revoked || state.Quoted {
 		t.Errorf("what is left of the key: %+v %t", state, ok)
 	}
 	e.ledger(1, 0)
@@ -212,7 +212,7 @@ func TestEnrolmentAgain(t *testing.T) {
 	e.post("/v1/tpm/activations", e.answer(one, e.begin(one))).into(&server.ActivationResponse{})
 	e.post("/v1/tpm/activations", e.answer(one, e.begin(one))).into(&server.ActivationResponse{}) // again, with the same keys
 	first := one.AttestationKey()
-	if state, _, ok := e.Store.KeyState(first); !ok || state.Revoked {
+	if state, _, ok := e.Store.KeyState(tee.SimulatedID(first)); !ok || state.Revoked {
 		t.Errorf("%+v", state)
 	}
 }

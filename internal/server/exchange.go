@@ -23,9 +23,10 @@ type exchange struct {
 	r       *http.Request
 	id      string // random, in the response's X-Request-Id and the log
 	started time.Time
-	route   string // the pattern that it matched, or "other"
-	place   *place // among the requests that are handled at once; nil if not bounded
-	slot    *slot  // among those that are appraised at once; nil before
+	route   string  // the pattern that it matched, or "other"
+	caller  *caller // the administrator who sent it, once known; else nil
+	place   *place  // among the requests that are handled at once; nil if not bounded
+	slot    *slot   // among those that are appraised at once; nil before
 
 	status int // 0 until a response was written
 	sent   int

@@ -70,7 +70,7 @@ func (g *gate) acquire(ctx context.Context) error {
 }
 
 func errFull() error {
-	return evidence.Errorf(evidence.CodeOverloaded, "", "too many attestations at once; try again later")
+	return evidence.Errorf(evidence.CodeOverloaded, "", "too many requests of this kind at once; try again later")
 }
 
 // timed runs one stage of a request and measures it.

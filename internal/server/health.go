@@ -69,7 +69,7 @@ func (s *Server) parts(ctx context.Context) []Part {
 }
 
 func (s *Server) policyPart() Part {
-	if len(s.Policy().Workloads) == 0 {
+	if len(s.Policies.Set().Workloads()) == 0 {
 		return Part{Name: "policy", Detail: "no workload is defined, so every attestation would be refused"}
 	}
 	return Part{Name: "policy", Ready: true}

@@ -29,6 +29,7 @@ func (s *Server) judge(x *exchange, request verifier.Request) error {
 	if err != nil {
 		return err
 	}
+	s.tryShadow(x)
 	return verdictError(x.result)
 }
 

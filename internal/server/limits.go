@@ -6,7 +6,7 @@ const (
 	// maxBody bounds a request's body. The largest is 768 KiB of evidence
 	// (evidence.MaxEncoded) as base64url, 1 MiB, with endorsements, a challenge and a key.
 	maxBody = 1152 << 10
-	// maxMembers bounds the members of a request: the one with the most has seven.
+	// maxMembers bounds the members of a request: the one with the most has eleven.
 	maxMembers = 16
 	// maxMember bounds every other member of a body but the evidence, as JSON: a
 	// certificate request of evidence.MaxCSR takes 5.6 KiB as PEM.
@@ -16,6 +16,24 @@ const (
 	maxEndorsements = 128 << 10
 	// maxStapled bounds their number: a set has eight documents at most.
 	maxStapled = 16
+	// maxCall bounds the body of an administrator's call without documents or
+	// evidence: every member has a few dozen bytes.
+	maxCall = 64 << 10
+	// maxUpload bounds one with policy documents: twice store.MaxPolicySize, as JSON
+	// takes two bytes for a quotation mark or the end of a line.
+	maxUpload = 16 << 20
+	// maxUploads bounds how many of these are read at once: each takes three times its
+	// size in memory until its documents are decoded.
+	maxUploads = 4
+	// maxPlans bounds the computations for administrators at once: each keeps a CPU
+	// busy for seconds, and what is left is for attestations.
+	maxPlans = 2
+	// maxDocumentName bounds a policy document's name: file systems take 255 bytes.
+	maxDocumentName = 128
+	// maxHeads bounds the earlier ends of the audit chain that are compared at once.
+	maxHeads = 64
+	// defaultPage is how many rows a list has unless another number is asked for.
+	defaultPage = 100
 	// maxHeader bounds a request's headers; ours take under 1 KiB.
 	maxHeader = 16 << 10
 	// maxInFlight bounds the requests that are handled at once, and with maxBody
@@ -52,6 +70,12 @@ const (
 	readTimeout   = 10 * time.Second
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 60 * time.Second
+
+	// adminReadTimeout and adminTimeout are for administrators, once they are known: a
+	// full upload takes 16 s at 1 MiB/s; a plan replays up to 50,000 attestations, some
+	// ten seconds, and a walk along a large ledger takes as long.
+	adminReadTimeout = 60 * time.Second
+	adminTimeout     = 60 * time.Second
 
 	// retrySoon is for a lack of capacity, retryLater for what an operator has to
 	// put right (a missing endorsement, a full disk).

@@ -34,7 +34,7 @@ func newMetrics(version string, simulated bool) *metrics {
 		}),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "quotary_outcomes_total",
-			Help: "Outcomes by action (attestation, appraisal, admin), kinds of evidence, verdict and code; the code is that of the refusal, or of the first check that failed.",
+			Help: "Outcomes by action (attestation, appraisal, enrolment, admin.NAME), kinds of evidence, verdict and code; the code is that of the refusal, or of the first check that failed.",
 		}, []string{"action", "kinds", "verdict", "code"}),
 		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "quotary_stage_seconds", Help: "Time that the stages of a request took.",
@@ -68,6 +68,9 @@ func (m *metrics) request(x *exchange) {
 // outcome counts what became of an audited request; code is empty if it succeeded.
 func (m *metrics) outcome(x *exchange, action, code string) {
 	verdict := "refused"
+	if code == "" {
+		verdict = "done"
+	}
 	if x.result.Valid() {
 		verdict = string(x.result.Verdict())
 		if failed := x.result.Checks().Failed(); code == evidence.CodeNotAccepted.String() && len(failed) > 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/verifier"
 )
@@ -29,6 +30,8 @@ var statuses = map[evidence.Code]int{
 	evidence.CodeChallengeMalformed: http.StatusBadRequest,
 	evidence.CodeKeyMalformed:       http.StatusBadRequest,
 	evidence.CodeIssuingAudience:    http.StatusBadRequest,
+	evidence.CodePolicyInvalid:      http.StatusBadRequest,
+	evidence.CodeLedgerQuery:        http.StatusBadRequest,
 
 	evidence.CodeEndorsementUnrecognised: http.StatusBadRequest,
 	evidence.CodeEndorsementMalformed:    http.StatusBadRequest,
@@ -36,6 +39,7 @@ var statuses = map[evidence.Code]int{
 
 	evidence.CodeRequestTooLarge:  http.StatusRequestEntityTooLarge,
 	evidence.CodeEvidenceTooLarge: http.StatusRequestEntityTooLarge,
+	evidence.CodePolicyTooLarge:   http.StatusRequestEntityTooLarge,
 	evidence.CodeRequestMediaType: http.StatusUnsupportedMediaType,
 	evidence.CodeContentEncoding:  http.StatusUnsupportedMediaType,
 	evidence.CodeRequestTimeout:   http.StatusRequestTimeout,
@@ -45,6 +49,17 @@ var statuses = map[evidence.Code]int{
 	evidence.CodeTPMEnrolled:      http.StatusConflict,
 	evidence.CodeTPMClock:         http.StatusConflict,
 	evidence.CodeChallengeExpired: http.StatusGone,
+
+	// What administrators change is not as they think.
+	evidence.CodePolicyConflict:         http.StatusConflict,
+	evidence.CodePolicyManagedByFiles:   http.StatusConflict,
+	evidence.CodePolicyProposalClosed:   http.StatusConflict,
+	evidence.CodePolicyProposalApproved: http.StatusConflict,
+	evidence.CodePolicyProposals:        http.StatusConflict,
+	evidence.CodePolicyProposalUnknown:  http.StatusNotFound,
+	evidence.CodePolicySetUnknown:       http.StatusNotFound,
+	evidence.CodeAttestationUnknown:     http.StatusNotFound,
+	evidence.CodeLedgerTampered:         http.StatusConflict,
 
 	// The request is understood, and refused.
 	evidence.CodeNotAccepted:       http.StatusUnprocessableEntity,
@@ -61,6 +76,7 @@ var statuses = map[evidence.Code]int{
 	evidence.CodeTPMEnrolment:      http.StatusUnprocessableEntity,
 	evidence.CodeTPMAKRevoked:      http.StatusUnprocessableEntity,
 	evidence.CodeUnauthorized:      http.StatusUnauthorized,
+	evidence.CodeForbidden:         http.StatusForbidden,
 	evidence.CodeNotFound:          http.StatusNotFound,
 	evidence.CodeTPMEnrolmentOff:   http.StatusNotFound,
 	evidence.CodeMethodNotAllowed:  http.StatusMethodNotAllowed,
@@ -88,6 +104,9 @@ type Problem struct {
 	Verdict       verifier.Verdict      `json:"verdict,omitempty"`
 	Checks        evidence.Checks       `json:"checks,omitempty"`
 	Missing       []tee.EndorsementName `json:"missing,omitempty"`
+
+	// Of policy documents that do not load.
+	Problems []DocumentProblem `json:"problems,omitempty"`
 
 	// Of a service that is not ready.
 	Parts []Part `json:"parts,omitempty"`
@@ -174,8 +193,13 @@ func whyRejected(checks evidence.Checks) string {
 // or nothing.
 func problemOf(x *exchange, err error) Problem {
 	var known *evidence.Error
+	var documents policies.Problems
 	status := 0
-	if errors.As(err, &known) {
+	switch {
+	case errors.As(err, &documents):
+		known = evidence.Errorf(evidence.CodePolicyInvalid, memberDocuments, "%d problems, see problems", len(documents))
+		status = statuses[known.Code]
+	case errors.As(err, &known):
 		status = statuses[known.Code]
 	}
 	if status == 0 {
@@ -194,6 +218,13 @@ func problemOf(x *exchange, err error) Problem {
 	var e *unenrolled
 	if errors.As(err, &e) {
 		p.Verdict, p.Checks, p.Missing = e.verdict(), e.step.Checks, e.step.Missing
+	}
+	var r *unexplained
+	if errors.As(err, &r) {
+		p.Verdict, p.Checks, p.Missing = r.examination.Verdict, r.examination.Checks, r.examination.Missing()
+	}
+	if len(documents) > 0 {
+		p.Problems = newDocumentProblems(documents)
 	}
 	var n *notReady
 	if errors.As(err, &n) {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/admin"
 )
 
 // The routes, as openapi.json has them.
@@ -20,7 +21,7 @@ const (
 	pathActivations  = "/v1/tpm/activations"
 	pathTPMCA        = "/v1/tpm/ca"
 	pathBundle       = "/v1/bundle"
-	pathStatus       = "/v1/admin/status"
+	pathAdmin        = "/v1/admin/"
 	pathJWKS         = "/.well-known/jwks.json"
 	pathCOSEKeys     = "/.well-known/cose-keys"
 	pathHealth       = "/healthz"
@@ -48,7 +49,9 @@ func (s *Server) router() chi.Router {
 	for at := range s.static {
 		r.Get(at, s.endpoint(s.document))
 	}
-	r.Get(pathStatus, s.endpoint(s.audited("admin", s.administrator(s.status))))
+	for _, o := range s.operations() {
+		r.Method(o.method, pathAdmin+o.path, s.endpoint(s.administrators(o)))
+	}
 	r.Get(pathHealth, s.endpoint(s.health))
 	r.Get(pathReady, s.endpoint(s.readiness))
 	r.Get(pathMetrics, s.metrics.handler())
@@ -56,6 +59,43 @@ func (s *Server) router() chi.Router {
 	r.MethodNotAllowed(s.endpoint(methodNotAllowed))
 	return r
 }
+
+// operations is the administrators' interface. What a call needs beyond that, it
+// says itself: to apply a policy needs more than to try.
+func (s *Server) operations() []operation {
+	const get, post = http.MethodGet, http.MethodPost
+	return []operation{
+		{get, "whoami", "whoami", admin.Read, s.whoami},
+		{get, "status", "status", admin.Read, s.status},
+		{get, "policy", "policy", admin.Read, s.policy},
+		{post, "policy/history", "policy.history", admin.Read, s.history},
+		{post, "policy/at", "policy.at", admin.Read, s.policyAt},
+		{post, "policy/plan", "policy.plan", admin.Plan, s.plan},
+		{post, "policy/apply", actionApply, admin.Plan, s.apply},
+		{post, "policy/rollback", actionRollback, admin.Plan, s.rollback},
+		{post, "policy/proposals", "policy.proposals", admin.Read, s.proposals},
+		{post, "policy/proposals/show", "policy.proposals.show", admin.Read, s.proposal},
+		{post, "policy/approve", actionApprove, admin.Approve, s.approve},
+		{post, "policy/withdraw", actionWithdraw, admin.Withdraw, s.withdraw},
+		{get, "policy/shadow", "policy.shadow", admin.Read, s.shadow},
+		{post, "policy/shadow", actionShadow, admin.Shadow, s.setShadow},
+		{post, "policy/explain", "policy.explain", admin.Read, s.explain},
+		{post, "attestations", "attestations", admin.Read, s.attestations},
+		{post, "attestations/show", "attestations.show", admin.Read, s.showAttestation},
+		{post, "certificates", "certificates", admin.Read, s.certificates},
+		{post, "audit", "audit", admin.Read, s.audit},
+		{post, "audit/verify", "audit.verify", admin.Read, s.verifyAudit},
+	}
+}
+
+// The names of calls that may change something.
+const (
+	actionApply    = "policy.apply"
+	actionRollback = "policy.rollback"
+	actionApprove  = "policy.approve"
+	actionWithdraw = "policy.withdraw"
+	actionShadow   = "policy.shadow.set"
+)
 
 func notFound(*exchange) (reply, error) {
 	return reply{}, evidence.Errorf(evidence.CodeNotFound, "", "there is nothing at this path; see %s", pathOpenAPI)

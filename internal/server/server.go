@@ -9,7 +9,6 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -17,10 +16,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/time/rate"
 
 	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/inforce"
 	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/tokens"
 	"github.com/quotary/quotary/verifier"
@@ -34,6 +33,8 @@ type Appraiser interface {
 	// Spend uses up the challenge of a request that is refused before it can be
 	// appraised, so that a challenge is one attempt.
 	Spend(challenge string)
+	// Examine judges whether evidence is genuine. Nothing can be issued on it.
+	Examine(bundle evidence.Bundle, reportData []byte) verifier.Examination
 }
 
 // Challenger makes challenges: a *verifier.Challenges.
@@ -60,10 +61,18 @@ type Ledger interface {
 	Head(context.Context) (store.Head, error)
 }
 
-// Policy is what the server says of the active policy set.
-type Policy struct {
-	Digest    string
-	Workloads []string
+// Records are what administrators look up, and the proposals that they withdraw:
+// a *store.Store, the one that is the ledger.
+type Records interface {
+	Issuances(context.Context, store.IssuanceFilter) ([]store.Issuance, *store.IssuanceCursor, error)
+	Issuance(ctx context.Context, attestationID string) (*store.Issuance, error)
+	Events(context.Context, store.EventFilter) ([]store.StoredEvent, error)
+	Verify(ctx context.Context, earlier ...store.Head) (head store.Head, issuances int64, err error)
+	PolicyAt(ctx context.Context, seq int64) (*store.PolicySet, error)
+	PolicyHistory(ctx context.Context, before int64, limit int) ([]store.PolicySet, error)
+	Proposal(ctx context.Context, id int64) (store.Proposal, error)
+	Proposals(ctx context.Context, before int64, limit int) ([]store.Proposal, error)
+	Withdraw(ctx context.Context, event store.Event, id int64) (store.Proposal, error)
 }
 
 // Config is what a Server works with. Every field but those marked is needed.
@@ -73,14 +82,15 @@ type Config struct {
 	Authority  Authority
 	Tokens     Tokens
 	Ledger     Ledger
-	// Policy returns the active policy set's description.
-	Policy func() Policy
+	Records    Records
+	// Policies is the policy set in force; the Appraiser goes by the same.
+	Policies *inforce.Policies
+	// Administrators says who is one.
+	Administrators Administrators
 	// CanIssue says whether certificates could be issued now, and why not.
 	CanIssue func() error
 	// TrustDomain is the audience of every challenge.
 	TrustDomain string
-	// AdminDigest is the SHA-256 of the administrator's credential.
-	AdminDigest [sha256.Size]byte
 	// Enrolment enrols TPMs. Optional; without it nobody can.
 	Enrolment *Enrolment
 	// Endorser fetches what appraisals lack. Optional; without one they remain undecided.
@@ -107,7 +117,10 @@ type Server struct {
 	started  time.Time
 	gate     *gate
 	room     room
-	refusals *refusalBudget
+	planning *gate   // computations for administrators
+	uploads  *gate   // their large bodies
+	refusals *budget // of events of refused requests
+	calls    *budget // of events of administrators' calls that change nothing
 	metrics  *metrics
 	ready    readiness
 	static   map[string]document // path to what never changes
@@ -118,7 +131,7 @@ type Server struct {
 // its public documents.
 func New(c Config) (*Server, error) {
 	if c.Appraiser == nil || c.Challenger == nil || c.Authority == nil || c.Tokens == nil || c.Ledger == nil ||
-		c.Policy == nil || c.CanIssue == nil || c.TrustDomain == "" || c.AdminDigest == [sha256.Size]byte{} {
+		c.Records == nil || c.Policies == nil || c.Administrators == nil || c.CanIssue == nil || c.TrustDomain == "" {
 		return nil, errors.New("server: a part is missing in the configuration")
 	}
 	if c.Now == nil {
@@ -129,8 +142,8 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		Config: c, started: c.Now(), gate: newGate(c.Concurrency), room: room{free: maxInFlight},
-		refusals: &refusalBudget{limiter: rate.NewLimiter(refusalsPerSecond, refusalBurst)},
-		metrics:  newMetrics(c.Version, c.SimulatedAccepted),
+		planning: newGate(maxPlans), uploads: newGate(maxUploads), refusals: newBudget(), calls: newBudget(),
+		metrics: newMetrics(c.Version, c.SimulatedAccepted),
 	}
 	s.metrics.registry.MustRegister(c.Collectors...)
 	var err error
@@ -144,11 +157,12 @@ func New(c Config) (*Server, error) {
 // Handler returns the service's routes with everything around them.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// HTTP returns an http.Server for the handler with all bounds set.
+// HTTP returns an http.Server for the handler with all bounds set. It asks clients
+// for administrators' certificates.
 func (s *Server) HTTP(config *tls.Config) *http.Server {
 	return &http.Server{
 		Handler:           s.handler,
-		TLSConfig:         config,
+		TLSConfig:         s.askForCertificates(config),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,

@@ -7,9 +7,13 @@ package servertest
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"log/slog"
 	"net"
@@ -20,6 +24,8 @@ import (
 
 	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/admin"
+	"github.com/quotary/quotary/internal/inforce"
 	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/policies"
@@ -33,7 +39,7 @@ import (
 const TrustDomain = "example.org"
 
 // AdminCredential is the services' administrator credential.
-const AdminCredential = "the administrator's credential"
+const AdminCredential = "the-administrators-credential"
 
 // Policy grants spiffe://example.org/web to the SEV-SNP and TDX machines of
 // package teetest, and to a machine that is both.
@@ -61,6 +67,10 @@ type Options struct {
 	Judge func(evidence.Item) tee.Outcome
 	// NoPolicy leaves out the policy document.
 	NoPolicy bool
+	// Approvals is how many owners must agree to a change of the policy; 0 is 1.
+	Approvals int
+	// ByFiles has files decide over the policy.
+	ByFiles bool
 	// Simulated has all evidence rest on a simulated root, and the service accept it.
 	Simulated bool
 	// Ledger stands between the service and its ledger.
@@ -81,13 +91,16 @@ type Service struct {
 	Authority *ca.Authority
 	Issuer    *tokens.Issuer
 	Store     *store.Store
+	Policies  *inforce.Policies
+
+	administrators string // the folder of their CA
 }
 
 // New starts a service, which ends with the test.
 func New(tb testing.TB, o Options) *Service {
 	tb.Helper()
 	dir := tb.TempDir()
-	s := &Service{}
+	s := &Service{administrators: filepath.Join(dir, admin.DirName)}
 	key, err := tokens.LoadOrCreateKey(filepath.Join(dir, "token.key"))
 	if err != nil {
 		tb.Fatal(err)
@@ -116,13 +129,27 @@ func (s *Service) config(tb testing.TB, o Options) server.Config {
 	if o.NoPolicy {
 		documents = nil
 	}
-	set, err := policies.Load(documents...)
+	mode := inforce.ByService
+	if o.ByFiles {
+		mode = inforce.ByFiles
+	}
+	var err error
+	s.Policies, _, err = inforce.Open(tb.Context(), inforce.Config{
+		Ledger: s.Store, Mode: mode, Files: documents, Approvals: o.Approvals, TrustDomain: TrustDomain, SimulatedAccepted: o.Simulated, Now: o.Now,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	administrators, err := admin.Open(admin.Options{
+		Dir: s.administrators, TrustDomain: TrustDomain, Config: admin.Config{Approvals: new(max(1, o.Approvals))},
+		BootstrapDigest: sha256.Sum256([]byte(AdminCredential)), Now: o.Now,
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	challenges := verifier.NewChallenges(&verifier.SpentSet{})
 	v, err := verifier.New(verifier.Config{
-		Technologies: o.technologies(), Policies: func() *policies.Set { return set }, TrustDomain: TrustDomain,
+		Technologies: o.technologies(), Policies: s.Policies.Set, TrustDomain: TrustDomain,
 		AcceptSimulated: o.Simulated, Challenges: challenges, Now: o.Now,
 	})
 	if err != nil {
@@ -130,9 +157,9 @@ func (s *Service) config(tb testing.TB, o Options) server.Config {
 	}
 	c := server.Config{
 		Appraiser: v, Challenger: challenges, Authority: s.Authority, Tokens: s.Issuer, Ledger: s.Store,
-		Policy:      func() server.Policy { return server.Policy{Digest: set.Digest(), Workloads: set.Workloads()} },
-		CanIssue:    func() error { return nil },
-		TrustDomain: TrustDomain, AdminDigest: sha256.Sum256([]byte(AdminCredential)),
+		Records: s.Store, Policies: s.Policies, Administrators: administrators,
+		CanIssue:          func() error { return nil },
+		TrustDomain:       TrustDomain,
 		SimulatedAccepted: o.Simulated, Version: "test", Now: o.Now,
 	}
 	if o.Ledger != nil {
@@ -191,6 +218,54 @@ func (s *Service) Client(tb testing.TB) *http.Client {
 	transport := &http.Transport{TLSClientConfig: s.TLS(), ForceAttemptHTTP2: true}
 	tb.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Timeout: 30 * time.Second}
+}
+
+// Certificate returns an administrator's certificate, with its key.
+func (s *Service) Certificate(tb testing.TB, name string, role admin.Role) tls.Certificate {
+	tb.Helper()
+	authority, err := admin.OpenAuthority(s.administrators, TrustDomain, time.Now)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	key, err := evidence.NewKey(private.Public())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, text, err := authority.Issue(admin.Request{Name: name, Role: role, Key: key})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	return tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: private}
+}
+
+// Revoke has the service refuse an administrator's certificate.
+func (s *Service) Revoke(tb testing.TB, certificate tls.Certificate) {
+	tb.Helper()
+	authority, err := admin.OpenAuthority(s.administrators, TrustDomain, time.Now)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(certificate.Certificate[0])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := authority.Revoke(leaf.SerialNumber.Text(16)); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// ClientWith is as [Service.Client], with a certificate that it always sends.
+func (s *Service) ClientWith(tb testing.TB, certificate tls.Certificate) *http.Client {
+	tb.Helper()
+	client := s.Client(tb)
+	config := client.Transport.(*http.Transport).TLSClientConfig
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }
+	return client
 }
 
 // TLS is the configuration of a client that trusts the service and nobody else.
