@@ -25,8 +25,8 @@ type Params struct {
 	Pooled bool
 	// Vouched is a key that another item of the same bundle vouches for, or nil.
 	Vouched *VouchedKey
-	// Earlier returns what an earlier appraisal left about the attestation key with
-	// this SHA-256 of its SubjectPublicKeyInfo, or nil if there was none. It is nil
+	// Earlier returns what an earlier appraisal left about the attestation key that is
+	// remembered by this (see [Outcome]), or nil if there was none. It is nil
 	// itself where nothing is compared with earlier appraisals.
 	Earlier func(ak evidence.Digest) *KeyState
 }
@@ -116,7 +116,8 @@ type Outcome struct {
 	// Lacking lists endorsements whose absence, or age, left a check undone that
 	// genuineness does not depend on but a policy may (a current CRL).
 	Lacking []EndorsementName
-	// Key and KeyState are the attestation key, and what is to be left to later
+	// Key and KeyState are what the attestation key is remembered by (the SHA-256 of its
+	// SubjectPublicKeyInfo, or of a simulated one its [SimulatedID]), and what is to be left to later
 	// appraisals about it, if this one is accepted. KeyState is nil where there is nothing.
 	Key      evidence.Digest
 	KeyState *KeyState

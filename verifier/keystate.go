@@ -16,7 +16,7 @@ type KeyStates interface {
 // KeyUpdate is what an accepted result leaves about an attestation key. It must be
 // recorded before anything leaves, and only if Before still stands.
 type KeyUpdate struct {
-	AK evidence.Digest
+	AK evidence.Digest // what the key is remembered by; see tee.Outcome
 	// Before is what the appraisal compared with, nil if nothing was known.
 	Before *tee.KeyState
 	After  tee.KeyState

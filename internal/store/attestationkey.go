@@ -12,7 +12,7 @@ import (
 // KeyUpdate replaces what the ledger knows of an attestation key, if it is still
 // what the appraisal started from.
 type KeyUpdate struct {
-	AK evidence.Digest // SHA-256 of its SubjectPublicKeyInfo
+	AK evidence.Digest // what it is remembered by, as tee.Outcome has it
 	// Before is what [Store.KeyState] returned before the appraisal, nil if nothing. After is
 	// what the appraisal leaves. Revoked in it, without Revoked in Before, is an
 	// administrator's revocation, which is final.
@@ -48,8 +48,8 @@ const (
 // keyRow is a row of attestation_keys as the chain has it.
 type keyRow struct {
 	_       struct{} `cbor:",toarray"`
-	AK      []byte
-	EK      []byte // nil if the key was never enrolled
+	AK      []byte   // SHA-256 of its SubjectPublicKeyInfo, or tee.SimulatedID of that; so EK
+	EK      []byte   // nil if the key was never enrolled
 	Revoked revocation
 	State   string // JSON, "" before the first quote
 	Policy  string

@@ -381,7 +381,7 @@ func TestAttack_A26_ChangedKeysAreNoticed(t *testing.T) {
 	for column, change := range map[string]string{
 		"id": "id || '0'", "ek_sha256": "zeroblob(32)", "ak_sha256": "zeroblob(32)", "ak_name": "x'00'", "ek_source": "'listed'",
 		"manufacturer": "''", "model": "''", "version": "''", "serial": "serial || '0'", "issued_at": "issued_at - 1",
-		"not_after": "not_after + 1", "simulated": "0",
+		"not_after": "not_after + 1", "simulated": "1",
 	} {
 		statements["enrolment's "+column] = fmt.Sprintf("UPDATE enrolments SET %s = %s WHERE ak_sha256 = (SELECT ak_sha256 FROM attestation_keys WHERE revoked = '' AND ek_sha256 IS NOT NULL)", column, change)
 	}
@@ -454,7 +454,7 @@ func TestChainOfKeysGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "45666a3ef1312a97ca50d7bf78230a714545313ac1c5150eb88ccd333fdcb5a0"
+	const want = "0634e6525fe1561640f97b426c5f4c0a7f7b51c3fac7a81539f037bf5f793f94"
 	if got := head.Hash.String(); got != want {
 		t.Errorf("head is %s, want %s", got, want)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
 )
 
 // Enrolment is an attestation key's certificate that is about to leave.
@@ -68,6 +69,14 @@ func (e *Enrolment) row() enrolmentRow {
 	}
 }
 
+// ids are what attestation_keys has the keys under: those of simulated TPMs apart from real ones.
+func (e *Enrolment) ids() (ek, ak evidence.Digest) {
+	if e.Simulated {
+		return tee.SimulatedID(e.EKSHA256), tee.SimulatedID(e.AKSHA256)
+	}
+	return e.EKSHA256, e.AKSHA256
+}
+
 func (r enrolmentRow) digest() []byte {
 	sum := sha256.Sum256(canonical(r))
 	return sum[:]
@@ -81,13 +90,14 @@ func (r enrolmentRow) digest() []byte {
 // by another enrolment; what an administrator revoked may not, nor may another
 // key of the same TPM: it would make the revocation void.
 func (e *Enrolment) apply(ak keyRow, current *keyRow) ([]keyRow, error) {
+	ekID, akID := e.ids()
 	switch {
-	case ak.EK != nil && !bytes.Equal(ak.EK, e.EKSHA256[:]):
+	case ak.EK != nil && !bytes.Equal(ak.EK, ekID[:]):
 		return nil, evidence.Errorf(evidence.CodeTPMEnrolled, "ak_public", "the attestation key is enrolled with another TPM")
 	case ak.Revoked == administered || current != nil && current.Revoked == administered:
 		return nil, evidence.Errorf(evidence.CodeTPMAKRevoked, "ak_public", "an administrator revoked the TPM's attestation key")
 	}
-	ak.AK, ak.EK, ak.Revoked = e.AKSHA256[:], e.EKSHA256[:], notRevoked
+	ak.AK, ak.EK, ak.Revoked = akID[:], ekID[:], notRevoked
 	if current == nil || bytes.Equal(current.AK, ak.AK) {
 		return []keyRow{ak}, nil
 	}

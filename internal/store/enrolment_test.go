@@ -24,7 +24,7 @@ func enrolled(n int, ek, ak byte) store.Entry {
 		Enrolment: &store.Enrolment{
 			ID: id, EKSHA256: digest(ek), AKSHA256: digest(ak), AKName: []byte{0, 11, ak}, EKSource: "certificate",
 			Manufacturer: "id:414D4400", Model: "AMD", Version: "id:00060017", Serial: "5e" + id,
-			IssuedAt: now, NotAfter: now.Add(24 * time.Hour), Simulated: true,
+			IssuedAt: now, NotAfter: now.Add(24 * time.Hour),
 		},
 	}
 }

@@ -24,8 +24,8 @@ type knownKey struct {
 }
 
 // KeyState returns what the last accepted appraisal left about an attestation key,
-// named by the SHA-256 of its SubjectPublicKeyInfo, and the policy that it was
-// judged by. A key that was enrolled and has not quoted yet has a state
+// named by the SHA-256 of its SubjectPublicKeyInfo (of a simulated one by
+// tee.SimulatedID of that), and the policy that it was judged by. A key that was enrolled and has not quoted yet has a state
 // that says so. ok is false for a key that was never seen. It reads memory only.
 func (s *Store) KeyState(ak evidence.Digest) (state tee.KeyState, policy string, ok bool) {
 	s.keys.mu.RLock()

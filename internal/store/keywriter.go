@@ -38,11 +38,12 @@ func (w *writer) keyRows(e Entry) ([]keyRow, error) {
 }
 
 func (w *writer) enrol(e *Enrolment) ([]keyRow, error) {
-	ak, err := w.lookUp(w.key, e.AKSHA256[:])
+	ekID, akID := e.ids()
+	ak, err := w.lookUp(w.key, akID[:])
 	if err != nil {
 		return nil, err
 	}
-	current, err := w.lookUp(w.current, e.EKSHA256[:])
+	current, err := w.lookUp(w.current, ekID[:])
 	if err != nil {
 		return nil, err
 	}

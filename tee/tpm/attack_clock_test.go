@@ -218,7 +218,7 @@ func TestRevokedKey(t *testing.T) {
 	item := quoteOf(t, w.machine, w.nonce)
 	for _, o := range []Options{w.roots(), given(w.machine)} {
 		out := newVerifier(t, o).Verify(item, nil, tee.Params{Now: simulatedNow, Earlier: func(ak evidence.Digest) *tee.KeyState {
-			if ak != w.machine.AttestationKey() {
+			if ak != tee.SimulatedID(w.machine.AttestationKey()) {
 				t.Errorf("asked for %x", ak)
 			}
 			return &tee.KeyState{Revoked: true}

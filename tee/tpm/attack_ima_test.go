@@ -80,7 +80,7 @@ func TestAttack_P34_IMALog(t *testing.T) {
 	m := w.booted(t, "ima attack", 4)
 	kept := memory{}
 	kept.accept(t, v, quoteOf(t, m, w.nonce))
-	key := m.AttestationKey()
+	key := tee.SimulatedID(m.AttestationKey())
 	first := m.IMALog()
 	measure(t, m, 2)
 	whole := m.IMALog()

@@ -35,7 +35,7 @@ func (x *examination) recall() {
 		x.checks().NotPerformed(evidence.CodeTPMAKRevoked, want, unsound)
 		return
 	}
-	x.earlier.state = x.earlier.lookup(evidence.Digest(x.key.fingerprint))
+	x.earlier.state = x.earlier.lookup(x.keyID())
 	switch state := x.earlier.state; {
 	case state == nil && x.claims.AKSource == evidence.AKSourceEnrolled:
 		x.checks().Fail(evidence.CodeTPMAKRevoked, want, "an enrolment that is not known any more")
@@ -48,6 +48,15 @@ func (x *examination) recall() {
 		}
 		x.checks().Judge(!state.Revoked, evidence.CodeTPMAKRevoked, want, got)
 	}
+}
+
+// keyID is what the attestation key is remembered by.
+func (x *examination) keyID() evidence.Digest {
+	id := evidence.Digest(x.key.fingerprint)
+	if x.out.Claims.Simulated {
+		return tee.SimulatedID(id)
+	}
+	return id
 }
 
 // judgeClock compares clock and counters with those of the last accepted quote by
@@ -139,5 +148,5 @@ func (x *examination) remember() {
 			state.IMA = &kept
 		}
 	}
-	x.out.Key, x.out.KeyState = evidence.Digest(x.key.fingerprint), state
+	x.out.Key, x.out.KeyState = x.keyID(), state
 }

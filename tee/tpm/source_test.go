@@ -251,9 +251,12 @@ func TestEnrolled(t *testing.T) {
 	ek := sha256Of("ek")
 	identifier := enrolledPrefix + hex.EncodeToString(ek)
 	item := w.enrolled(t, issuer, identified(t, w, identifier))
-	known := memory{w.machine.AttestationKey(): {}}
-	for _, origin := range []evidence.Origin{evidence.OriginConfigured, evidence.OriginSimulated} {
+	ids := map[evidence.Origin]evidence.Digest{
+		evidence.OriginConfigured: w.machine.AttestationKey(), evidence.OriginSimulated: tee.SimulatedID(w.machine.AttestationKey()),
+	}
+	for origin, id := range ids {
 		v := newVerifier(t, trusting(issuer, origin))
+		known := memory{id: {}}
 		for range 2 { // the second time from memory
 			out := known.appraise(v, item)
 			claims := out.Claims.TPM
@@ -269,15 +272,15 @@ func TestEnrolled(t *testing.T) {
 			if !out.ValidUntil.Equal(simulatedNow.Add(24 * time.Hour)) {
 				t.Errorf("valid until %v", out.ValidUntil)
 			}
-			known = memory{w.machine.AttestationKey(): {}}
+			known = memory{id: {}}
 		}
 		bare := *item
 		bare.AKPublic = nil
-		if claims := (memory{w.machine.AttestationKey(): {}}).accept(t, v, &bare).Claims.TPM; claims.AKRestricted == nil || claims.AKHierarchy != "" {
+		if claims := (memory{id: {}}).accept(t, v, &bare).Claims.TPM; claims.AKRestricted == nil || claims.AKHierarchy != "" {
 			t.Errorf("without its area: %+v", claims)
 		}
 		memory{}.refuse(t, v, item, evidence.CodeTPMAKRevoked)
-		memory{w.machine.AttestationKey(): {Revoked: true}}.refuse(t, v, item, evidence.CodeTPMAKRevoked)
+		memory{id: {Revoked: true}}.refuse(t, v, item, evidence.CodeTPMAKRevoked)
 		if out := v.Verify(item, nil, paramsNow); !out.Genuine() { // nobody asks
 			t.Errorf("%v", out.Checks)
 		}

@@ -111,7 +111,7 @@ func TestParavisor(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := v.Verify(bundle[1], nil, tee.Params{Now: now, Vouched: &vouched})
-	if !out.Genuine() || !bytes.Equal(out.ReportData, binding.ReportData(evidence.KindTPM)) || out.Key != a.AttestationKey() {
+	if !out.Genuine() || !bytes.Equal(out.ReportData, binding.ReportData(evidence.KindTPM)) || evidence.Digest(out.Claims.TPM.AKSHA256) != a.AttestationKey() {
 		t.Errorf("refused: %+v", out.Checks.Failed())
 	}
 	clear(snp.Report)
