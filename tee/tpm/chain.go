@@ -79,6 +79,30 @@ func (v *Verifier) gather(leaf *x509.Certificate, extra []*x509.Certificate, e *
 	return found, false
 }
 
+// signed returns those of the candidates that an anchor signed, or another one that it signed, and
+// so on. The others lead nowhere, but whoever makes certificates up can have a search
+// among them take a hundred signatures by keys of his choice. Here each is checked by
+// keys of anchors alone, or of CAs that these vouch for.
+func (v *Verifier) signed(between candidates) candidates {
+	var found candidates
+	issuers := make([]*x509.Certificate, 0, len(v.anchors)+len(between))
+	for _, a := range v.anchors {
+		issuers = append(issuers, a.cert)
+	}
+	for n := 0; n < len(issuers); n++ {
+		for _, cert := range between {
+			if !bytes.Equal(cert.RawIssuer, issuers[n].RawSubject) || slices.ContainsFunc(found, cert.Equal) {
+				continue
+			}
+			if cert.CheckSignatureFrom(issuers[n]) == nil {
+				found = append(found, cert)
+				issuers = append(issuers, cert)
+			}
+		}
+	}
+	return found
+}
+
 // build finds the shortest chain from leaf to an anchor that is valid at now, if
 // there are several one whose issuers may all issue to TPMs.
 // The standard library judges signatures, constraints and critical extensions.
@@ -139,7 +163,8 @@ func validity(certs []*x509.Certificate) (notBefore, notAfter time.Time) {
 // prove returns the chain from leaf to an anchor, whether it is valid at now or
 // not, or a missingIssuer, errNoAnchor or errBroken.
 func (v *Verifier) prove(leaf akCertificate, between candidates, now time.Time) (*chain, error) {
-	c, err := v.build(leaf, between, now)
+	signed := v.signed(between)
+	c, err := v.build(leaf, signed, now)
 	if err == nil {
 		return c, nil
 	}
@@ -153,7 +178,7 @@ func (v *Verifier) prove(leaf akCertificate, between candidates, now time.Time) 
 	if notAfter.Before(notBefore) {
 		return nil, errBroken
 	}
-	if c, err = v.build(leaf, between, notBefore); err != nil {
+	if c, err = v.build(leaf, signed, notBefore); err != nil {
 		return nil, errBroken
 	}
 	return c, nil
