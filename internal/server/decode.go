@@ -92,6 +92,8 @@ func decodeObject(body []byte, may ...string) (object, error) {
 const (
 	memberEvidence     = "evidence"
 	memberEndorsements = "endorsements"
+
+	memberEKCertificates = "ek_certificates"
 )
 
 // mostOf returns the bound on a member, if it has one of its own.
@@ -101,6 +103,8 @@ func mostOf(name string) (most int, bounded bool) {
 		return 0, false
 	case memberEndorsements:
 		return maxEndorsements, true
+	case memberEKCertificates:
+		return maxEKCertificates, true
 	}
 	return maxMember, true
 }

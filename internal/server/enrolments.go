@@ -129,19 +129,19 @@ func (s *Server) enrol(x *exchange) (reply, error) {
 }
 
 func decodeEnrolment(body []byte) (request evidence.Enrolment, stapled *tee.Endorsements, err error) {
-	o, err := decodeObject(body, "ek_certificates", "ek_public", "ak_public", memberEndorsements)
+	o, err := decodeObject(body, memberEKCertificates, "ek_public", "ak_public", memberEndorsements)
 	if err != nil {
 		return request, nil, err
 	}
-	texts, err := o.texts("ek_certificates")
+	texts, err := o.texts(memberEKCertificates)
 	if err != nil {
 		return request, nil, err
 	}
 	if len(texts) > evidence.MaxCertificates {
-		return request, nil, malformed("ek_certificates", "more than %d certificates", evidence.MaxCertificates)
+		return request, nil, malformed(memberEKCertificates, "more than %d certificates", evidence.MaxCertificates)
 	}
 	for i, text := range texts {
-		data, err := decodeBase64(fmt.Sprintf("ek_certificates[%d]", i), text)
+		data, err := decodeBase64(fmt.Sprintf("%s[%d]", memberEKCertificates, i), text)
 		if err != nil {
 			return request, nil, err
 		}

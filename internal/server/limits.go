@@ -11,6 +11,9 @@ const (
 	// maxMember bounds every other member of a body but the evidence, as JSON: a
 	// certificate request of evidence.MaxCSR takes 5.6 KiB as PEM.
 	maxMember = 8 << 10
+	// maxEKCertificates bounds an endorsement key's certificate and its chain, as JSON: eight
+	// certificates (evidence.MaxCertificates) of 3 KiB, with what pads an NV index.
+	maxEKCertificates = 48 << 10
 	// maxEndorsements bounds the endorsements that come with evidence, as JSON. A TDX
 	// platform's set takes 40 KiB, of which the PCK CRL is half; SNP's takes 5 KiB.
 	maxEndorsements = 128 << 10
