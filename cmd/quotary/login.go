@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"strings"
 
 	"github.com/quotary/quotary/client/admin"
@@ -190,14 +191,7 @@ func (a *attempt) identity(who *admin.Principal) identity {
 // readSecret reads one line, which a terminal does not show.
 func readSecret(s streams) (string, error) {
 	if file, ok := s.in.(*os.File); ok && columns(file) > 0 {
-		fmt.Fprint(s.err, "credential: ")
-		restore, err := silence(file)
-		if err != nil {
-			return "", err
-		}
-		defer func() { restore(); fmt.Fprintln(s.err) }()
-		line, err := bufio.NewReader(io.LimitReader(file, maxCredential)).ReadString('\n')
-		return strings.TrimSpace(line), err
+		return readHidden(s, file)
 	}
 	data, err := readAll(s.in, maxCredential)
 	secret := strings.TrimSpace(string(data))
@@ -205,6 +199,34 @@ func readSecret(s streams) (string, error) {
 		err = usage("standard input holds no credential", "write it there in one line: quotary login … --credential-stdin < FILE")
 	}
 	return secret, err
+}
+
+// readHidden asks for a line at a terminal. However it ends, the terminal shows
+// again what is typed.
+func readHidden(s streams, file *os.File) (string, error) {
+	restore, err := silence(file)
+	if err != nil {
+		return "", err
+	}
+	defer restore()
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	fmt.Fprint(s.err, "credential: ")
+	defer fmt.Fprintln(s.err)
+	lines := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(io.LimitReader(file, maxCredential)).ReadString('\n')
+		lines <- strings.TrimSpace(line)
+	}()
+	select {
+	case line := <-lines:
+		if line == "" {
+			return "", usage("there is no credential", "paste the one that the service's first start printed")
+		}
+		return line, nil
+	case <-ctx.Done():
+		return "", errors.New("interrupted")
+	}
 }
 
 const logoutHelp = `usage: quotary logout [--profile NAME]

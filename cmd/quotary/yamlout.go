@@ -52,7 +52,7 @@ func yamlNode(d *json.Decoder) (*yaml.Node, error) {
 	case json.Delim:
 		return yamlCollection(d, v)
 	case string:
-		return yamlText(v), nil
+		return yamlText(v)
 	case json.Number:
 		return &yaml.Node{Kind: yaml.ScalarNode, Value: v.String()}, nil
 	case bool:
@@ -81,13 +81,15 @@ func yamlCollection(d *json.Decoder, open json.Delim) (*yaml.Node, error) {
 	return n, err
 }
 
-// yamlText is a text, which no reader takes for something else.
-func yamlText(text string) *yaml.Node {
-	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
-	if strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), unprintable) {
-		n.Style = yaml.DoubleQuotedStyle
+// yamlText is a text, which no reader takes for something else: not even one of
+// YAML 1.1, to whom no is a truth value and 1:30 a number.
+func yamlText(text string) (*yaml.Node, error) {
+	n := &yaml.Node{}
+	err := n.Encode(text)
+	if n.Tag != "!!str" || n.Value != text || strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), unprintable) {
+		n = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Style: yaml.DoubleQuotedStyle}
 	}
-	return n
+	return n, err
 }
 
 // writeValue writes value in one of the output formats; text writes it for people.
