@@ -141,6 +141,29 @@ func TestAttack_P34_CommandLines(t *testing.T) {
 	})
 }
 
+// P34: firmware starts the kernel itself, which is listed as all that is loaded, with another command
+// line and RAM disk. What it runs then extends PCRs 8, 11 and 12 as the loader would have that never ran.
+func TestAttack_P34_KernelWithoutItsLoader(t *testing.T) {
+	image, loader := slices.Clone(tpmUKILists[:3]), slices.Clone(tpmLoaderLists[:2])
+	for name, policy := range map[string]string{
+		"image":              tpmLeft(image...),
+		"loader":             tpmLeft(append(loader, "initrds: "+listOf(fingerprint(0x82)))...),
+		"keys of anybody's":  tpmLeft(append(image, "secure_boot: required")...),
+		"RAM disk left open": tpmLeft(append(image, tpmUKILists[3])...),
+		"only its RAM disk":  tpmLeft(append(image, tpmUKILists[4])...),
+	} {
+		t.Run(name, func(t *testing.T) { wantUnsafe(t, policy) })
+	}
+	direct := func(b *evidence.BootClaims) { // the log of such a boot, as the machine forges it
+		b.Images = b.Images[1:]
+		b.Registers[4] = reproduced(3, 1)
+		b.LoadOptions, b.Measurements[0].Digest = fingerprint(1), fingerprint(1)
+	}
+	runTPMBootAttacks(t, []bootAttack{{"what the kernel measures", tpmLeft(tpmUKILists...), tpmUKI, direct, evidence.CodePolicyBootLoadOptions}})
+	load(t, tpmLeft(append(slices.Clone(image), "secure_boot: {db: "+listOf(fingerprint(0x0b))+"}")...))
+	load(t, tpmBoot(loader...))
+}
+
 // P34: GRUB measures the command line of a kernel that it has from the network, where no path
 // needs a slash, as it measures a command; and a command that is none, before it finds that out.
 func TestAttack_P34_CommandLineLikeACommand(t *testing.T) {

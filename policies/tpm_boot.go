@@ -177,6 +177,8 @@ func (q *bootRequirement) systemLeftOpen(t *tpmRequirement) string {
 		return "the command line, which can name another initial RAM disk; list it beside boot.initrds"
 	case (q.initrds != nil || q.noInitrd) && q.commandLines != nil && q.commandLines.containAny(namesInitrd):
 		return "the initial RAM disk that a command line of GRUB's names (initrd=), which nobody measures"
+	case (q.commandLines != nil || q.uki != nil) && !q.keepsLoader(t):
+		return "whether the boot loader ran at all that measures PCRs 8, 11 and 12: firmware can start a kernel itself, which then extends them; list boot.load_options and boot.initrds, which the kernel measures, or the db of boot.secure_boot, or values of PCR 4"
 	case q.commandLines != nil && q.grubCommands == nil && !t.pins(pcrGRUB) && q.commandLines.containAny(isGRUBLine):
 		return "what else GRUB runs, which can start a kernel with a command line that reads like a command; list boot.grub_commands, or values of PCR 8"
 	case q.uki.contents(".cmdline") != nil || q.uki.contents(".initrd") != nil:
@@ -186,6 +188,15 @@ func (q *bootRequirement) systemLeftOpen(t *tpmRequirement) string {
 		}
 	}
 	return ""
+}
+
+// keepsLoader reports whether no kernel that is listed, or in a listed image, can be started
+// without its boot loader and pass for one that was not: by what it measures itself, by the
+// keys that firmware goes by, or by the sequence of all that was loaded.
+func (q *bootRequirement) keepsLoader(t *tpmRequirement) bool {
+	keys := q.secureBoot != nil && (q.secureBoot.db != nil || t.pins(pcrSecure))
+	measured := q.loadOptions != nil && (q.initrds != nil || q.noInitrd || q.uki.contents(".initrd") == nil)
+	return t.pins(pcrLoaders) || keys || measured
 }
 
 // namesInitrd reports whether a command line from GRUB names an initial RAM disk.

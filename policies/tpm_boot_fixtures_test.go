@@ -80,7 +80,7 @@ var (
 	tpmGRUBLists = []string{
 		"images: " + listOf(fingerprint(0x61), fingerprint(0x62)), "kernels: " + listOf(fingerprint(0x63)), `command_lines: ["` + line + `"]`,
 		"measurements: " + listOf(fingerprint(0x71), fingerprint(0x63)), `grub_commands: ["` + setRoot + `", "menuentry Linux {\n\tlinux /vmlinuz root=/dev/vda1 ro\n}"]`,
-		"initrds: " + listOf(fingerprint(0x72)),
+		"initrds: " + listOf(fingerprint(0x72)), "secure_boot: {db: " + listOf(fingerprint(0x0b)) + "}",
 	}
 	tpmUKILists = []string{
 		"images: " + listOf(fingerprint(0x61), fingerprint(0x62)), "phases: [enter-initrd, leave-initrd]",

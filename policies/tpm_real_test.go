@@ -194,7 +194,7 @@ func TestRealGRUB(t *testing.T) {
 		}
 		seen++
 		t.Run(item.Name, func(t *testing.T) {
-			text := policyOf(c, "2: boot, 4: boot, 8: boot, 9: boot, 12: boot", b.Measurements[i].Digest)
+			text := policyOf(c, `2: boot, 4: ["`+pcrs[4].String()+`"], 8: boot, 9: boot, 12: boot`, b.Measurements[i].Digest)
 			wantVerdict(t, evaluate(load(t, text), c), policies.Accepted, evidence.CodePolicyBootRegister)
 			c.TPM.Boot.GRUBCommands = c.TPM.Boot.GRUBCommands[1:]
 			wantVerdict(t, evaluate(load(t, text), c), policies.Rejected, evidence.CodePolicyBootRegister)
