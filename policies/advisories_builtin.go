@@ -15,7 +15,7 @@ var amdAdvisories []byte
 var builtinAdvisories = func() *advisoryTable {
 	var found problems
 	l := newLoader(&found)
-	for _, d := range parseFiles([]File{{"amd_advisories.yaml", amdAdvisories}}, &found) {
+	for _, d := range parseFiles([]File{{"amd_advisories.yaml", amdAdvisories}}, nil, &found) {
 		l.readAdvisories(d)
 	}
 	if err := found.err(); err != nil {

@@ -17,6 +17,9 @@ type Changes struct {
 	// before, and the other way round, as "ALTERNATIVE: RELAXATION".
 	RelaxationsGained []string `json:"relaxations_gained,omitempty"`
 	RelaxationsLost   []string `json:"relaxations_lost,omitempty"`
+	// RolledBack names reference values that were made earlier than those whose place
+	// they take. A signature says who made a document, not that it is the newest.
+	RolledBack []string `json:"rolled_back,omitempty"`
 }
 
 // What became of a document or of a key.
@@ -63,15 +66,21 @@ type KeyChange struct {
 // Diff tells two sets of files apart. Both must load: the error is the
 // [Problems] of the first that does not.
 func Diff(before, after []File) (Changes, error) {
-	a, old, err := compile(before)
+	return Options{}.Diff(before, after)
+}
+
+// Diff is [Diff] with options.
+func (o Options) Diff(before, after []File) (Changes, error) {
+	a, old, err := o.compile(before)
 	if err != nil {
 		return Changes{}, err
 	}
-	b, current, err := compile(after)
+	b, current, err := o.compile(after)
 	if err != nil {
 		return Changes{}, err
 	}
 	c := Changes{Before: a.Digest(), After: b.Digest(), Documents: []DocumentChange{}}
+	c.RolledBack = rolledBack(a, b)
 	was, is := byName(old, current), byName(current, old)
 	for _, key := range documentKeys(was, is) {
 		if change, ok := diffDocument(key, was[key], is[key]); ok {
@@ -175,6 +184,18 @@ func (s *Set) relaxations(name string) []string {
 		}
 	}
 	return all
+}
+
+// rolledBack names the reference values of is that are older than those of was.
+func rolledBack(was, is *Set) []string {
+	var names []string
+	for _, v := range is.references {
+		i := slices.IndexFunc(was.references, func(old *referenceValues) bool { return old.name == v.name })
+		if i >= 0 && v.provenance.CreatedAt.Before(was.references[i].provenance.CreatedAt) {
+			names = append(names, v.name)
+		}
+	}
+	return names
 }
 
 // without returns the texts of a that b has not.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -15,9 +16,9 @@ type File struct {
 	Data []byte
 }
 
-// ReadFiles reads policy files. A path is a file, or a directory whose *.yaml
-// and *.yml files are read, without those of directories below. The files come
-// sorted by name. It fails on the first file that cannot be read and on
+// ReadFiles reads policy files. A path is a file, or a directory whose *.yaml,
+// *.yml, *.dsse.json and *.cose files are read, without those of directories below.
+// The files come sorted by name, and are text: a COSE_Sign1 message in CBOR comes as PEM. It fails on the first file that cannot be read and on
 // more than [MaxFiles] files or [MaxTotalSize] bytes.
 func ReadFiles(paths ...string) ([]File, error) {
 	var names []string
@@ -43,7 +44,7 @@ func ReadFiles(paths ...string) ([]File, error) {
 		if total += len(data); total > MaxTotalSize {
 			return nil, evidence.Errorf(evidence.CodePolicyTooLarge, name, "the files of a policy have at most %d bytes together", MaxTotalSize)
 		}
-		files[i] = File{Name: name, Data: data}
+		files[i] = File{Name: name, Data: armoured(data)}
 	}
 	return files, nil
 }
@@ -65,7 +66,7 @@ func policyFiles(path string) ([]string, error) {
 	var names []string
 	for _, entry := range entries {
 		name := filepath.Join(path, entry.Name())
-		if ext := filepath.Ext(name); ext != ".yaml" && ext != ".yml" {
+		if !isPolicyName(name) {
 			continue
 		}
 		// Follow symbolic links: mounted configuration is often made of them.
@@ -75,6 +76,10 @@ func policyFiles(path string) ([]string, error) {
 		names = append(names, name)
 	}
 	return names, nil
+}
+
+func isPolicyName(name string) bool {
+	return slices.ContainsFunc([]string{".yaml", ".yml", ".dsse.json", ".cose"}, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }
 
 func readBounded(name string) ([]byte, error) {

@@ -99,6 +99,20 @@ const (
 	// pairs, for overlaps: a million pairs take about a second.
 	maxLintAlternatives = 1500
 
+	// maxReferenceKeys bounds the keys that may sign reference values: a signature that
+	// names none is tried with each.
+	maxReferenceKeys = 64
+	// maxSignatures bounds the signatures of an envelope: each costs up to a millisecond.
+	maxSignatures = 16
+	// maxKeyID bounds a key ID in bytes: the longest are URIs and hashes.
+	maxKeyID = 256
+	// minRSABits and maxRSABits bound keys that sign reference values: shorter ones are too weak
+	// (NIST SP 800-131A), longer ones take too long.
+	minRSABits = 2048
+	maxRSABits = 8192
+	// maxVCPUs bounds the vCPUs that a shape names: no VMM gives a machine more yet.
+	maxVCPUs = 1 << 16
+
 	// maxWantValues is how many values of a list, or findings, a check spells out.
 	maxWantValues = 3
 )

@@ -13,7 +13,12 @@ import (
 // put in force with; the warnings may be meant. Both are nil if nothing was
 // found. Reference values are held against now; a zero time leaves that out.
 func Lint(now time.Time, files ...File) (found, warnings Problems) {
-	set, documents, err := compile(files)
+	return Options{}.Lint(now, files...)
+}
+
+// Lint is [Lint] with options.
+func (o Options) Lint(now time.Time, files ...File) (found, warnings Problems) {
+	set, documents, err := o.compile(files)
 	if err != nil {
 		return asProblems(err), nil
 	}

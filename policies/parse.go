@@ -30,7 +30,7 @@ type document struct {
 }
 
 // parseFiles splits files into documents and checks what is common to all.
-func parseFiles(files []File, found *problems) []document {
+func parseFiles(files []File, keys []ReferenceKey, found *problems) []document {
 	if len(files) > MaxFiles {
 		found.add(problem{files[MaxFiles].Name, 1, 1, evidence.CodePolicyTooLarge, "a policy has at most " + strconv.Itoa(MaxFiles) + " files"})
 		return nil
@@ -42,6 +42,9 @@ func parseFiles(files []File, found *problems) []document {
 		if total += len(file.Data); total > MaxTotalSize {
 			src.add(1, 1, evidence.CodePolicyTooLarge, "the files of a policy have at most %d bytes together", MaxTotalSize)
 			break
+		}
+		if !src.unseal(keys) {
+			continue
 		}
 		for _, root := range src.parse() {
 			if d, ok := src.document(root); ok {
@@ -81,6 +84,7 @@ type source struct {
 	file     string
 	data     []byte
 	problems *problems
+	signedBy []string // the keys that signed data, if it was signed
 }
 
 // parse returns the roots of the file's documents.

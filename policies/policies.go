@@ -13,6 +13,7 @@
 package policies
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -37,18 +38,24 @@ type Set struct {
 // every value must be of its type and length, and every reference must resolve;
 // otherwise the error is a [Problems] with all that is wrong, each with its
 // file, line and column. Without files it returns a Set that accepts nothing.
+// Signed reference values need the keys of [Options].
 func Load(files ...File) (*Set, error) {
-	set, _, err := compile(files)
-	return set, err
+	return Options{}.Load(files...)
 }
 
-// compile returns the set of files and the documents that it was made of.
-func compile(files []File) (*Set, []document, error) {
+// compile returns the set of files and the documents that it was made of. The
+// error is a [Problems].
+func (o Options) compile(files []File) (*Set, []document, error) {
+	var keyError *evidence.Error
+	if errors.As(checkReferenceKeys(o.ReferenceKeys), &keyError) {
+		return nil, nil, Problems{keyError}
+	}
 	var found problems
-	documents := parseFiles(files, &found)
+	documents := parseFiles(files, o.ReferenceKeys, &found)
 	l := newLoader(&found)
 	l.incomplete = len(found.list) > 0
 	for _, d := range documents {
+		o.checkSigned(d)
 		switch d.kind {
 		case kindReferenceValues:
 			l.readReferenceValues(d)

@@ -17,7 +17,10 @@ import (
 type referenceValues struct {
 	name       string
 	technology evidence.Kind
+	provenance Provenance
 	notAfter   time.Time
+	shape      *Shape             // nil if the document does not say
+	signedBy   []string           // names of keys
 	lists      map[string]digests // by the key that may refer to them
 	knownBad   []string           // what is wrong with the values; they match nothing then
 	at         problem            // the place of not_after
@@ -38,19 +41,20 @@ func sortedReferences(references map[string]*referenceValues) []*referenceValues
 func (l *loader) readReferenceValues(d document) {
 	before := len(l.problems.list)
 	f := d.fields
-	v := &referenceValues{lists: map[string]digests{}}
+	v := &referenceValues{lists: map[string]digests{}, signedBy: d.signedBy}
 	nameNode := f.need("name", "give the reference values a name to refer to them by")
 	v.name = d.name(nameNode)
 	technology := d.word(f.need("technology", "write sev-snp, tdx or tpm"), "technology", []string{"sev-snp", "tdx", "tpm"})
 	v.technology = evidence.Kind(technology)
-	created := d.readProvenance(f.need("provenance", "say where the values come from: {source: …, created_by: …, created_at: …}"))
+	v.provenance = d.readProvenance(f.need("provenance", "say where the values come from: {source: …, created_by: …, created_at: …}"))
 	notAfterNode := f.need("not_after", "give the time from which the values no longer count, such as 2027-01-31T00:00:00Z")
 	v.notAfter = d.instant(notAfterNode)
 	v.at = d.place(notAfterNode)
-	if !v.notAfter.IsZero() && !v.notAfter.After(created) {
+	if !v.notAfter.IsZero() && !v.notAfter.After(v.provenance.CreatedAt) {
 		d.problem(notAfterNode, evidence.CodePolicyValue, "not_after is not later than provenance.created_at")
 	}
 	v.knownBad = d.texts(f.take("known_bad"), "known_bad")
+	v.shape = d.readShape(d.mapping(f.take("shape"), "shape"))
 	if lists := d.mapping(f.need("values", "list the values"), "values"); lists != nil {
 		d.readLists(lists, v)
 	}
@@ -82,18 +86,17 @@ func (l *loader) flagBad(v *referenceValues) {
 	}
 }
 
-// readProvenance returns created_at. The provenance is for people: it stands
-// in the document and counts in its digest.
-func (s source) readProvenance(n *yaml.Node) time.Time {
+// readProvenance reads who says so. It stands in the document and counts in its digest.
+func (s source) readProvenance(n *yaml.Node) (p Provenance) {
 	f := s.mapping(n, "provenance")
 	if f == nil {
-		return time.Time{}
+		return p
 	}
-	s.text(f.need("source", "say what the values were computed or measured from, such as an image and its digest"))
-	s.text(f.need("created_by", "say who or what made them"))
-	created := s.instant(f.need("created_at", "give the time, such as 2026-11-22T08:00:00Z"))
+	p.Source = s.text(f.need("source", "say what the values were computed or measured from, such as an image and its digest"))
+	p.CreatedBy = s.text(f.need("created_by", "say who or what made them"))
+	p.CreatedAt = s.instant(f.need("created_at", "give the time, such as 2026-11-22T08:00:00Z"))
 	f.done()
-	return created
+	return p
 }
 
 // readLists reads the lists that a technology has.
