@@ -71,12 +71,21 @@ func (c *userConfig) decode(data []byte) error {
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return errors.New("the file holds more than one document")
 	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil || aliased(&root) {
+		return errors.New("the file has anchors or aliases")
+	}
 	for name, p := range c.Profiles {
 		if err := p.check(name); err != nil {
 			return fmt.Errorf("profile %q: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// aliased reports whether something in a document stands for something else.
+func aliased(n *yaml.Node) bool {
+	return n.Kind == yaml.AliasNode || n.Anchor != "" || slices.ContainsFunc(n.Content, aliased)
 }
 
 func (p profile) check(name string) error {

@@ -63,10 +63,12 @@ func showStatus(s streams, st *admin.Status, url string, ready bool) {
 	if policy == "" {
 		policy = st.PolicyDigest
 	}
-	switch st.Policy.Mode {
-	case "files":
+	switch {
+	case st.Policy.Mode == "files":
 		policy += " (its files decide)"
-	case "service":
+	case st.Policy.Mode == "service" && st.Policy.Seq == 0:
+		policy += " (none was applied yet)"
+	case st.Policy.Mode == "service":
 		policy += fmt.Sprintf(" (number %d of the history)", st.Policy.Seq)
 	}
 	shadow := ""

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/quotary/quotary/internal/daemon"
+)
+
+// TestAdministratorOfAService is the way of a first administrator at a real service.
+func TestAdministratorOfAService(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
+	d, err := daemon.Open(t.Context(), daemon.Options{
+		Data: filepath.Join(dir, "data"), Version: "test", Logger: slog.New(slog.DiscardHandler),
+		Config: daemon.Config{Vendors: daemon.Vendors{Offline: true}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	root := filepath.Join(dir, "root.crt")
+	if err := os.WriteFile(root, d.RootPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, notes bytes.Buffer
+	login := []string{"login", "--url", "https://" + listener.Addr().String(), "--root", root, "--credential-stdin"}
+	if code := run(login, strings.NewReader(d.AdminCredential), &out, &notes); code != exitAccepted || strings.Contains(out.String()+notes.String(), d.AdminCredential) {
+		t.Fatalf("exit %d: %s%s", code, out.String(), notes.String())
+	}
+	for _, step := range []struct {
+		code exit
+		args string
+		want string
+	}{
+		{exitAccepted, "whoami", "owner"},
+		{exitUndecided, "status", "none was applied yet"},
+		{exitAccepted, "attestations list --live --kind tdx --simulated false", "none"},
+		{exitAccepted, "certs list -o json", `"certificates": []`},
+		{exitFailed, "attestations show absent", "ledger.attestation-unknown"},
+		{exitFailed, "certs show 0a", "no certificate of serial number 0a"},
+		{exitAccepted, "audit tail", "admin.whoami"},
+		{exitAccepted, "audit tail --after 0 --action admin.whoami --outcome done -o yaml", "action: admin.whoami"},
+		{exitAccepted, "audit verify", "WHOLE"},
+		{exitRejected, "audit verify --contains 1:" + strings.Repeat("00", 32), "ledger.tampered"},
+		{exitFailed, "audit verify --contains 1:00", "not EVENTS:HASH"},
+	} {
+		code, out, notes := quotary(strings.Fields(step.args)...)
+		if code != step.code || !strings.Contains(out+notes, step.want) {
+			t.Errorf("%s: exit %d: %s%s", step.args, code, out, notes)
+		}
+	}
+	// A head that was kept is in the chain later.
+	var status struct {
+		Ledger struct {
+			Events int64
+			Hash   string
+		}
+	}
+	_, text, _ := quotary("status", "-o", "json")
+	if err := json.Unmarshal([]byte(text), &status); err != nil {
+		t.Fatal(err)
+	}
+	head := fmt.Sprintf("%d:%s", status.Ledger.Events, status.Ledger.Hash)
+	if code, out, notes := quotary("audit", "verify", "--contains", head); code != exitAccepted || !strings.Contains(out, "1, seen in the trail") {
+		t.Errorf("exit %d: %s%s", code, out, notes)
+	}
+}
