@@ -35,4 +35,10 @@ const (
 	followEvery = 5 * time.Second
 	// maxListed bounds what one command lists: more than anybody reads.
 	maxListed = 1_000_000
+	// maxPlanRows bounds the rows that a plan shows of a kind: the reasons above them
+	// say what most have in common.
+	maxPlanRows = 20
+	// maxExplainedWorkloads is how many workloads are told of, unless all are asked for:
+	// those further away are hardly meant.
+	maxExplainedWorkloads = 3
 )

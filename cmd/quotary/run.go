@@ -46,6 +46,7 @@ func commands() []command {
 		{"evidence", "make evidence of raw parts, or of this machine", evidenceHelp, evidenceCommand},
 		{"tpm", "show what tells this machine's TPM from others", tpmHelp, tpmCommand},
 		{"measure", "compute from files what a machine will be measured to be", measureHelp, measureCommand},
+		{"policy", "write, test, foresee, put in force and explain policies", policyHelp, policyCommand},
 		{"login", "keep a service and a credential for it in a profile", loginHelp, login},
 		{"logout", "forget a profile", logoutHelp, logout},
 		{"whoami", "show whom the service takes you for", whoamiHelp, whoami},
@@ -63,6 +64,7 @@ func commands() []command {
 func families() map[string][]command {
 	return map[string][]command{
 		"endorsements": endorsementsCommands(), "evidence": evidenceCommands(), "tpm": tpmCommands(), "measure": measureCommands(),
+		"policy":       policyCommands(),
 		"attestations": attestationsCommands(), "certs": certsCommands(), "audit": auditCommands(), "completion": completionCommands(),
 	}
 }

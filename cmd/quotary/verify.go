@@ -74,25 +74,15 @@ func parseVerify(args []string) (*verifyOptions, error) {
 	o := &verifyOptions{}
 	fs := flagSet("verify")
 	fs.StringVar(&o.kind, "kind", "", "")
-	fs.Var(&o.endorsements, "endorsements", "")
-	fs.Var(&o.trust, "trust", "")
-	fs.Var(&o.ak, "ak", "")
+	o.define(fs)
 	fs.Var(&o.policy, "policy", "")
-	fs.BoolVar(&o.fetch, "fetch", false, "")
-	fs.StringVar(&o.store, "store", "", "")
-	o.vendors.define(fs)
-	fs.Var(&o.at, "at", "")
 	fs.Var(&o.reportData, "report-data", "")
 	o.output = outputFlag(fs, "text", "json")
-	o.tpm.define(fs, "")
 	var err error
 	if o.operand, err = oneOperand(fs, args, "EVIDENCE"); err != nil {
 		return nil, err
 	}
-	if !o.fetch && (o.store != "" || o.vendors.given()) {
-		return nil, usage("--store and whom to ask go with --fetch", "to judge offline from a store's directory, give it with --endorsements")
-	}
-	if err := o.vendors.check(); err != nil {
+	if err := o.complete(); err != nil {
 		return nil, err
 	}
 	if o.kind != "" {
@@ -102,10 +92,34 @@ func parseVerify(args []string) (*verifyOptions, error) {
 		}
 		o.kind = string(kind)
 	}
+	return o, nil
+}
+
+// define defines the flags that say what genuineness rests on. All commands that
+// judge evidence have them.
+func (o *verifyOptions) define(fs *flag.FlagSet) {
+	fs.Var(&o.endorsements, "endorsements", "")
+	fs.Var(&o.trust, "trust", "")
+	fs.Var(&o.ak, "ak", "")
+	fs.BoolVar(&o.fetch, "fetch", false, "")
+	fs.StringVar(&o.store, "store", "", "")
+	o.vendors.define(fs)
+	fs.Var(&o.at, "at", "")
+	o.tpm.define(fs, "")
+}
+
+// complete checks these flags, and fills in the time.
+func (o *verifyOptions) complete() error {
+	if !o.fetch && (o.store != "" || o.vendors.given()) {
+		return usage("--store and whom to ask go with --fetch", "to judge offline from a store's directory, give it with --endorsements")
+	}
+	if err := o.vendors.check(); err != nil {
+		return err
+	}
 	if !o.at.given {
 		o.at.Time = time.Now()
 	}
-	return o, nil
+	return nil
 }
 
 // oneOperand parses args and returns the one operand that must be there.
