@@ -1,6 +1,7 @@
 package policies_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -141,6 +142,11 @@ func TestAttack_P34_CommandLines(t *testing.T) {
 	})
 }
 
+// pcrsPinned leaves PCR 4 open, and has values of another.
+func pcrsPinned(n int) string {
+	return head + fmt.Sprintf("  - tpm:\n      pcrs: {sha256: {0: any, %d: [\"%s\"], 12: any, 13: any}}\n", n, p50)
+}
+
 // P34: firmware starts the kernel itself, which is listed as all that is loaded, with another command
 // line and RAM disk. What it runs then extends PCRs 8, 11 and 12 as the loader would have that never ran.
 func TestAttack_P34_KernelWithoutItsLoader(t *testing.T) {
@@ -154,6 +160,9 @@ func TestAttack_P34_KernelWithoutItsLoader(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { wantUnsafe(t, policy) })
 	}
+	images := []string{"images: " + listOf(fingerprint(0x61))}
+	wantUnsafe(t, with(pcrsPinned(11), below(images))+"      ima: {"+imaListed+"}\n")
+	wantUnsafe(t, with(pcrsPinned(11), below(append(images, tpmEvents...))))
 	direct := func(b *evidence.BootClaims) { // the log of such a boot, as the machine forges it
 		b.Images = b.Images[1:]
 		b.Registers[4] = reproduced(3, 1)

@@ -177,7 +177,7 @@ func (q *bootRequirement) systemLeftOpen(t *tpmRequirement) string {
 		return "the command line, which can name another initial RAM disk; list it beside boot.initrds"
 	case (q.initrds != nil || q.noInitrd) && q.commandLines != nil && q.commandLines.containAny(namesInitrd):
 		return "the initial RAM disk that a command line of GRUB's names (initrd=), which nobody measures"
-	case (q.commandLines != nil || q.uki != nil) && !q.keepsLoader(t):
+	case (q.commandLines != nil || q.uki != nil || q.asksEvents() || t.ima != nil) && !q.keepsLoader(t):
 		return "whether the boot loader ran at all that measures PCRs 8, 11 and 12: firmware can start a kernel itself, which then extends them; list boot.load_options and boot.initrds, which the kernel measures, or the db of boot.secure_boot, or values of PCR 4"
 	case q.commandLines != nil && q.grubCommands == nil && !t.pins(pcrGRUB) && q.commandLines.containAny(isGRUBLine):
 		return "what else GRUB runs, which can start a kernel with a command line that reads like a command; list boot.grub_commands, or values of PCR 8"
