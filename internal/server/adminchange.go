@@ -61,14 +61,9 @@ func (s *Server) apply(x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	change, dry, err := o.change(x)
+	change, dry, err := s.decodeChange(x, o, admin.Apply)
 	if err != nil {
 		return reply{}, err
-	}
-	if !dry {
-		if err := s.may(x, admin.Apply); err != nil {
-			return reply{}, err
-		}
 	}
 	if change.Documents, err = o.neededDocuments(); err != nil {
 		return reply{}, err
@@ -82,14 +77,9 @@ func (s *Server) rollback(x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	change, dry, err := o.change(x)
+	change, dry, err := s.decodeChange(x, o, admin.Rollback)
 	if err != nil {
 		return reply{}, err
-	}
-	if !dry {
-		if err := s.may(x, admin.Rollback); err != nil {
-			return reply{}, err
-		}
 	}
 	seq, err := o.needed("seq")
 	if err != nil {
@@ -101,17 +91,24 @@ func (s *Server) rollback(x *exchange) (reply, error) {
 	return s.changePolicy(x, actionRollback, change, dry)
 }
 
-// change returns what all changes of the policy say of themselves.
-func (o object) change(x *exchange) (c inforce.Change, dry bool, err error) {
-	c.Author = x.caller.Actor()
+// decodeChange reads what all changes of the policy say of themselves, and refuses
+// those that the caller may not make. Who may not apply a set may still propose
+// one, where that is what becomes of a change.
+func (s *Server) decodeChange(x *exchange, o object, needs admin.Action) (c inforce.Change, dry bool, err error) {
+	c.Author, c.Consents = x.caller.Actor(), s.may(x, admin.Approve) == nil
 	if err := o.into(map[string]*string{"base": &c.Base, "comment": &c.Comment}); err != nil {
 		return c, false, err
 	}
 	if c.Base == "" {
 		return c, false, malformed("base", "name the digest of the set that the change starts from")
 	}
-	dry, err = o.dryRun()
-	return c, dry, err
+	if dry, err = o.dryRun(); err != nil || dry {
+		return c, dry, err
+	}
+	if s.Policies.Approvals > 1 {
+		needs = admin.Propose
+	}
+	return c, false, s.may(x, needs)
 }
 
 // changePolicy tries or makes a change.

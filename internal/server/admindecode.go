@@ -49,6 +49,15 @@ func (o object) needed(name string) (int64, error) {
 	return o.number(name, 1, math.MaxInt64, 0)
 }
 
+// attestationID returns the name of an attestation.
+func (o object) attestationID() (string, error) {
+	id, err := o.text("attestation_id")
+	if err == nil && id == "" {
+		err = malformed("attestation_id", "name an attestation")
+	}
+	return id, err
+}
+
 // limit returns how many rows are asked for.
 func (o object) limit() (int, error) {
 	n, err := o.number("limit", 1, store.MaxPage, defaultPage)

@@ -88,7 +88,7 @@ func (s *Server) subject(x *exchange, o object) (Subject, []evidence.Claims, err
 	if sent {
 		return s.sent(x, o)
 	}
-	id, err := o.text("attestation_id")
+	id, err := o.attestationID()
 	if err != nil {
 		return Subject{}, nil, err
 	}

@@ -124,7 +124,7 @@ func (s *Server) showAttestation(x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	id, err := o.text("attestation_id")
+	id, err := o.attestationID()
 	if err != nil {
 		return reply{}, err
 	}
