@@ -3,7 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,7 +16,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/admin"
 	"github.com/quotary/quotary/internal/daemon"
 )
 
@@ -86,6 +94,44 @@ func TestAdministratorOfAService(t *testing.T) {
 	}
 	head := fmt.Sprintf("%d:%s", status.Ledger.Events, status.Ledger.Hash)
 	if code, out, notes := quotary("audit", "verify", "--contains", head); code != exitAccepted || !strings.Contains(out, "1, seen in the trail") {
+		t.Errorf("exit %d: %s%s", code, out, notes)
+	}
+	certified(t, filepath.Join(dir, "data", "admin-ca"), filepath.Join(dir, "vera.pem"))
+}
+
+// certified goes on with a certificate of the administrators' CA, which gives a role.
+func certified(t *testing.T, ca, file string) {
+	t.Helper()
+	authority, err := admin.OpenAuthority(ca, "quotary.internal", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := evidence.NewKey(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, certificate, err := authority.Issue(admin.Request{Name: "vera", Role: admin.Viewer, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(certificate, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, notes := quotary("login", "--profile", "vera", "--cert", file); code != exitFailed {
+		t.Errorf("a new profile knows a service: exit %d: %s%s", code, out, notes)
+	}
+	if code, out, notes := quotary("login", "--cert", file); code != exitAccepted || !strings.Contains(out, "certificate") || !strings.Contains(out, "viewer") {
+		t.Errorf("exit %d: %s%s", code, out, notes)
+	}
+	if code, out, notes := quotary("audit", "tail", "--actor", "admin:certificate:vera"); code != exitAccepted || !strings.Contains(out, "admin.whoami") {
 		t.Errorf("exit %d: %s%s", code, out, notes)
 	}
 }
