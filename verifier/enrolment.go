@@ -137,9 +137,19 @@ func (e *Enrolments) judge(request evidence.Enrolment, stapled *tee.Endorsements
 	return outcome
 }
 
+// UnprovedError is the error of an enrolment that was begun with these keys, and
+// whose answer does not show that they are in one TPM.
+type UnprovedError struct {
+	Claims evidence.EnrolmentClaims
+	cause  error
+}
+
+func (e *UnprovedError) Error() string { return e.cause.Error() }
+func (e *UnprovedError) Unwrap() error { return e.cause }
+
 // Finish compares the secret that the TPM decrypted. An enrolment that was
 // answered is spent, whatever the answer. The error is an *evidence.Error with
-// evidence.CodeTPMEnrolment.
+// evidence.CodeTPMEnrolment, in an *UnprovedError if the secret is another.
 func (e *Enrolments) Finish(ticket string, secret []byte) (Enrolment, error) {
 	t, err := e.sealer.OpenTicket(ticket)
 	if err != nil {
@@ -156,7 +166,7 @@ func (e *Enrolments) Finish(ticket string, secret []byte) (Enrolment, error) {
 		return Enrolment{}, err
 	}
 	if subtle.ConstantTimeCompare(secret, t.Secret[:]) != 1 {
-		return Enrolment{}, enrolmentError("the secret is not the one in the credential: the attestation key is not in the endorsement key's TPM; begin again")
+		return Enrolment{}, &UnprovedError{t.Claims, enrolmentError("the secret is not the one in the credential: the attestation key is not in the endorsement key's TPM; begin again")}
 	}
 	return Enrolment{&enrolment{ticket: t, id: newID(), at: now}}, nil
 }

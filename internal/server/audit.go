@@ -43,6 +43,10 @@ type detail struct {
 	Role      string   `json:"role,omitempty"`    // of an administrator
 	Peer      string   `json:"peer,omitempty"`    // where an administrator's request came from
 	Omitted   int64    `json:"omitted,omitempty"` // events before this one that were not recorded
+
+	// Of an enrolment: what was asked for, also where it was refused.
+	EKSHA256 evidence.Hex `json:"ek_sha256,omitempty"`
+	AKSHA256 evidence.Hex `json:"ak_sha256,omitempty"`
 }
 
 // audited records a handler's refusals. A refusal that cannot be recorded ends
@@ -121,7 +125,7 @@ func (s *Server) record(x *exchange, d detail, e store.Entry) error {
 
 // detail is what all events of a request say.
 func (x *exchange) detail() detail {
-	d := detail{RequestID: x.id, Route: x.route}
+	d := detail{RequestID: x.id, Route: x.route, EKSHA256: x.keys.EKSHA256, AKSHA256: x.keys.AKSHA256}
 	if x.caller != nil {
 		d.Role, d.Peer = x.caller.Role.String(), x.peer()
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -117,6 +118,7 @@ func (s *Server) enrol(x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	x.keys = step.Claims
 	if err := stepError(step); err != nil {
 		return reply{}, err
 	}
@@ -187,7 +189,7 @@ func (s *Server) activate(x *exchange) (reply, error) {
 	var enrolment verifier.Enrolment
 	var certificate *ca.AttestationCertificate
 	err = s.underGate(x, func() error {
-		if enrolment, err = s.finish(body); err != nil {
+		if enrolment, err = s.finish(x, body); err != nil {
 			return err
 		}
 		return s.timed("issue", func() error { certificate, err = s.Enrolment.Authority.Issue(enrolment); return err })
@@ -201,7 +203,7 @@ func (s *Server) activate(x *exchange) (reply, error) {
 	return reply{body: activationResponse(enrolment, certificate)}, nil
 }
 
-func (s *Server) finish(body []byte) (verifier.Enrolment, error) {
+func (s *Server) finish(x *exchange, body []byte) (verifier.Enrolment, error) {
 	o, err := decodeObject(body, "enrolment", "secret")
 	if err != nil {
 		return verifier.Enrolment{}, err
@@ -214,7 +216,15 @@ func (s *Server) finish(body []byte) (verifier.Enrolment, error) {
 	if err != nil {
 		return verifier.Enrolment{}, err
 	}
-	return s.Enrolment.Enroller.Finish(ticket, secret)
+	enrolment, err := s.Enrolment.Enroller.Finish(ticket, secret)
+	var unproved *verifier.UnprovedError
+	switch {
+	case err == nil:
+		x.keys = enrolment.Claims()
+	case errors.As(err, &unproved):
+		x.keys = unproved.Claims
+	}
+	return enrolment, err
 }
 
 func (s *Server) recordEnrolment(x *exchange, e verifier.Enrolment, c *ca.AttestationCertificate) error {

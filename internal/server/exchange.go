@@ -33,8 +33,9 @@ type exchange struct {
 
 	result verifier.Result // not Valid until there was an appraisal
 	kinds  []evidence.Kind
-	code   evidence.Code // why it was refused
-	cause  error         // the error behind a problem, for the log alone
+	keys   evidence.EnrolmentClaims // that are to be enrolled, as far as they could be read
+	code   evidence.Code            // why it was refused
+	cause  error                    // the error behind a problem, for the log alone
 }
 
 // handler answers one request: with a reply, or an error that becomes a problem
