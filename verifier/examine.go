@@ -1,6 +1,8 @@
 package verifier
 
 import (
+	"time"
+
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/tee"
@@ -20,13 +22,18 @@ type Examination struct {
 // the strict defaults would deny is listed with status Warn.
 // What is no bundle at all (empty, two items of one kind) is rejected.
 func (v *Verifier) Examine(bundle evidence.Bundle, reportData []byte) Examination {
+	return v.ExamineAt(bundle, reportData, v.now())
+}
+
+// ExamineAt is Examine as of another time.
+func (v *Verifier) ExamineAt(bundle evidence.Bundle, reportData []byte, at time.Time) Examination {
 	bundle, err := evidence.NewBundle(bundle...)
 	if err != nil {
 		var checks evidence.Checks
 		checks.Fail(evidence.CodeOf(err), "a bundle of evidence", err.Error())
 		return Examination{Verdict: Rejected, Checks: checks}
 	}
-	r := &result{items: v.judge(appraisal{bundle: bundle, expected: ofCaller(reportData)}, nil, v.now())}
+	r := &result{items: v.judge(appraisal{bundle: bundle, expected: ofCaller(reportData)}, nil, at)}
 	verdict := gather(r)
 	if verdict == Genuine {
 		r.checks = append(r.checks, policies.Advise(claimsOf(r.items))...)

@@ -156,9 +156,9 @@ func (p *Policies) input(claims []evidence.Claims) policies.Input {
 	return policies.Input{Claims: claims, Now: p.Now(), TrustDomain: p.TrustDomain, SimulatedAccepted: p.SimulatedAccepted}
 }
 
-// Explain says how a set judges claims of genuine evidence: that in force, or that
-// of the documents if there are any.
-func (p *Policies) Explain(claims []evidence.Claims, candidate []policies.File) (policies.Explanation, error) {
+// Explain says how a set judges claims of genuine evidence at a time: that in force, or
+// that of the documents if there are any.
+func (p *Policies) Explain(claims []evidence.Claims, candidate []policies.File, at time.Time) (policies.Explanation, error) {
 	set := p.Set()
 	if len(candidate) > 0 {
 		var err error
@@ -166,5 +166,7 @@ func (p *Policies) Explain(claims []evidence.Claims, candidate []policies.File) 
 			return policies.Explanation{}, err
 		}
 	}
-	return set.Explain(p.input(claims)), nil
+	in := p.input(claims)
+	in.Now = at
+	return set.Explain(in), nil
 }

@@ -405,13 +405,13 @@ func TestAttack_Y15_ShadowGrantsNothing(t *testing.T) {
 func TestExplanation(t *testing.T) {
 	o := open(t, inforce.Config{Files: document(1)})
 	claims := []evidence.Claims{teetest.Claims(evidence.KindSEVSNP)}
-	if e, err := o.Explain(claims, nil); err != nil || e.Decision.Verdict != policies.Accepted {
+	if e, err := o.Explain(claims, nil, o.Now()); err != nil || e.Decision.Verdict != policies.Accepted {
 		t.Errorf("%+v, %v", e.Decision, err)
 	}
-	if e, err := o.Explain(claims, document(255)); err != nil || e.Decision.Verdict != policies.Rejected || len(e.Remedies) == 0 {
+	if e, err := o.Explain(claims, document(255), o.Now()); err != nil || e.Decision.Verdict != policies.Rejected || len(e.Remedies) == 0 {
 		t.Errorf("%+v, %v", e, err)
 	}
-	if _, err := o.Explain(claims, []policies.File{{Name: "x", Data: []byte("{")}}); err == nil {
+	if _, err := o.Explain(claims, []policies.File{{Name: "x", Data: []byte("{")}}, o.Now()); err == nil {
 		t.Error("explained by what does not load")
 	}
 }

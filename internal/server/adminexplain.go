@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -49,12 +50,19 @@ func (s *Server) explain(x *exchange) (reply, error) {
 	if given && len(candidate) == 0 {
 		return reply{}, malformed(memberDocuments, "this is empty")
 	}
-	subject, claims, err := s.subject(x, o)
+	at, err := o.time("at")
+	if err != nil {
+		return reply{}, err
+	}
+	if at.IsZero() {
+		at = s.Now()
+	}
+	subject, claims, err := s.subject(x, o, at)
 	if err != nil {
 		return reply{}, err
 	}
 	var e policies.Explanation
-	err = s.underGate(x, func() (err error) { e, err = s.Policies.Explain(claims, candidate); return err })
+	err = s.underGate(x, func() (err error) { e, err = s.Policies.Explain(claims, candidate, at); return err })
 	if err != nil {
 		return reply{}, err
 	}
@@ -65,9 +73,9 @@ func (s *Server) explain(x *exchange) (reply, error) {
 func (s *Server) decodeQuestion(x *exchange) (object, error) {
 	refusal := s.may(x, admin.Explain)
 	if refusal == nil {
-		return s.decodeUpload(x, "attestation_id", memberEvidence, memberDocuments)
+		return s.decodeUpload(x, "attestation_id", memberEvidence, "at", memberDocuments)
 	}
-	o, err := x.decodeCall(maxCall, "attestation_id", memberEvidence, memberDocuments)
+	o, err := x.decodeCall(maxCall, "attestation_id", memberEvidence, "at", memberDocuments)
 	if err != nil {
 		return nil, err
 	}
@@ -79,14 +87,14 @@ func (s *Server) decodeQuestion(x *exchange) (object, error) {
 }
 
 // subject finds what is asked about, and what it claims.
-func (s *Server) subject(x *exchange, o object) (Subject, []evidence.Claims, error) {
+func (s *Server) subject(x *exchange, o object, at time.Time) (Subject, []evidence.Claims, error) {
 	_, recorded := o["attestation_id"]
 	_, sent := o[memberEvidence]
 	if recorded == sent {
 		return Subject{}, nil, malformed("attestation_id", "ask about one thing: attestation_id or evidence")
 	}
 	if sent {
-		return s.sent(x, o)
+		return s.sent(x, o, at)
 	}
 	id, err := o.attestationID()
 	if err != nil {
@@ -116,16 +124,13 @@ func recordedSubject(i *store.Issuance) (Subject, []evidence.Claims, error) {
 
 // sent examines evidence: whether it is genuine, not whether it is fresh. Nothing
 // can be issued on that. Evidence that is not genuine claims nothing.
-func (s *Server) sent(x *exchange, o object) (Subject, []evidence.Claims, error) {
+func (s *Server) sent(x *exchange, o object, at time.Time) (Subject, []evidence.Claims, error) {
 	bundle, err := o.evidence()
 	if err != nil {
 		return Subject{}, nil, err
 	}
 	x.kinds = bundle.Kinds()
-	var e verifier.Examination
-	err = s.underGate(x, func() error {
-		return s.timed("appraise", func() error { e = s.Appraiser.Examine(bundle, nil); return nil })
-	})
+	e, err := s.examine(x, bundle, at)
 	if err != nil {
 		return Subject{}, nil, err
 	}
@@ -139,6 +144,25 @@ func (s *Server) sent(x *exchange, o object) (Subject, []evidence.Claims, error)
 		subject.Simulated = subject.Simulated || item.Outcome.Claims.Simulated
 	}
 	return subject, claims, nil
+}
+
+// examine examines evidence, and fetches what that lacks as an appraisal does.
+func (s *Server) examine(x *exchange, bundle evidence.Bundle, at time.Time) (e verifier.Examination, err error) {
+	ctx, cancel := context.WithTimeout(x.r.Context(), fetchPatience)
+	defer cancel()
+	for range 1 + fetchRounds {
+		err = s.underGate(x, func() error {
+			return s.timed("appraise", func() error { e = s.Appraiser.ExamineAt(bundle, nil, at); return nil })
+		})
+		wanted := e.Wanted()
+		if err != nil || s.Endorser == nil || len(wanted) == 0 {
+			return e, err
+		}
+		if _, missed := s.fetch(ctx, x, wanted); missed != nil {
+			return e, nil // there is nothing else to be had, so what there is decides
+		}
+	}
+	return e, nil
 }
 
 // unexplained is the error of evidence that there is nothing to explain of.

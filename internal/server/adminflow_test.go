@@ -443,6 +443,8 @@ func TestExplainEvidence(t *testing.T) {
 	if why.Verdict != policies.Rejected || len(why.Remedies) == 0 {
 		t.Errorf("got %+v", why)
 	}
+	oscar.call(c, "POST policy/explain", map[string]any{"evidence": bundle, "at": "2026-01-02T03:04:05Z"}).into(&why)
+	oscar.call(c, "POST policy/explain", map[string]any{"evidence": bundle, "at": "then"}).refused(badRequest, evidence.CodeRequestMalformed)
 	genuine = false
 	p := oscar.call(c, "POST policy/explain", map[string]any{"evidence": bundle}).refused(unprocessable, evidence.CodeNotAccepted)
 	if p.Verdict != "rejected" || len(p.Checks.Failed()) == 0 || p.AttestationID != "" {
@@ -451,6 +453,22 @@ func TestExplainEvidence(t *testing.T) {
 	_, issuances, err := a.Store.Verify(t.Context())
 	if err != nil || issuances != 0 {
 		t.Errorf("%d issuances, %v", issuances, err)
+	}
+}
+
+// What lacks endorsements is fetched, and otherwise is not explained.
+func TestExplainEvidenceThatLacksEndorsements(t *testing.T) {
+	missing := []tee.EndorsementName{{Type: "vcek", ID: "Milan 00"}}
+	a := start(t, servertest.Options{Judge: func(item evidence.Item) tee.Outcome {
+		o := teetest.Genuine(teetest.Claims(item.Kind()), teetest.ReportData(item))
+		o.Missing = missing
+		return o
+	}})
+	oscar := a.as("oscar", admin.Operator)
+	bundle, _ := newMachine(t).kinds.Attest(t.Context(), evidence.Binding{})
+	answer := oscar.call(readContract(t, a), "POST policy/explain", map[string]any{"evidence": bundle})
+	if p := answer.refused(http.StatusServiceUnavailable, evidence.CodeEndorsementsMissing); p.Verdict != "undecided" || len(p.Missing) != 1 {
+		t.Errorf("got %+v", p)
 	}
 }
 

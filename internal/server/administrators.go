@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net/http"
 	"time"
 
@@ -119,7 +120,7 @@ func (s *Server) computing(x *exchange, work func(context.Context) error) error 
 	ctx, cancel := context.WithTimeout(x.r.Context(), adminTimeout)
 	defer cancel()
 	err = s.timed("plan", func() error { return work(ctx) })
-	if err != nil && ctx.Err() != nil {
+	if evidence.CodeOf(err) == evidence.CodeLedgerUnavailable && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return evidence.Errorf(evidence.CodeOverloaded, "", "this took longer than %s, and was left", adminTimeout)
 	}
 	return err

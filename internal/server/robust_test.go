@@ -48,7 +48,7 @@ func (panicking) Reappraise(verifier.Result) (verifier.Result, error) { panic("a
 
 func (panicking) Spend(string) {}
 
-func (panicking) Examine(evidence.Bundle, []byte) verifier.Examination {
+func (panicking) ExamineAt(evidence.Bundle, []byte, time.Time) verifier.Examination {
 	panic("a secret in a panic")
 }
 

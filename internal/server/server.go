@@ -33,8 +33,8 @@ type Appraiser interface {
 	// Spend uses up the challenge of a request that is refused before it can be
 	// appraised, so that a challenge is one attempt.
 	Spend(challenge string)
-	// Examine judges whether evidence is genuine. Nothing can be issued on it.
-	Examine(bundle evidence.Bundle, reportData []byte) verifier.Examination
+	// ExamineAt judges whether evidence was genuine at a time. Nothing can be issued on it.
+	ExamineAt(bundle evidence.Bundle, reportData []byte, at time.Time) verifier.Examination
 }
 
 // Challenger makes challenges: a *verifier.Challenges.
