@@ -75,10 +75,26 @@ func (f *collectTPMFlags) open(s streams, noEventLog bool) error {
 		certificates[0], err = tpm.Certificate(context.Background(), guest.GoogleAKCertificate)
 	}
 	if err != nil {
-		return explainTPM(err)
+		return f.explain(err)
 	}
 	f.opened, err = tpm.Attester(guest.Quoting{AKCertificates: certificates, WithoutEventLog: noEventLog, IMA: f.ima})
 	return err
+}
+
+// explain says what to look at where the TPM cannot be opened with the key that is wanted.
+func (f *collectTPMFlags) explain(err error) error {
+	hint := ""
+	switch {
+	case evidence.CodeOf(err) != evidence.CodeAttesterFailed:
+	case f.google:
+		hint = "leave out --google where the machine is not in Google's Compute Engine"
+	case f.azure:
+		hint = "leave out --azure where the machine is no Azure confidential VM"
+	}
+	if hint == "" {
+		return explainTPM(err)
+	}
+	return withHint(fmt.Errorf("this machine gives no TPM quote: %w", err), hint)
 }
 
 // collectTPM asks the TPM for a quote.
@@ -112,6 +128,8 @@ func explainTPM(err error) error {
 		hint = "name the TPM with --tpm: " + guest.DefaultAddress + ", unix:PATH or tcp:HOST:PORT"
 	case evidence.CodeAttesterDenied:
 		hint = "TPMs are for root and the group tss: try sudo"
+	case evidence.CodeAttesterEndorsementKey:
+		hint = "quotary tpm ek shows the TPM's endorsement keys and what their certificates say"
 	case evidence.CodeAttesterBusy, evidence.CodeAttesterLocked:
 		hint = "nothing is wrong with the machine; try again later"
 	}

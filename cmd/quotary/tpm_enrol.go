@@ -17,8 +17,8 @@ import (
 const tpmEnrolHelp = `usage: quotary tpm enrol --url URL (--root FILE | --root-sha256 HEX) --out FILE [FLAG]…
 
 Have a service certify this machine's attestation key: the TPM proves that it has that
-key and an endorsement key which the service trusts. The certificate is then sent along
-with quotes (quotary evidence collect --ak-certificate FILE).
+key and an endorsement key which the service trusts: of several, the first. The
+certificate is then sent along with quotes (quotary evidence collect --ak-certificate FILE).
 
 service:
 ` + serviceHelp + `
@@ -98,10 +98,33 @@ func (o *enrolOptions) enrol(ctx context.Context) (*client.AttestationKey, error
 		return nil, explainTPM(err)
 	}
 	key, err := c.Enrol(ctx, tpm, client.EnrolOptions{})
+	if ekUntrusted(err) && len(certificates) == 0 {
+		key, err = o.enrolByOthers(ctx, c, tpm, err)
+	}
 	if err != nil {
 		return nil, explainEnrolment(err)
 	}
 	return key, nil
+}
+
+// enrolByOthers tries the endorsement keys behind the TPM's first, which the service does
+// not trust: its operator may have listed any of them.
+func (o *enrolOptions) enrolByOthers(ctx context.Context, c *client.Client, tpm *guest.TPM, refusal error) (*client.AttestationKey, error) {
+	keys, _, err := tpm.EndorsementKeys(ctx)
+	if err != nil || len(keys) < 2 {
+		return nil, refusal
+	}
+	for _, key := range keys[1:] {
+		other, err := guest.Open(ctx, o.address, guest.Options{EKCertificates: key.Certificates})
+		if err != nil {
+			return nil, err
+		}
+		enrolled, err := c.Enrol(ctx, other, client.EnrolOptions{})
+		if !ekUntrusted(err) {
+			return enrolled, err
+		}
+	}
+	return nil, refusal
 }
 
 // shownAK is an enrolled attestation key as it is shown.
@@ -131,7 +154,7 @@ func (o *enrolOptions) show(s streams, key *client.AttestationKey) error {
 		fmt.Fprintf(table, "  %s\t%s\n", row[0], printable(row[1]))
 	}
 	table.Flush()
-	fmt.Fprintf(s.out, "\nnext:\n  quotary evidence collect --ak-certificate %s …\n", printable(shown.File))
+	fmt.Fprintf(s.out, "\nnext:\n  quotary evidence collect --tpm %s --ak-certificate %s …\n", printable(o.address), printable(shown.File))
 	return nil
 }
 
@@ -144,18 +167,28 @@ func explainEnrolment(err error) error {
 		}
 		return explainTPM(err)
 	}
-	failed := p.Checks.Failed()
-	if slices.ContainsFunc(failed, func(c evidence.Check) bool { return c.Code == evidence.CodeTPMEKUntrusted }) {
-		return withHint(err, "the service does not trust this endorsement key: its operator can list it ("+
-			"quotary tpm ek prints its SHA-256) or configure its maker's root")
+	if ekUntrusted(err) {
+		return withHint(err, "the service trusts no endorsement key of this TPM: its operator can list one ("+
+			"quotary tpm ek prints their SHA-256) or configure their maker's root")
 	}
-	if len(failed) > 0 {
+	if evidence.CodeOf(err) == evidence.CodeTPMEnrolled {
+		return withHint(err, "the service's operator decides, by tpm.enrolment.new_keys, whether another attestation key may take the place of the first")
+	}
+	if failed := p.Checks.Failed(); len(failed) > 0 {
 		return withHint(err, sayCheck(failed[0]))
 	}
 	if len(p.Missing) > 0 {
 		return withHint(err, "send the certificate of "+p.Missing[0].ID+" along with --ek-certificate, behind the endorsement key's own")
 	}
 	return explainService(err)
+}
+
+// ekUntrusted reports whether the service refused the endorsement key as one that it
+// does not trust.
+func ekUntrusted(err error) bool {
+	var p *client.Problem
+	return errors.As(err, &p) &&
+		slices.ContainsFunc(p.Checks.Failed(), func(c evidence.Check) bool { return c.Code == evidence.CodeTPMEKUntrusted })
 }
 
 // exitOfService is the exit code of a verdict of the service's, or exitFailed for

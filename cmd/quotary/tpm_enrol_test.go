@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"log/slog"
 	"net"
@@ -22,19 +23,25 @@ import (
 // URL and the file of its root.
 func serveEnrolments(t *testing.T, makers []*x509.Certificate) (url, root string) {
 	t.Helper()
-	dir := t.TempDir()
 	var roots bytes.Buffer
 	for _, cert := range makers {
 		pem.Encode(&roots, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
 	}
-	trusted := filepath.Join(dir, "makers.pem")
+	trusted := filepath.Join(t.TempDir(), "makers.pem")
 	if err := os.WriteFile(trusted, roots.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return serveEnrolmentsOf(t, daemon.Enrolment{Roots: []string{trusted}})
+}
+
+// serveEnrolmentsOf starts a service that enrols what a configuration says.
+func serveEnrolmentsOf(t *testing.T, trusted daemon.Enrolment) (url, root string) {
+	t.Helper()
+	dir := t.TempDir()
 	d, err := daemon.Open(t.Context(), daemon.Options{
 		Data: filepath.Join(dir, "data"), Version: "test", Logger: slog.New(slog.DiscardHandler),
 		Config: daemon.Config{
-			Vendors: daemon.Vendors{Offline: true}, TPM: daemon.TPM{Enrolment: daemon.Enrolment{Roots: []string{trusted}}},
+			Vendors: daemon.Vendors{Offline: true}, TPM: daemon.TPM{Enrolment: trusted},
 		},
 	})
 	if err != nil {
@@ -116,6 +123,26 @@ func TestEnrolCommandIsRefused(t *testing.T) {
 	code, out, notes := quotary("tpm", "enrol", "--url", url, "--root", root, "--tpm", tpm.Address, "--out", filepath.Join(t.TempDir(), "ak.pem"))
 	if code == exitAccepted || code == exitFailed || out != "" || !strings.Contains(notes, "hint") {
 		t.Errorf("exit %d: %s%s", code, out, notes)
+	}
+}
+
+// An operator may list any of a TPM's endorsement keys, not just the one that comes first.
+func TestEnrolCommandTriesEveryEndorsementKey(t *testing.T) {
+	tpm := tpmtest.Start(t)
+	out, _ := runWith(t, exitAccepted, "tpm", "ek", "--tpm", tpm.Address, "-o", "json")
+	var keys []shownEK
+	if err := json.Unmarshal([]byte(out), &keys); err != nil || len(keys) < 2 {
+		t.Fatalf("%v: %s", err, out)
+	}
+	last := keys[len(keys)-1].SHA256.String()
+	listed := filepath.Join(t.TempDir(), "eks.txt")
+	if err := os.WriteFile(listed, []byte(last+"  machine-7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url, root := serveEnrolmentsOf(t, daemon.Enrolment{EndorsementKeys: []string{listed}})
+	enrol := []string{"tpm", "enrol", "--url", url, "--root", root, "--tpm", tpm.Address, "--out", filepath.Join(t.TempDir(), "ak.pem")}
+	if out, _ := runWith(t, exitAccepted, enrol...); !strings.Contains(out, last) || !strings.Contains(out, "--tpm "+tpm.Address) {
+		t.Error(out)
 	}
 }
 
