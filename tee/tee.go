@@ -66,6 +66,9 @@ type IMAState struct {
 	Aggregate  evidence.Hex // PCR 10 after these entries
 	Violations uint64
 	Unread     uint64
+	// Until is when what policy judged these entries by ends, in UTC; zero if it does
+	// not. It is for the caller of a verifier to set and to go by.
+	Until time.Time
 }
 
 // Verifier judges one kind of evidence. Its trust anchors are fixed when it is

@@ -133,7 +133,7 @@ func (v *Verifier) conclude(r *result) {
 	case r.challenge.Purpose == "":
 		earlier = (&recall{states: v.states}).revocation
 	default:
-		states = &recall{states: v.states, policy: set.Digest()}
+		states = &recall{states: v.states, policy: set.Digest(), now: r.appraisedAt}
 		earlier = states.earlier
 	}
 	r.items = v.judge(r.appraisal, earlier, r.appraisedAt)

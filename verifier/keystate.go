@@ -1,6 +1,8 @@
 package verifier
 
 import (
+	"time"
+
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/tee"
@@ -29,13 +31,14 @@ type KeyUpdate struct {
 type recall struct {
 	states KeyStates
 	policy string // digest of the set that decides
+	now    time.Time
 	key    evidence.Digest
 	state  *tee.KeyState // nil if nothing is known
 	scope  string
 }
 
 // earlier returns what was left about a key. How far the kernel's list was judged
-// counts under the same policy set alone.
+// counts under the same policy set alone, and while what judged it is in force.
 func (r *recall) earlier(ak evidence.Digest) *tee.KeyState {
 	state, scope, ok := r.states.KeyState(ak)
 	r.key, r.state, r.scope = ak, nil, ""
@@ -44,7 +47,7 @@ func (r *recall) earlier(ak evidence.Digest) *tee.KeyState {
 	}
 	before := state
 	r.state, r.scope = &before, scope
-	if policyOf(scope) != r.policy {
+	if ima := state.IMA; ima != nil && (policyOf(scope) != r.policy || !ima.Until.IsZero() && !r.now.Before(ima.Until)) {
 		state.IMA = nil
 	}
 	return &state
@@ -97,6 +100,28 @@ func (r *result) remember(states *recall) bool {
 		if ok && len(quote.IMALog) == 0 && quote.IMAOffset == 0 && scope != states.scope {
 			r.update.After.IMA = nil // carried over from what another alternative judged
 		}
+		if whole := ok && quote.IMAOffset == 0 && len(quote.IMALog) > 0; whole {
+			r.update.After.IMA = r.until(r.update.After.IMA, nil)
+		} else {
+			r.update.After.IMA = r.until(r.update.After.IMA, states.state)
+		}
 	}
 	return true
+}
+
+// until returns how far a kernel's list was judged with the end of what judged it: now, and
+// before, if its first part was judged then.
+func (r *result) until(ima *tee.IMAState, before *tee.KeyState) *tee.IMAState {
+	if ima == nil {
+		return nil
+	}
+	dated := *ima
+	dated.Until = r.decision.ValidUntil
+	if before != nil && before.IMA != nil {
+		dated.Until = earliest(dated.Until, before.IMA.Until)
+	}
+	if !dated.Until.IsZero() {
+		dated.Until = dated.Until.UTC()
+	}
+	return &dated
 }

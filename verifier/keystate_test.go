@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
@@ -99,6 +100,60 @@ func TestKeyStateIsHandedOn(t *testing.T) {
 	ask(7)
 	if got := given.Earlier(evidence.Digest{9}); got == nil || got.IMA != nil || got.Clock != 5 {
 		t.Errorf("under another policy: %+v", got)
+	}
+}
+
+// TestAttack_P34_FilesWhoseListEnded: a renewal sends only what is new, and what
+// was judged earlier is not looked at again; but it counts no longer than the
+// reference values by which it was judged.
+func TestAttack_P34_FilesWhoseListEnded(t *testing.T) {
+	pcr := teetest.Measurement(32)
+	states, given := &keyStates{}, tee.Params{}
+	s := remembering(states, &pcr, &given)
+	end := s.at.Add(time.Hour)
+	s.policy = fmt.Sprintf(`apiVersion: quotary.dev/v1
+kind: ReferenceValues
+name: ending
+technology: tpm
+provenance: {source: "a test", created_by: "a test", created_at: 2026-01-01T00:00:00Z}
+not_after: %s
+values: {pcrs: {sha256: {0: ["%s"]}}}
+---
+apiVersion: quotary.dev/v1
+kind: Workload
+name: any
+identity: {spiffe_id: "spiffe://example.org/any"}
+any_of:
+  - tpm: {pcrs: {sha256: {0: [{reference: ending}, "%s"]}}}
+`, end.Format(time.RFC3339), pcr, evidence.Hex(bytes.Repeat([]byte{2}, 32)))
+	v := s.verifier(t)
+	ask := func(offset uint64, log []byte) verifier.Result {
+		r := s.answer(t, evidence.KindTPM).request(t)
+		r.Bundle[0].(*evidence.TPM).IMAOffset, r.Bundle[0].(*evidence.TPM).IMALog = offset, log
+		return appraise(t, v, r)
+	}
+	states.keep(t, ask(0, []byte{1}))
+	if got := states.state.IMA.Until; !got.Equal(end) {
+		t.Fatalf("judged until %s, the values end at %s", got, end)
+	}
+	pcr = bytes.Repeat([]byte{2}, 32) // what does not end
+	states.keep(t, ask(7, []byte{1}))
+	if got := states.state.IMA.Until; !got.Equal(end) {
+		t.Errorf("a renewal lets the first part count until %s", got)
+	}
+	s.at = end.Add(-time.Second)
+	ask(7, []byte{1})
+	if given.Earlier(evidence.Digest{9}).IMA == nil {
+		t.Error("forgotten before its end")
+	}
+	s.at = end
+	ask(0, []byte{1})
+	if given.Earlier(evidence.Digest{9}).IMA != nil {
+		t.Error("still counts at its end")
+	}
+	states.keep(t, ask(0, []byte{1}))
+	if got := states.state.IMA.Until; !got.IsZero() {
+		t.Errorf("the whole list, judged anew, counts until %s", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
@@ -76,6 +77,7 @@ type imaState struct {
 	Aggregate  evidence.Hex `json:"aggregate"`
 	Violations uint64       `json:"violations"`
 	Unread     uint64       `json:"unread"`
+	Until      time.Time    `json:"until,omitzero"`
 }
 
 // stateText is k in the one form in which states are stored and compared. No

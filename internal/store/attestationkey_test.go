@@ -99,6 +99,8 @@ func TestEveryFieldOfAStateIsKept(t *testing.T) {
 				f.SetString("sha384")
 			case reflect.Slice:
 				f.Set(reflect.ValueOf(evidence.Hex{9}))
+			case reflect.Struct:
+				f.Set(reflect.ValueOf(time.Date(2027, 1, 2, 3, 4, 5, 6, time.UTC)))
 			default:
 				t.Fatalf("a field of kind %s", f.Kind())
 			}
