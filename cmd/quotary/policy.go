@@ -92,14 +92,6 @@ func readDocuments(paths []string) ([]policies.File, error) {
 	return files, withHint(err, "name YAML files, or directories of them")
 }
 
-// loadSet reads and compiles the sets that --policy names.
-func loadSet(paths list) (*policies.Set, error) {
-	if len(paths) == 0 {
-		return nil, usage("no policy is named", "give --policy PATH: a YAML file, or a directory of them; repeatable")
-	}
-	return loadPolicies(paths)
-}
-
 // documentsOf are files as the service takes them: by their names, without where they are.
 func documentsOf(files []policies.File) ([]admin.Document, error) {
 	documents := make([]admin.Document, len(files))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/policies/cases"
 )
 
@@ -20,7 +21,7 @@ as of each case's own time; what is not genuine is an error of the case.
 flags:
   --policy PATH          policy documents, a file or directory; repeatable
   --junit FILE           write the results as JUnit XML as well, for build servers
-  -o text|json           output format
+` + keysHelp + `  -o text|json           output format
 
 ` + judgingHelp + `
 exit codes: 0 all passed, 2 some did not, 1 the cases or the policy cannot be read
@@ -33,9 +34,11 @@ examples:
 func policyTest(s streams, args []string) (exit, error) {
 	o := &verifyOptions{}
 	var paths list
+	var keys signingKeys
 	var junit string
 	fs := flagSet("policy test")
 	o.define(fs)
+	keys.register(fs)
 	fs.Var(&paths, "policy", "")
 	fs.StringVar(&junit, "junit", "", "")
 	output := outputFlag(fs, "text", "json")
@@ -52,7 +55,11 @@ func policyTest(s streams, args []string) (exit, error) {
 	if err := o.complete(); err != nil {
 		return exitFailed, err
 	}
-	reports, err := o.test(s, paths, operands)
+	set, err := keys.load(paths)
+	if err != nil {
+		return exitFailed, err
+	}
+	reports, err := o.test(s, set, operands)
 	if err != nil {
 		return exitFailed, err
 	}
@@ -75,11 +82,7 @@ func policyTest(s streams, args []string) (exit, error) {
 }
 
 // test has a policy decide the cases of files.
-func (o *verifyOptions) test(s streams, policy list, files []string) ([]cases.Report, error) {
-	set, err := loadSet(policy)
-	if err != nil {
-		return nil, err
-	}
+func (o *verifyOptions) test(s streams, set *policies.Set, files []string) ([]cases.Report, error) {
 	if len(files) == 0 {
 		return nil, usage("no cases are named", "name YAML files of cases, or directories of them; docs/policy-testing.md has the form")
 	}

@@ -23,7 +23,7 @@ comments and the order of keys do not count. OLD and NEW are each one of
 A file of such a name is ./active or ./7.
 
   -u                     show the lines that differ as well, as diff -u does
-
+` + keysHelp + `
 ` + adminHelp + `
 exit codes: 0 done, whether they differ or not; 2 the service refuses; 1 everything else
 that went wrong
@@ -39,8 +39,10 @@ const activeSource = "active"
 
 func policyDiff(s streams, args []string) (exit, error) {
 	var f adminFlags
+	var keys signingKeys
 	fs := flagSet("policy diff")
 	f.register(fs)
+	keys.register(fs)
 	textual := fs.Bool("u", false, "")
 	operands, err := parse(fs, args)
 	if err != nil {
@@ -48,6 +50,10 @@ func policyDiff(s streams, args []string) (exit, error) {
 	}
 	if len(operands) != 2 {
 		return exitFailed, usage(fmt.Sprintf("policy diff takes OLD and NEW, and %s given", isOrAre(len(operands))), "try: quotary policy diff --help")
+	}
+	o, err := keys.options()
+	if err != nil {
+		return exitFailed, err
 	}
 	show := func(ctx context.Context, c *admin.Client) error {
 		before, err := source(ctx, c, operands[0])
@@ -58,7 +64,7 @@ func policyDiff(s streams, args []string) (exit, error) {
 		if err != nil {
 			return err
 		}
-		return showDiff(s, f.output.value, before, after, *textual)
+		return showDiff(s, o, f.output.value, before, after, *textual)
 	}
 	if ofService(operands[0]) || ofService(operands[1]) {
 		return administer(s, &f, viewer, show)
@@ -108,8 +114,8 @@ type diffReport struct {
 	Lines string `json:"lines,omitempty"` // as diff -u has them
 }
 
-func showDiff(s streams, format string, before, after []policies.File, textual bool) error {
-	changes, err := policies.Diff(before, after)
+func showDiff(s streams, o policies.Options, format string, before, after []policies.File, textual bool) error {
+	changes, err := o.Diff(before, after)
 	if err != nil {
 		return withHint(err, "both sets must load: quotary policy lint says what is wrong with one")
 	}

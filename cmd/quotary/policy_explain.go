@@ -24,7 +24,7 @@ With --policy it is judged here, by those documents. Without, the service is ask
 evidence or about an attestation that it recorded, by the set in force or a candidate.
 
   --policy PATH          policy documents, a file or directory; repeatable
-  --candidate PATH       documents that the service is to judge by instead of the set in
+` + keysHelp + `  --candidate PATH       documents that the service is to judge by instead of the set in
                          force, a file or directory; repeatable
   --all                  every workload and all checks, also those that passed
 
@@ -63,6 +63,7 @@ type explainOptions struct {
 	judging           verifyOptions
 	service           adminFlags
 	policy, candidate list
+	keys              signingKeys
 	all               bool
 	operand           string
 }
@@ -73,6 +74,7 @@ func policyExplain(s streams, args []string) (exit, error) {
 	o.judging.define(fs)
 	o.service.register(fs)
 	fs.Var(&o.policy, "policy", "")
+	o.keys.register(fs)
 	fs.Var(&o.candidate, "candidate", "")
 	fs.BoolVar(&o.all, "all", false, "")
 	var err error
@@ -93,7 +95,7 @@ func policyExplain(s streams, args []string) (exit, error) {
 
 // explain judges evidence here.
 func (o *explainOptions) explain(s streams) (exit, error) {
-	set, err := loadSet(o.policy)
+	set, err := o.keys.load(o.policy)
 	if err != nil {
 		return exitFailed, err
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/client/admin"
-	"github.com/quotary/quotary/policies"
 )
 
 const policyLintHelp = `usage: quotary policy lint [FLAG]… FILE|DIRECTORY…
@@ -18,7 +17,7 @@ flags:
   --warnings-as-errors   warnings count as problems
   --at TIME              when it is to be in force (RFC 3339), instead of now: whether
                          reference values have ended by then
-  -o text|json|yaml      output format
+` + keysHelp + `  -o text|json|yaml      output format
 
 exit codes: 0 no problems, 2 there are some, 1 the documents cannot be read
 
@@ -36,7 +35,9 @@ type lintReport struct {
 
 func policyLint(s streams, args []string) (exit, error) {
 	var at instant
+	var keys signingKeys
 	fs := flagSet("policy lint")
+	keys.register(fs)
 	strict := fs.Bool("warnings-as-errors", false, "")
 	fs.Var(&at, "at", "")
 	output := outputFlag(fs, "text", "json", "yaml")
@@ -51,7 +52,11 @@ func policyLint(s streams, args []string) (exit, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	found, warnings := policies.Lint(at.Time, files...)
+	o, err := keys.options()
+	if err != nil {
+		return exitFailed, err
+	}
+	found, warnings := o.Lint(at.Time, files...)
 	r := lintReport{len(files), notesOf(found), notesOf(warnings)}
 	code := exitAccepted
 	if len(found) > 0 || *strict && len(warnings) > 0 {

@@ -28,7 +28,7 @@ whom, is shown first. The last owner whose approval is needed puts it in force.
 
   --yes                  agree
   --digest DIGEST        only if this is the set that is proposed: what you looked at
-
+` + keysHelp + `
 ` + adminHelp + adminExits + `
 examples:
   quotary policy approve 3
@@ -90,17 +90,23 @@ type review struct {
 func policyApprove(s streams, args []string) (exit, error) {
 	var f adminFlags
 	var digest string
+	var keys signingKeys
 	fs := flagSet("policy approve")
 	f.register(fs)
+	keys.register(fs)
 	yes := fs.Bool("yes", false, "")
 	fs.StringVar(&digest, "digest", "", "")
 	id, err := numberOf(fs, args, "NUMBER")
 	if err != nil {
 		return exitFailed, err
 	}
+	o, err := keys.options()
+	if err != nil {
+		return exitFailed, err
+	}
 	same := true
 	code, err := administer(s, &f, owner, func(ctx context.Context, c *admin.Client) error {
-		r, err := reviewed(ctx, c, id)
+		r, err := reviewed(ctx, c, o, id)
 		if err != nil {
 			return err
 		}
@@ -122,14 +128,14 @@ func policyApprove(s streams, args []string) (exit, error) {
 
 // reviewed fetches a proposal and plans it. What is shown are its documents, whose
 // digest is computed here.
-func reviewed(ctx context.Context, c *admin.Client, id int64) (*review, error) {
+func reviewed(ctx context.Context, c *admin.Client, o policies.Options, id int64) (*review, error) {
 	p, documents, err := c.Proposal(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	set, err := policies.Load(filesOf(documents)...)
+	set, err := o.Load(filesOf(documents)...)
 	if err != nil {
-		return nil, withHint(err, "the proposal's documents do not load here; is this program older than the service?")
+		return nil, withHint(err, "the proposal's documents do not load here: give the keys that sign reference values with --reference-key, if there are any; or is this program older than the service?")
 	}
 	if set.Digest() != p.Digest {
 		return nil, usage(fmt.Sprintf("the documents of proposal %d are another set than it says: %s, and not %s", id, set.Digest(), p.Digest),

@@ -47,6 +47,7 @@ func commands() []command {
 		{"tpm", "show what tells this machine's TPM from others", tpmHelp, tpmCommand},
 		{"measure", "compute from files what a machine will be measured to be", measureHelp, measureCommand},
 		{"policy", "write, test, foresee, put in force and explain policies", policyHelp, policyCommand},
+		{"reference", "look after reference values", referenceHelp, referenceCommand},
 		{"login", "keep a service and a credential for it in a profile", loginHelp, login},
 		{"logout", "forget a profile", logoutHelp, logout},
 		{"whoami", "show whom the service takes you for", whoamiHelp, whoami},
