@@ -110,7 +110,7 @@ var calls = map[string]struct {
 		&admin.Approved{Proposal: admin.Proposal{ID: 4, State: "applied"}, Applied: true, Seq: 5},
 	},
 	"proposal": {
-		`POST policy/proposal {"proposal":4}`, `{"proposal":{"id":4},"documents":[{"name":"web.yaml","content":"kind: Workload\n"}]}`,
+		`POST policy/proposals/show {"proposal":4}`, `{"proposal":{"id":4},"documents":[{"name":"web.yaml","content":"kind: Workload\n"}]}`,
 		func(c *admin.Client) (any, error) {
 			p, documents, err := c.Proposal(ctx, 4)
 			if err == nil && p.ID != 4 {

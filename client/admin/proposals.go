@@ -51,7 +51,7 @@ func (c *Client) Proposal(ctx context.Context, id int64) (*Proposal, []Document,
 	p, err := post[struct {
 		Proposal  Proposal   `json:"proposal"`
 		Documents []Document `json:"documents"`
-	}](ctx, c, "policy/proposal", proposalID{id})
+	}](ctx, c, "policy/proposals/show", proposalID{id})
 	if err != nil {
 		return nil, nil, err
 	}

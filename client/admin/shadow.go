@@ -48,10 +48,11 @@ func (c *Client) SetShadow(ctx context.Context, candidate []Document) (digest st
 }
 
 // Question asks why something is accepted or refused: an attestation of the
-// ledger, or evidence. Candidate stands in for the set in force.
+// ledger, or evidence, as of a time. Candidate stands in for the set in force.
 type Question struct {
 	AttestationID string          `json:"attestation_id,omitempty"`
 	Evidence      evidence.Bundle `json:"evidence,omitempty"`
+	At            time.Time       `json:"at,omitzero"` // zero means now
 	Candidate     []Document      `json:"documents,omitempty"`
 }
 
