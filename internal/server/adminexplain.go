@@ -104,6 +104,7 @@ func (s *Server) subject(x *exchange, o object, at time.Time) (Subject, []eviden
 	if err != nil {
 		return Subject{}, nil, err
 	}
+	x.caller.about = issuance.AttestationID
 	return recordedSubject(issuance)
 }
 

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -19,6 +20,7 @@ import (
 	"github.com/quotary/quotary/internal/admin"
 	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/server/servertest"
+	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/teetest"
@@ -420,6 +422,11 @@ func TestAttestationsOfAdministrators(t *testing.T) {
 	for _, route := range []string{"POST attestations/show", "POST policy/explain"} {
 		vera.call(c, route, map[string]any{"attestation_id": strings.Repeat("0", 32)}).refused(http.StatusNotFound, evidence.CodeAttestationUnknown)
 	}
+	var looked server.AuditResponse
+	vera.call(c, "POST audit", map[string]any{"attestation_id": first.AttestationID, "actor": "admin:certificate:vera"}).into(&looked)
+	if len(looked.Events) != 1 || looked.Events[0].Action != "admin.attestations.show" {
+		t.Errorf("who looked: %+v", looked)
+	}
 	var why server.ExplainResponse
 	vera.call(c, "POST policy/explain", map[string]any{"attestation_id": first.AttestationID}).into(&why)
 	if why.Verdict != policies.Accepted || why.Workload != "web" || why.Subject.AttestationID != first.AttestationID {
@@ -470,6 +477,37 @@ func TestExplainEvidenceThatLacksEndorsements(t *testing.T) {
 	if p := answer.refused(http.StatusServiceUnavailable, evidence.CodeEndorsementsMissing); p.Verdict != "undecided" || len(p.Missing) != 1 {
 		t.Errorf("got %+v", p)
 	}
+}
+
+// slow is a ledger that takes its time to be walked.
+type slow struct {
+	server.Records
+	begun, end chan struct{}
+}
+
+func (s slow) Verify(ctx context.Context, earlier ...store.Head) (store.Head, int64, error) {
+	s.begun <- struct{}{}
+	<-s.end
+	return s.Records.Verify(ctx, earlier...)
+}
+
+// What administrators have computed holds up no attestation.
+func TestAttack_D06_ComputationsHoldUpNoAttestation(t *testing.T) {
+	s := slow{begun: make(chan struct{}), end: make(chan struct{})}
+	a := start(t, servertest.Options{Config: func(c *server.Config) {
+		s.Records, c.Concurrency = c.Records, 1
+		c.Records = s
+	}})
+	alice := a.as("alice", admin.Owner)
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() { alice.post("/v1/admin/audit/verify", `{}`).into(&server.VerifyResponse{}) })
+		<-s.begun
+	}
+	a.attest()
+	alice.get("/v1/admin/whoami").into(&server.WhoamiResponse{})
+	close(s.end)
+	all.Wait()
 }
 
 // judgeIf finds evidence genuine for as long as it is so.

@@ -28,7 +28,8 @@ type Administrators interface {
 // caller is the administrator who sent a request.
 type caller struct {
 	admin.Principal
-	recorded bool // the ledger has the call, together with what it changed
+	recorded bool   // the ledger has the call, together with what it changed
+	about    string // the attestation that was looked at, if it was one
 }
 
 // operation is one method of one path of the administrators' interface.
@@ -88,7 +89,7 @@ func (s *Server) recordCall(x *exchange, action string) error {
 	}
 	d := x.detail()
 	d.Omitted = omitted
-	return s.record(x, d, store.Entry{Event: store.Event{Action: action, Outcome: store.Done}})
+	return s.record(x, d, store.Entry{Event: store.Event{Action: action, Outcome: store.Done, AttestationID: x.caller.about}})
 }
 
 // change is the event of a call that changes something; the ledger takes it

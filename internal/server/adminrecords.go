@@ -132,5 +132,6 @@ func (s *Server) showAttestation(x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	x.caller.about = issuance.AttestationID
 	return reply{body: newIssued(issuance)}, nil
 }
