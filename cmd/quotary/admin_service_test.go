@@ -68,11 +68,12 @@ func TestAdministratorOfAService(t *testing.T) {
 		{exitUndecided, "status", "none was applied yet"},
 		{exitAccepted, "attestations list --live --kind tdx --simulated false", "none"},
 		{exitAccepted, "certs list -o json", `"certificates": []`},
-		{exitFailed, "attestations show absent", "ledger.attestation-unknown"},
+		{exitFailed, "attestations show absent", "hint: see quotary attestations list"},
 		{exitFailed, "certs show 0a", "no certificate of serial number 0a"},
 		{exitAccepted, "audit tail", "admin.whoami"},
 		{exitAccepted, "audit tail --after 0 --action admin.whoami --outcome done -o yaml", "action: admin.whoami"},
 		{exitAccepted, "audit verify", "WHOLE"},
+		{exitFailed, "tpm enrol --tpm unix:/nowhere --out x", "--tpm"}, // the service is known
 		{exitRejected, "audit verify --contains 1:" + strings.Repeat("00", 32), "ledger.tampered"},
 		{exitFailed, "audit verify --contains 1:00", "not EVENTS:HASH"},
 	} {

@@ -152,6 +152,8 @@ func explainAdmin(err error, role string) error {
 		return withHint(err, "the service does not take this credential: log in with another (quotary login --help), or have a certificate issued (quotaryd admin issue)")
 	case p.Status == http.StatusForbidden:
 		return withHint(err, "this needs the role "+role+"; quotary whoami says which is yours. Certificates get theirs from quotaryd admin issue --role, tokens from the identity provider")
+	case p.Reason.Code == evidence.CodeAttestationUnknown:
+		return withHint(err, "see quotary attestations list")
 	case p.Status == http.StatusNotFound && p.Reason.Code == evidence.CodeNotFound:
 		return withHint(err, "this service may be older than this program: see quotary status")
 	case p.Status < http.StatusInternalServerError && !p.Temporary():

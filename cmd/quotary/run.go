@@ -65,7 +65,7 @@ func commands() []command {
 func families() map[string][]command {
 	return map[string][]command{
 		"endorsements": endorsementsCommands(), "evidence": evidenceCommands(), "tpm": tpmCommands(), "measure": measureCommands(),
-		"policy":       policyCommands(),
+		"policy": policyCommands(), "reference": referenceCommands(),
 		"attestations": attestationsCommands(), "certs": certsCommands(), "audit": auditCommands(), "completion": completionCommands(),
 	}
 }
