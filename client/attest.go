@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	mathrand "math/rand/v2"
 	"slices"
 	"time"
 
@@ -86,7 +88,9 @@ type earWire struct {
 // Attest has the machine answer a challenge of the service for key, and returns
 // the identity that the service's policy grants it. What comes back is checked:
 // the certificate verifies under the client's roots, is for key and the SPIFFE ID
-// that the service names, and is valid now.
+// that the service names, and is valid now. Where several attest with one TPM at the
+// same time, the service takes the quotes in their order alone; those that it refuses
+// for that are made anew, a few times.
 //
 // The error is a *[Problem] if the service refused, an *evidence.Error if its
 // answer is not usable, or the attester's.
@@ -98,15 +102,48 @@ func (c *Client) Attest(ctx context.Context, machine tee.Attester, key crypto.Si
 	if err != nil {
 		return nil, err
 	}
+	var response attestationResponse
+	for attempt := 1; ; attempt++ {
+		response = attestationResponse{}
+		err = c.attest(ctx, machine, key, public, o, &response)
+		if err == nil {
+			return c.identity(response, key, public, o)
+		}
+		if attempt == maxOvertaken || !overtaken(err) || !giveWay(ctx, attempt) {
+			return nil, err
+		}
+	}
+}
+
+// giveWay waits for a random time that doubles with each attempt, so that those who
+// overtake each other do so no longer. It is false if ctx ended.
+func giveWay(ctx context.Context, attempt int) bool {
+	select {
+	case <-time.After(mathrand.N(giveWayFor << attempt)):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// attest makes one attempt.
+func (c *Client) attest(ctx context.Context, machine tee.Attester, key crypto.Signer, public evidence.Key, o AttestOptions, response *attestationResponse) error {
 	request, err := c.answer(ctx, machine, key, public, o)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var response attestationResponse
-	if err := c.call(ctx, "/v1/attestations", request, &response); err != nil {
-		return nil, err
+	return c.call(ctx, "/v1/attestations", request, response)
+}
+
+// overtaken reports whether a quote was refused for nothing but that a later one by the same
+// TPM was accepted before it.
+func overtaken(err error) bool {
+	var p *Problem
+	if !errors.As(err, &p) {
+		return false
 	}
-	return c.identity(response, key, public, o)
+	failed := p.Checks.Failed()
+	return p.Reason.Code == evidence.CodeTPMClock || len(failed) == 1 && failed[0].Code == evidence.CodeTPMClock
 }
 
 // answer asks for a challenge and has the machine answer it.

@@ -8,6 +8,12 @@ const (
 	maxResponse = 1 << 20
 	// requestTimeout bounds one exchange, a slow service's queue included.
 	requestTimeout = 60 * time.Second
+	// maxOvertaken bounds the attempts of an attestation whose quotes others overtake:
+	// as many as would use one TPM at once on a busy machine.
+	maxOvertaken = 8
+	// giveWayFor is how long the first to be overtaken waits at most, halved: an
+	// attestation takes some milliseconds with a software TPM.
+	giveWayFor = 10 * time.Millisecond
 	// maxChain bounds the certificates in a response: ours are two.
 	maxChain = 4
 	// maxLife bounds how far in the future a certificate may end: the service's

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/quotary/quotary/client"
@@ -228,4 +229,26 @@ func (b bound) Attest(ctx context.Context, binding evidence.Binding) (evidence.B
 	}
 	two, err := b.tpm.Attest(ctx, binding)
 	return append(one, two...), err
+}
+
+// Several workloads of one machine attest with its one TPM at the same time: who is
+// overtaken tries again.
+func TestConcurrentAttestationsByOneTPM(t *testing.T) {
+	s := simulate(t)
+	service := start(t, filepath.Join(t.TempDir(), "data"), daemon.Config{
+		Policies: []string{s.policy(t, "allow_simulated: true")}, Endorsements: []string{s.endorsements},
+		Simulated: daemon.Simulated{Accept: true, Roots: s.roots},
+	})
+	c := service.dial(t)
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			for range 3 {
+				if err := granted(t, c, s.machines[evidence.KindTPM]); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
