@@ -371,6 +371,28 @@ func TestAttack_Y18_EveryCallIsRecorded(t *testing.T) {
 	}
 }
 
+// Whoever sends refused requests without end fills the budget of strangers, not that
+// of administrators.
+func TestAttack_Y18_StrangersDoNotHideAdministrators(t *testing.T) {
+	a := start(t, servertest.Options{})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 500 {
+				a.get("/v1/admin/policy")
+			}
+		})
+	}
+	all.Wait()
+	vera := a.as("vera", admin.Viewer)
+	vera.get("/v1/admin/policy").into(&server.PolicyResponse{})
+	var got server.AuditResponse
+	vera.post("/v1/admin/audit", map[string]any{"actor": "admin:certificate:vera"}).into(&got)
+	if len(got.Events) != 1 || got.Events[0].Action != "admin.policy" || got.LastSeq > 1700 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestAttestationsOfAdministrators(t *testing.T) {
 	a := start(t, servertest.Options{})
 	c := readContract(t, a)
