@@ -165,7 +165,7 @@ func isDigits(s string) bool {
 // setText adds a value from its text: a decimal index, and hex with or without 0x.
 func setText(pcrs PCRs, bank, index, value string) error {
 	if bank == "" {
-		return Errorf(CodeTPMFileBank, "pcrs", "PCR %s has a value before any bank was named", truncate(index))
+		return Errorf(CodeTPMFileBank, "pcrs", "PCR %s has a value before any bank was named; say which bank the file is of", truncate(index))
 	}
 	n, err := strconv.Atoi(index)
 	if err != nil || strconv.Itoa(n) != index {
