@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
 	"flag"
 	"fmt"
 
@@ -77,8 +80,29 @@ func (f *collectTPMFlags) open(s streams, noEventLog bool) error {
 	if err != nil {
 		return f.explain(err)
 	}
+	if err := certifies(certificates, tpm.AttestationKey()); err != nil {
+		return err
+	}
 	f.opened, err = tpm.Attester(guest.Quoting{AKCertificates: certificates, WithoutEventLog: noEventLog, IMA: f.ima})
 	return err
+}
+
+// certifies refuses certificates of which the first is not for the TPM's attestation
+// key: no verifier would accept the quote with them.
+func certifies(certificates [][]byte, key evidence.Digest) error {
+	if len(certificates) == 0 {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(certificates[0])
+	if err != nil {
+		return err
+	}
+	spki, err := x509.MarshalPKIXPublicKey(cert.PublicKey)
+	if err != nil || sha256.Sum256(spki) != key {
+		return usage("the certificate is for another key than this TPM's attestation key "+hex.EncodeToString(key[:]),
+			"name the key's own certificate first; quotary tpm enrol gets one")
+	}
+	return nil
 }
 
 // explain says what to look at where the TPM cannot be opened with the key that is wanted.

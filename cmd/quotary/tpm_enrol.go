@@ -171,7 +171,10 @@ func explainEnrolment(err error) error {
 		return withHint(err, "the service trusts no endorsement key of this TPM: its operator can list one ("+
 			"quotary tpm ek prints their SHA-256) or configure their maker's root")
 	}
-	if evidence.CodeOf(err) == evidence.CodeTPMEnrolled {
+	switch evidence.CodeOf(err) {
+	case evidence.CodeTPMEnrolmentOff:
+		return withHint(err, "tpm.enrolment names CA certificates of TPMs' makers, of which one must be self-signed, or lists keys one by one")
+	case evidence.CodeTPMEnrolled:
 		return withHint(err, "the service's operator decides, by tpm.enrolment.new_keys, whether another attestation key may take the place of the first")
 	}
 	if failed := p.Checks.Failed(); len(failed) > 0 {

@@ -146,6 +146,15 @@ func TestEnrolCommandTriesEveryEndorsementKey(t *testing.T) {
 	}
 }
 
+// A service without endorsement keys that it trusts says what to configure.
+func TestEnrolCommandWhereNothingIsTrusted(t *testing.T) {
+	url, root := serveEnrolmentsOf(t, daemon.Enrolment{})
+	_, notes := runWith(t, exitFailed, "tpm", "enrol", "--url", url, "--root", root, "--tpm", tpmtest.StartBlank(t).Address, "--out", "-")
+	if !strings.Contains(notes, "tpm.enrolment-off") || !strings.Contains(notes, "self-signed") {
+		t.Error(notes)
+	}
+}
+
 func must(data []byte, err error) []byte {
 	if err != nil {
 		panic(err)

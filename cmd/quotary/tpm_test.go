@@ -69,6 +69,18 @@ func TestCollectTPM(t *testing.T) {
 	}
 }
 
+// A certificate that is for another key is no use with the quote.
+func TestCollectTPMWithAnothersCertificate(t *testing.T) {
+	machine := tpmtest.Start(t)
+	dir := t.TempDir()
+	runWith(t, exitAccepted, "tpm", "ek", "--tpm", machine.Address, "--out", dir)
+	_, stderr := runWith(t, exitFailed, "evidence", "collect", "--report-data", tpmData, "--tpm", machine.Address,
+		"--ak-certificate", filepath.Join(dir, "ek-rsa-2048.pem"))
+	if !strings.Contains(stderr, "another key") || !strings.Contains(stderr, "quotary tpm enrol") {
+		t.Error(stderr)
+	}
+}
+
 // With a TPM beside it the report of a TEE covers the TPM's attestation key.
 func TestCollectBoth(t *testing.T) {
 	o, err := parseCollect([]string{"--report-data", tpmData, "--tpm", tpmtest.StartBlank(t).Address})
