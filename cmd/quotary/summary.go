@@ -67,9 +67,29 @@ func behindText(behind []evidence.TDXShortfall) string {
 }
 
 func summariseTPM(c *evidence.TPMClaims) []row {
-	return []row{
-		{"attestation key", fmt.Sprintf("%s (%s)", c.AKSHA256, c.AKSource)},
+	rows := []row{
+		{"attestation key", akText(c)},
 		{"PCRs", fmt.Sprintf("%d of bank %s", len(c.PCRs), c.Bank)},
 		{"extra data", c.ExtraData.String()},
 	}
+	rows = append(rows, summariseBoot(c.Boot)...)
+	if c.IMA != nil {
+		rows = append(rows, row{"IMA list", imaText(c.IMA)})
+	}
+	return rows
+}
+
+// akText says which attestation key it is, and why it is trusted.
+func akText(c *evidence.TPMClaims) string {
+	switch {
+	case len(c.AKSHA256) == 0:
+		return "not known"
+	case c.AKSource == "":
+		return c.AKSHA256.String()
+	}
+	return fmt.Sprintf("%s (%s)", c.AKSHA256, c.AKSource)
+}
+
+func imaText(c *evidence.IMAClaims) string {
+	return fmt.Sprintf("%d entries, of which %d were judged before; %d contents of files, %d violations, %d unread", c.Entries, c.Offset, len(c.Files), c.Violations, c.Unread)
 }
