@@ -115,7 +115,7 @@ func (ek *endorsementKey) open(seed, name, blob []byte) ([]byte, error) {
 		return nil, fmt.Errorf("tpm: %w", err)
 	}
 	plain := make([]byte, len(encrypted))
-	cipher.NewCFBDecrypter(block, make([]byte, aes.BlockSize)).XORKeyStream(plain, encrypted)
+	cipher.NewCFBDecrypter(block, make([]byte, aes.BlockSize)).XORKeyStream(plain, encrypted) //lint:ignore SA1019 what TPMs use
 	secret, err := tpm2.Unmarshal[tpm2.TPM2BDigest](plain)
 	if err != nil || len(plain) != 2+len(secret.Buffer) || len(secret.Buffer) > ek.hash.Size() {
 		return nil, refuse(tpm2.TPMRCSize, "the credential is no digest")
