@@ -175,7 +175,8 @@ func explainEnrolment(err error) error {
 	case evidence.CodeTPMEnrolmentOff:
 		return withHint(err, "tpm.enrolment names CA certificates of TPMs' makers, of which one must be self-signed, or lists keys one by one")
 	case evidence.CodeTPMEnrolled:
-		return withHint(err, "the service's operator decides, by tpm.enrolment.new_keys, whether another attestation key may take the place of the first")
+		return withHint(err, "an attestation key stays with the endorsement key that it was first enrolled with (--ek-certificate names that one); "+
+			"whether another attestation key may take its place there, the operator decides by tpm.enrolment.new_keys")
 	}
 	if failed := p.Checks.Failed(); len(failed) > 0 {
 		return withHint(err, sayCheck(failed[0]))
