@@ -84,13 +84,15 @@ func policyExplain(s streams, args []string) (exit, error) {
 	if err := o.judging.complete(); err != nil {
 		return exitFailed, err
 	}
-	if len(o.policy) == 0 {
-		return o.ask(s)
-	}
-	if len(o.candidate) > 0 {
+	switch {
+	case len(o.policy) > 0 && len(o.candidate) > 0:
 		return exitFailed, usage("--policy and --candidate are two ways to ask", "--policy judges here, --candidate has the service judge")
+	case len(o.policy) > 0:
+		return o.explain(s)
+	case len(o.judging.endorsements)+len(o.judging.trust)+len(o.judging.ak) > 0 || o.judging.fetch:
+		return exitFailed, usage("a service goes by its own roots and endorsements", "leave --endorsements, --trust, --ak and --fetch out, or judge here with --policy")
 	}
-	return o.explain(s)
+	return o.ask(s)
 }
 
 // explain judges evidence here.
@@ -134,6 +136,9 @@ func (o *explainOptions) ask(s streams) (exit, error) {
 		}
 	} else {
 		q.AttestationID = o.operand
+	}
+	if o.judging.at.given {
+		q.At = o.judging.at.UTC()
 	}
 	code := exitRejected
 	done, err := administer(s, &o.service, o.role(q), func(ctx context.Context, c *admin.Client) error {
