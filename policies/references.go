@@ -54,6 +54,27 @@ func (s *Set) References() []ReferenceInfo {
 	return infos
 }
 
+// ReferenceLists returns the values of a document by the key that refers to them,
+// each list sorted; nil if there is no such document.
+func (s *Set) ReferenceLists(name string) map[string][]evidence.Hex {
+	if s == nil {
+		return nil
+	}
+	for _, v := range s.references {
+		if v.name != name {
+			continue
+		}
+		lists := map[string][]evidence.Hex{}
+		for key, list := range v.lists {
+			for _, value := range slices.Sorted(maps.Keys(list)) {
+				lists[key] = append(lists[key], evidence.Hex(value))
+			}
+		}
+		return lists
+	}
+	return nil
+}
+
 func (v *referenceValues) info() ReferenceInfo {
 	info := ReferenceInfo{
 		Name: v.name, Technology: v.technology, Values: map[string]int{}, Provenance: v.provenance, NotAfter: v.notAfter,

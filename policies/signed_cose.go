@@ -30,19 +30,30 @@ func verifyCOSE(data []byte, keys []ReferenceKey) (payload []byte, signers []str
 	if err != nil {
 		return nil, nil, err
 	}
+	signer, err := VerifySign1(message, keyID, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	return message.Payload, []string{signer}, nil
+}
+
+// VerifySign1 returns the name of the key that signed a message, of those that
+// keyID may mean: a key's name, its ID, or empty for any. Each key signs with one
+// algorithm alone: ES256, ES384, EdDSA or PS256.
+func VerifySign1(message *cose.Sign1Message, keyID string, keys []ReferenceKey) (name string, err error) {
 	candidates := named(keys, keyID)
 	if len(candidates) == 0 {
-		return nil, nil, fmt.Errorf("key %q, which signed them, is not configured", clip(keyID))
+		return "", fmt.Errorf("key %q, which signed it, is not configured", clip(keyID))
 	}
 	for _, key := range candidates {
 		if verifiesCOSE(message, key) {
-			return message.Payload, []string{key.Name}, nil
+			return key.Name, nil
 		}
 	}
 	if keyID == "" {
-		return nil, nil, errors.New("no configured key signed them")
+		return "", errors.New("no configured key signed it")
 	}
-	return nil, nil, fmt.Errorf("the signature of key %q does not hold", clip(keyID))
+	return "", fmt.Errorf("the signature of key %q does not hold", clip(keyID))
 }
 
 // parseCOSE reads a message whose headers say the algorithm and the content type,

@@ -38,7 +38,7 @@ func verifyDSSE(data []byte, keys []ReferenceKey) (payload []byte, signers []str
 		for _, key := range candidates {
 			if key.verifies(message, s.signature) {
 				if slices.Contains(signers, key.Name) {
-					return nil, nil, fmt.Errorf("key %s signed them twice", key.Name)
+					return nil, nil, fmt.Errorf("key %s signed it twice", key.Name)
 				}
 				signers = append(signers, key.Name)
 				break
@@ -49,7 +49,7 @@ func verifyDSSE(data []byte, keys []ReferenceKey) (payload []byte, signers []str
 		}
 	}
 	if len(signers) == 0 {
-		return nil, nil, errors.New("no configured key signed them")
+		return nil, nil, errors.New("no configured key signed it")
 	}
 	return payload, signers, nil
 }

@@ -105,6 +105,16 @@ func algorithmOf(public crypto.PublicKey) (cose.Algorithm, error) {
 	return 0, fmt.Errorf("a key of type %T is not accepted; use ECDSA on P-256 or P-384, Ed25519 or RSA", public)
 }
 
+// SigningAlgorithm is the algorithm that a key signs messages of [VerifySign1] with.
+// The error is an *evidence.Error with CodePolicyReferenceKey.
+func SigningAlgorithm(public crypto.PublicKey) (cose.Algorithm, error) {
+	algorithm, err := algorithmOf(public)
+	if err != nil {
+		return 0, errReferenceKey("", err.Error())
+	}
+	return algorithm, nil
+}
+
 // digestOf hashes a message as the algorithm does; Ed25519 takes it as it is.
 func digestOf(algorithm cose.Algorithm, message []byte) ([]byte, crypto.SignerOpts) {
 	hash := crypto.SHA256

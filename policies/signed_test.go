@@ -263,7 +263,7 @@ func TestRefusedEnvelopes(t *testing.T) {
 		"no strict JSON":             text("}\n", "}\n{}"),
 		"there twice":                text(`"payloadType"`, `"payload": "", "payloadType"`),
 		"not a document of kind":     signPayload(t, policies.ReferencePayloadType, []byte(signedText+"---\n"+snpWith())),
-		"signed them twice": edit(func(e *envelope) {
+		"signed it twice": edit(func(e *envelope) {
 			e.Signatures = append(e.Signatures, map[string]string{"keyid": keyOf("ed25519").ID(), "sig": e.Signatures[0]["sig"]})
 		}),
 		"has no member sig": edit(func(e *envelope) { delete(e.Signatures[0], "sig") }),
