@@ -24,6 +24,7 @@ var attackRows = map[string]archtest.AttackRow{
 	"Y07": {"order decides between workloads", "TestAttack_Y07_OrderOfDocuments TestAttack_Y07_OverlapsAreToldBefore TestAttack_Y07_OverlappingWorkloads"},
 	"Y08": {"rules that reach out or do not end", "TestAttack_Y08_CostAtRunTime TestAttack_Y08_LongLogs TestAttack_Y08_RuleEscapes"},
 	"Y09": {"claims of another type than they seem", "TestAttack_Y09_TypeConfusion"},
+	"Y10": {"reference values that nobody vouches for, or that were put back", "TestAttack_Y10_AlteredReferenceValues TestAttack_Y10_ExpiredSignedReferenceValues TestAttack_Y10_OlderReferenceValues TestAttack_Y10_ReferenceValuesOfAnotherKey TestAttack_Y10_UnsignedReferenceValues"},
 	"Y14": {"decision of two policies mixed", "TestAttack_Y14_DecisionsOfOneSet"},
 	"Y15": {"shadow that enforces", "TestAttack_Y15_ShadowDecisionIsNoDecision TestAttack_Y15_ShadowEnforcesNothing"},
 }
@@ -34,7 +35,7 @@ func TestAttackRows_Policy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := []string{"Y01", "Y02", "Y03", "Y04", "Y05", "Y06", "Y07", "Y08", "Y09", "Y14", "Y15"}
+	ids := []string{"Y01", "Y02", "Y03", "Y04", "Y05", "Y06", "Y07", "Y08", "Y09", "Y10", "Y14", "Y15"}
 	for _, violation := range archtest.Attacks(tree, "policies", ids, attackRows) {
 		t.Error(violation)
 	}

@@ -66,7 +66,7 @@ func TestDocsMentionEveryKey(t *testing.T) {
 			"ima: {"+odd+": 1, violations: "+odd+", boot_aggregate: "+odd+"}")...) + "    require: [{" + odd + ": 1}]\n    paravisor: {" + odd + ": 1}\n",
 		bootWith(odd+": 1", "phases: ["+odd+"]", "secure_boot: {"+odd+": 1, dbx: {"+odd+": 1}}", "uki: {"+odd+": 1}", "events: [{"+odd+": 1}]", "exited_boot_services: "+odd),
 		bootWith("secure_boot: " + odd), tdxWith("tcb_statuses: [{" + odd + ": 1, advisories: [{" + odd + ": 1}]}]"),
-		odd + ": 1\n" + replace(reference("a", "2027-01-01T00:00:00Z"), "values: {", "values: {"+odd+": 1, "),
+		odd + ": 1\n" + replace(reference("a", "2027-01-01T00:00:00Z"), "values: {", "shape: {"+odd+": 1}\nvalues: {"+odd+": 1, "),
 		replace(snpWith("revocation: {"+odd+": 1}", "advisories: {"+odd+": 1}"), "{bootloader: 4, tee: 0, snp: 24, microcode: 219}", "{Turin: {"+odd+": 1}, "+odd+": 1}"),
 		advisories("kind: Advisories", odd+": 1\nkind: Advisories"), advisories("{product:", "{"+odd+": 1, product:"), advisories("id:", odd+": 1, id:"),
 		advisories("tcb: {snp: 28}", "tcb: {"+odd+": 1}, launch_tcb: {"+odd+": 1}, microcode: [{"+odd+": 1}], mitigation: {"+odd+": 1}, platform: {"+odd+": 1}, guest_policy: {"+odd+": 1}"),
