@@ -77,7 +77,7 @@ func (a *Authority) certificate(state *tls.ConnectionState) (Principal, error) {
 		return Principal{}, refused("the certificate's key is weak")
 	}
 	serial := serialOf(c.SerialNumber)
-	if revoked, err := a.isRevoked(serial); err != nil || revoked {
+	if a.revoked(serial) {
 		return Principal{}, refused("the certificate is revoked, or it cannot be seen whether it is")
 	}
 	return Principal{Name: i.name, Role: i.role, Method: ByCertificate, Serial: serial, Until: c.NotAfter.UTC()}, nil

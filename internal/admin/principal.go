@@ -66,6 +66,12 @@ func Approvers(actors []string) int {
 // author among them if they are one. With 1 the author alone decides.
 func (a *Authenticator) Approvals() int { return a.approvals }
 
+// Revoked reports whether the certificate of [Principal.Serial] is revoked, or nobody
+// can tell. What somebody did by it may have to count no longer.
+func (a *Authenticator) Revoked(serial string) bool {
+	return a.current.Load().authority.revoked(serial)
+}
+
 // Authorize returns nil if p may do this, else an *evidence.Error with
 // CodeForbidden. Where a change needs several owners, the bootstrap credential
 // changes nothing, not even before there is another administrator: whoever has the

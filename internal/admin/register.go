@@ -101,6 +101,12 @@ func (a *Authority) Revoke(serial string) (revoked bool, err error) {
 	return err == nil, err
 }
 
+// revoked reports whether a certificate is revoked, or nobody can tell.
+func (a *Authority) revoked(serial string) bool {
+	revoked, err := a.isRevoked(serial)
+	return err != nil || revoked
+}
+
 // isRevoked looks at the files, so that a revocation counts at once. serial is one
 // of [serialOf] or [ParseSerial]. An error means that nobody can tell.
 func (a *Authority) isRevoked(serial string) (bool, error) {

@@ -204,6 +204,7 @@ func (d *Daemon) openPolicies(ctx context.Context) error {
 	var err error
 	d.policies, ignored, err = inforce.Open(ctx, inforce.Config{
 		Ledger: d.ledger, Mode: d.mode, Files: d.current.Load().files, Approvals: d.administrators.Approvals(),
+		Revoked:     d.administrators.Revoked,
 		TrustDomain: d.Config.TrustDomain, SimulatedAccepted: d.Config.Simulated.Accept,
 	})
 	if ignored {

@@ -16,8 +16,9 @@ type Change struct {
 	Documents []policies.File
 	Base      string // digest of the set in force that it is to replace
 	Comment   string
-	// Author is who asks, as admin.Principal.Actor has it.
-	Author string
+	// Author is who asks, as admin.Principal.Actor has it, and Serial is that of the
+	// certificate that they showed.
+	Author, Serial string
 	// Consents says that the author is an owner, so that proposing it is their approval.
 	Consents bool
 }
@@ -79,7 +80,7 @@ func (p *Policies) Apply(ctx context.Context, event store.Event, change Change) 
 	}
 	wanted := store.Candidate{Digest: c.set.Digest(), Base: active.applied(), Documents: change.Documents, Author: change.Author, Comment: change.Comment}
 	if p.Approvals > 1 {
-		proposal, err := p.propose(ctx, event, wanted, change.Consents)
+		proposal, err := p.propose(ctx, event, wanted, change)
 		return Outcome{Plan: plan, Proposal: &proposal}, err
 	}
 	seq, err := p.Ledger.ApplyPolicy(ctx, event, wanted)
@@ -111,12 +112,12 @@ func (a *Active) applied() string {
 }
 
 // propose puts a set up for approval.
-func (p *Policies) propose(ctx context.Context, event store.Event, wanted store.Candidate, consents bool) (store.Proposal, error) {
+func (p *Policies) propose(ctx context.Context, event store.Event, wanted store.Candidate, change Change) (store.Proposal, error) {
 	proposal, err := p.Ledger.Propose(ctx, event, wanted, proposalLife)
-	if err != nil || !consents {
+	if err != nil || !change.Consents {
 		return proposal, err
 	}
-	return p.Ledger.Approve(ctx, event, proposal.ID, proposal.Digest, wanted.Author)
+	return p.Ledger.Approve(ctx, event, proposal.ID, proposal.Digest, change.Author, change.Serial)
 }
 
 // take puts in force what the ledger has as its last set.
@@ -135,21 +136,26 @@ func (p *Policies) take(ctx context.Context) error {
 
 // Approve records an owner's consent to a proposal, which they name by its digest,
 // too: they approve of what they saw. The set comes into force with the last
-// approval that it needs; seq is then its number, else 0.
-func (p *Policies) Approve(ctx context.Context, event store.Event, id int64, digest, by string) (proposal store.Proposal, seq int64, err error) {
+// approval that it needs; seq is then its number, else 0. Who approved before may
+// do so again where that was cut off before the set came into force.
+func (p *Policies) Approve(ctx context.Context, event store.Event, id int64, digest, by, serial string) (proposal store.Proposal, seq int64, err error) {
 	p.changing.Lock()
 	defer p.changing.Unlock()
 	if err := p.managed(); err != nil {
 		return store.Proposal{}, 0, err
 	}
-	if proposal, err = p.Ledger.Approve(ctx, event, id, digest, by); err != nil {
+	whole, err := p.waiting(ctx, id)
+	if err != nil {
 		return store.Proposal{}, 0, err
 	}
-	if Agreed(proposal) < p.Approvals {
+	proposal, err = p.Ledger.Approve(ctx, event, id, digest, by, serial)
+	switch {
+	case evidence.CodeOf(err) == evidence.CodePolicyProposalApproved && p.Agreed(whole) >= p.Approvals:
+		proposal = whole
+	case err != nil:
+		return store.Proposal{}, 0, err
+	case p.Agreed(proposal) < p.Approvals:
 		return proposal, 0, nil
-	}
-	if _, err := p.waiting(ctx, id); err != nil {
-		return proposal, 0, err
 	}
 	if seq, err = p.Ledger.ApplyProposal(ctx, event, id, digest); err != nil {
 		return proposal, 0, p.settle(ctx, err)
@@ -158,21 +164,27 @@ func (p *Policies) Approve(ctx context.Context, event store.Event, id int64, dig
 	return proposal, seq, p.take(ctx)
 }
 
-// waiting loads a proposal's documents again, before they come into force: what
+// waiting returns a proposal without its documents, and loads these again: what
 // loaded when it was proposed may no longer.
-func (p *Policies) waiting(ctx context.Context, id int64) (*candidate, error) {
+func (p *Policies) waiting(ctx context.Context, id int64) (store.Proposal, error) {
 	whole, err := p.Ledger.Proposal(ctx, id)
-	if err != nil {
-		return nil, err
+	if err != nil || whole.State != store.ProposalOpen { // the ledger says what it is
+		return whole, err
 	}
-	return p.examine(whole.Documents)
+	_, err = p.examine(whole.Documents)
+	whole.Documents = nil
+	return whole, err
 }
 
-// Agreed counts the owners who certainly approve of a proposal.
-func Agreed(proposal store.Proposal) int {
+// Agreed counts the owners who certainly approve of a proposal. An approval by a
+// certificate that has been revoked since counts no longer: its owner may have
+// lost it, or their role.
+func (p *Policies) Agreed(proposal store.Proposal) int {
 	var actors []string
 	for _, approval := range proposal.Approvals {
-		actors = append(actors, approval.By)
+		if approval.Serial == "" || p.Revoked == nil || !p.Revoked(approval.Serial) {
+			actors = append(actors, approval.By)
+		}
 	}
 	return admin.Approvers(actors)
 }

@@ -176,7 +176,7 @@ func TestFilesDecide(t *testing.T) {
 	if _, err := o.apply("a", document(2), o.Set().Digest()); evidence.CodeOf(err) != evidence.CodePolicyManagedByFiles {
 		t.Errorf("applied: %v", err)
 	}
-	if _, _, err := o.Approve(t.Context(), event("a"), 1, "", "a"); evidence.CodeOf(err) != evidence.CodePolicyManagedByFiles {
+	if _, _, err := o.Approve(t.Context(), event("a"), 1, "", "a", ""); evidence.CodeOf(err) != evidence.CodePolicyManagedByFiles {
 		t.Errorf("approved: %v", err)
 	}
 	loaded, err := o.Load(document(3))
@@ -242,7 +242,7 @@ func TestSeveralMustAgree(t *testing.T) {
 	}
 	p := outcome.Proposal
 	approve := func(by, digest string) (int64, error) {
-		_, seq, err := o.Approve(t.Context(), event(by), p.ID, digest, by)
+		_, seq, err := o.Approve(t.Context(), event(by), p.ID, digest, by, "")
 		return seq, err
 	}
 	if _, err := approve("certificate:alice", p.Digest); err == nil {
@@ -274,7 +274,7 @@ func TestAuthorWhoIsNoOwner(t *testing.T) {
 		t.Fatalf("%+v, %v", outcome, err)
 	}
 	for n, by := range []string{"certificate:alice", "certificate:bob"} {
-		_, seq, err := o.Approve(t.Context(), event(by), outcome.Proposal.ID, outcome.Digest, by)
+		_, seq, err := o.Approve(t.Context(), event(by), outcome.Proposal.ID, outcome.Digest, by, "")
 		if err != nil || seq != int64(n) {
 			t.Errorf("%s: number %d, %v", by, seq, err)
 		}
@@ -292,10 +292,10 @@ func TestAttack_Y10_ProposalOnAnOldSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := o.Approve(t.Context(), event("bob"), first.Proposal.ID, first.Digest, "certificate:bob"); err != nil {
+	if _, _, err := o.Approve(t.Context(), event("bob"), first.Proposal.ID, first.Digest, "certificate:bob", ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, seq, err := o.Approve(t.Context(), event("bob"), second.Proposal.ID, second.Digest, "certificate:bob"); err == nil || seq != 0 || o.Set().Digest() != first.Digest {
+	if _, seq, err := o.Approve(t.Context(), event("bob"), second.Proposal.ID, second.Digest, "certificate:bob", ""); err == nil || seq != 0 || o.Set().Digest() != first.Digest {
 		t.Errorf("%s in force, %v", o.Set().Digest(), err)
 	}
 }
@@ -413,5 +413,53 @@ func TestExplanation(t *testing.T) {
 	}
 	if _, err := o.Explain(claims, []policies.File{{Name: "x", Data: []byte("{")}}, o.Now()); err == nil {
 		t.Error("explained by what does not load")
+	}
+}
+
+// Whoever took an owner's certificate may have approved before it was revoked.
+func TestAttack_Y11_ApprovalByARevokedCertificate(t *testing.T) {
+	revoked := map[string]bool{}
+	o := open(t, inforce.Config{Files: document(1), Approvals: 2, Revoked: func(serial string) bool { return revoked[serial] }})
+	base := o.Set().Digest()
+	outcome, err := o.Apply(t.Context(), event("certificate:alice"), inforce.Change{
+		Documents: document(2), Base: base, Author: "certificate:alice", Serial: "0a", Consents: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := outcome.Proposal
+	revoked["0a"] = true
+	if _, seq, err := o.Approve(t.Context(), event("certificate:bob"), p.ID, p.Digest, "certificate:bob", "0b"); err != nil || seq != 0 || o.Set().Digest() != base {
+		t.Fatalf("alice's approval counts, by a certificate that is revoked: number %d, %v", seq, err)
+	}
+	if _, _, err := o.Approve(t.Context(), event("certificate:bob"), p.ID, p.Digest, "certificate:bob", "0b"); evidence.CodeOf(err) != evidence.CodePolicyProposalApproved {
+		t.Errorf("bob approved twice: %v", err)
+	}
+	if _, seq, err := o.Approve(t.Context(), event("certificate:carol"), p.ID, p.Digest, "certificate:carol", "0c"); err != nil || seq != 1 {
+		t.Errorf("two whose certificates are good approved: number %d, %v", seq, err)
+	}
+}
+
+// A service that stops between the last approval and what follows from it leaves a
+// proposal that everybody has approved of, and that one of them can still bring about.
+func TestAttack_Y18_StoppedBeforeItWasApplied(t *testing.T) {
+	o := open(t, inforce.Config{Files: document(1), Approvals: 2})
+	outcome, err := o.apply("certificate:alice", document(2), o.Set().Digest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := outcome.Proposal
+	if _, err := o.ledger.Approve(t.Context(), event("certificate:bob"), p.ID, p.Digest, "certificate:bob", ""); err != nil {
+		t.Fatal(err)
+	}
+	o.reopen()
+	if _, seq, err := o.Approve(t.Context(), event("certificate:bob"), p.ID, p.Digest+"x", "certificate:bob", ""); err == nil || seq != 0 {
+		t.Errorf("of another digest: number %d, %v", seq, err)
+	}
+	if _, seq, err := o.Approve(t.Context(), event("certificate:bob"), p.ID, p.Digest, "certificate:bob", ""); err != nil || seq != 1 || o.Set().Digest() != p.Digest {
+		t.Errorf("number %d, %v", seq, err)
+	}
+	if _, seq, err := o.Approve(t.Context(), event("certificate:bob"), p.ID, p.Digest, "certificate:bob", ""); evidence.CodeOf(err) != evidence.CodePolicyProposalClosed || seq != 0 {
+		t.Errorf("again: number %d, %v", seq, err)
 	}
 }

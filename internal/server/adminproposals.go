@@ -142,7 +142,7 @@ func (s *Server) approve(x *exchange) (reply, error) {
 	}
 	var seq int64
 	err = s.changing(x, actionApprove, func(ctx context.Context, event store.Event) (err error) {
-		p, seq, err = s.Policies.Approve(ctx, event, p.ID, orElse(digest, p.Digest), x.caller.Actor())
+		p, seq, err = s.Policies.Approve(ctx, event, p.ID, orElse(digest, p.Digest), x.caller.Actor(), x.caller.Serial)
 		return err
 	})
 	if err != nil {

@@ -66,7 +66,7 @@ var changes = map[string]func(context.Context, *store.Store) error{
 		return err
 	},
 	"approve": func(ctx context.Context, s *store.Store) error {
-		_, err := s.Approve(ctx, by("carol", "policy.approve", 4), 1, "sha256:d", "carol")
+		_, err := s.Approve(ctx, by("carol", "policy.approve", 4), 1, "sha256:d", "carol", "")
 		return err
 	},
 	"withdraw": func(ctx context.Context, s *store.Store) error {

@@ -112,7 +112,7 @@ func TestPoliciesLikeTheModel(t *testing.T) {
 				_, err = s.Propose(t.Context(), event, candidate(name, digestOf(base)), 6*time.Hour)
 			case 2, 3:
 				want = m.approve(id, name, who, hour)
-				_, err = s.Approve(t.Context(), event, id, digestOf(name), who)
+				_, err = s.Approve(t.Context(), event, id, digestOf(name), who, "")
 			case 4:
 				want = m.applyProposal(id, name, hour)
 				_, err = s.ApplyProposal(t.Context(), event, id, digestOf(name))

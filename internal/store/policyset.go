@@ -37,6 +37,8 @@ type PolicySet struct {
 type Approval struct {
 	By   string    `json:"by"`
 	Time time.Time `json:"time"` // UTC
+	// Serial is that of the certificate which showed who it was, if one did.
+	Serial string `json:"serial,omitempty"`
 }
 
 // ApplyPolicy puts c in force if the active set is its Base, and returns its

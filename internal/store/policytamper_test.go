@@ -143,7 +143,7 @@ func TestAttack_Y10_ForgedApprovals(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, apply := s.ApplyProposal(t.Context(), by("eve", "policy.apply", 4), 1, "sha256:d")
-			_, approve := s.Approve(t.Context(), by("eve", "policy.approve", 4), 1, "sha256:d", "eve")
+			_, approve := s.Approve(t.Context(), by("eve", "policy.approve", 4), 1, "sha256:d", "eve", "")
 			_, look := s.Proposal(t.Context(), 1)
 			for _, err := range []error{apply, approve, look} {
 				if evidence.CodeOf(err) != evidence.CodeLedgerTampered {

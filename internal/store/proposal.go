@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -57,16 +58,20 @@ func (s *Store) Propose(ctx context.Context, event Event, c Candidate, life time
 }
 
 // Approve records that by approves of the proposal, which is the one with this
-// digest: an administrator approves what they saw. The time is the event's. The
+// digest: an administrator approves what they saw. serial is that of the
+// certificate that they showed, or empty. The time is the event's. The
 // error is an *evidence.Error with CodePolicyProposalUnknown, CodePolicyProposalClosed,
 // CodePolicyProposalApproved if by did so before, CodePolicyConflict if another
 // set is active than the one that the proposal is to replace, CodePolicyProposals
 // beyond [MaxApprovals], or one of those of [Store.Record].
-func (s *Store) Approve(ctx context.Context, event Event, id int64, digest, by string) (Proposal, error) {
+func (s *Store) Approve(ctx context.Context, event Event, id int64, digest, by, serial string) (Proposal, error) {
 	if err := checkName(by); err != nil {
 		return Proposal{}, err
 	}
-	return s.changeProposal(ctx, event, &approving{id: id, digest: digest, by: by})
+	if len(serial) > maxText || !utf8.ValidString(serial) {
+		return Proposal{}, fmt.Errorf("store: a serial number of %d bytes", len(serial))
+	}
+	return s.changeProposal(ctx, event, &approving{id: id, digest: digest, by: by, serial: serial})
 }
 
 // Withdraw closes a proposal. The error is an *evidence.Error with
@@ -120,7 +125,7 @@ func (r proposalRow) openAt(now int64) error {
 }
 
 // approve returns the row with an approval more, or a refusal.
-func (r proposalRow) approve(by string, now int64) (proposalRow, error) {
+func (r proposalRow) approve(by, serial string, now int64) (proposalRow, error) {
 	approvals, err := approvalsOf(r.Approvals)
 	if err != nil {
 		return proposalRow{}, err
@@ -133,6 +138,6 @@ func (r proposalRow) approve(by string, now int64) (proposalRow, error) {
 	if len(approvals) >= MaxApprovals {
 		return proposalRow{}, evidence.Errorf(evidence.CodePolicyProposals, "proposal", "proposal %d has %d approvals, more are not kept", r.ID, len(approvals))
 	}
-	r.Approvals = jsonText(append(approvals, Approval{By: by, Time: time.UnixMicro(now).UTC()}))
+	r.Approvals = jsonText(append(approvals, Approval{By: by, Time: time.UnixMicro(now).UTC(), Serial: serial}))
 	return r, nil
 }

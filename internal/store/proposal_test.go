@@ -27,7 +27,7 @@ func approves(t *testing.T, s *store.Store, p store.Proposal, who ...string) (af
 	t.Helper()
 	for _, name := range who {
 		var err error
-		if after, err = s.Approve(t.Context(), by(name, "policy.approve", 2), p.ID, p.Digest, name); err != nil {
+		if after, err = s.Approve(t.Context(), by(name, "policy.approve", 2), p.ID, p.Digest, name, ""); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
@@ -113,7 +113,7 @@ func TestClosedProposals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			leaves(t, s, c.code, func() error {
-				_, err := s.Approve(t.Context(), by("bob", "policy.approve", c.hours), c.id, c.digest, "bob")
+				_, err := s.Approve(t.Context(), by("bob", "policy.approve", c.hours), c.id, c.digest, "bob", "")
 				return err
 			})
 			leaves(t, s, c.code, func() error {
@@ -155,7 +155,7 @@ func TestConcurrentApprovals(t *testing.T) {
 			who := fmt.Sprintf("admin %d", n%10)
 			ready.Done()
 			ready.Wait()
-			_, err := s.Approve(context.Background(), by(who, "policy.approve", 2), p.ID, p.Digest, who)
+			_, err := s.Approve(context.Background(), by(who, "policy.approve", 2), p.ID, p.Digest, who, "")
 			errs <- err
 		}()
 	}
@@ -227,10 +227,10 @@ func TestApprovalsAreBounded(t *testing.T) {
 		approves(t, s, p, fmt.Sprint(n))
 	}
 	leaves(t, s, evidence.CodePolicyProposals, func() error {
-		_, err := s.Approve(t.Context(), by("x", "x", 2), p.ID, p.Digest, "one more")
+		_, err := s.Approve(t.Context(), by("x", "x", 2), p.ID, p.Digest, "one more", "")
 		return err
 	})
-	if _, err := s.Approve(t.Context(), by("x", "x", 2), p.ID, p.Digest, ""); err == nil {
+	if _, err := s.Approve(t.Context(), by("x", "x", 2), p.ID, p.Digest, "", ""); err == nil {
 		t.Error("nobody approved")
 	}
 }
@@ -268,4 +268,17 @@ func TestShadow(t *testing.T) {
 	shadow("")
 	active(t, s, 0, "")
 	holds(t, s, 4, 0)
+}
+
+// Which certificate showed who approved is kept with the approval.
+func TestApprovalNamesTheCertificate(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "ledger.db"))
+	p := proposes(t, s, "a", "")
+	if _, err := s.Approve(t.Context(), by("bob", "policy.approve", 2), p.ID, p.Digest, "bob", "0a"); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := s.Proposal(t.Context(), p.ID)
+	if err != nil || len(kept.Approvals) != 1 || kept.Approvals[0].Serial != "0a" {
+		t.Errorf("%+v, %v", kept, err)
+	}
 }

@@ -56,9 +56,9 @@ func (p *proposing) write(w *writer, r *eventRow) error {
 
 // approving adds an approval to a proposal.
 type approving struct {
-	id         int64
-	digest, by string
-	row        proposalRow
+	id                 int64
+	digest, by, serial string
+	row                proposalRow
 }
 
 func (a *approving) outcome() proposalRow { return a.row }
@@ -74,7 +74,7 @@ func (a *approving) judge(w *writer, now int64) error {
 	if err := replaces(a.row.Candidate, active); err != nil {
 		return err
 	}
-	a.row, err = a.row.approve(a.by, now)
+	a.row, err = a.row.approve(a.by, a.serial, now)
 	return err
 }
 

@@ -133,16 +133,16 @@ func (s *Service) config(tb testing.TB, o Options) server.Config {
 	if o.ByFiles {
 		mode = inforce.ByFiles
 	}
-	var err error
-	s.Policies, _, err = inforce.Open(tb.Context(), inforce.Config{
-		Ledger: s.Store, Mode: mode, Files: documents, Approvals: o.Approvals, TrustDomain: TrustDomain, SimulatedAccepted: o.Simulated, Now: o.Now,
+	administrators, err := admin.Open(admin.Options{
+		Dir: s.administrators, TrustDomain: TrustDomain, Config: admin.Config{Approvals: new(max(1, o.Approvals))},
+		BootstrapDigest: sha256.Sum256([]byte(AdminCredential)), Now: o.Now,
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	administrators, err := admin.Open(admin.Options{
-		Dir: s.administrators, TrustDomain: TrustDomain, Config: admin.Config{Approvals: new(max(1, o.Approvals))},
-		BootstrapDigest: sha256.Sum256([]byte(AdminCredential)), Now: o.Now,
+	s.Policies, _, err = inforce.Open(tb.Context(), inforce.Config{
+		Ledger: s.Store, Mode: mode, Files: documents, Approvals: o.Approvals, Revoked: administrators.Revoked,
+		TrustDomain: TrustDomain, SimulatedAccepted: o.Simulated, Now: o.Now,
 	})
 	if err != nil {
 		tb.Fatal(err)
