@@ -66,7 +66,7 @@ func policyFiles(path string) ([]string, error) {
 	var names []string
 	for _, entry := range entries {
 		name := filepath.Join(path, entry.Name())
-		if !isPolicyName(name) {
+		if _, ok := FileStem(name); !ok {
 			continue
 		}
 		// Follow symbolic links: mounted configuration is often made of them.
@@ -78,8 +78,16 @@ func policyFiles(path string) ([]string, error) {
 	return names, nil
 }
 
-func isPolicyName(name string) bool {
-	return slices.ContainsFunc([]string{".yaml", ".yml", ".dsse.json", ".cose"}, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+// FileStem returns the name of a policy file without its suffix: .yaml, .yml, and
+// for signed files .dsse.json and .cose. ok is false for other files, which
+// [ReadFiles] passes over in directories.
+func FileStem(name string) (stem string, ok bool) {
+	for _, suffix := range []string{".yaml", ".yml", ".dsse.json", ".cose"} {
+		if stem, ok = strings.CutSuffix(name, suffix); ok {
+			return stem, true
+		}
+	}
+	return "", false
 }
 
 func readBounded(name string) ([]byte, error) {

@@ -187,7 +187,7 @@ func readDocument(at string, v *strictjson.Value) (policies.File, error) {
 		return policies.File{}, malformed(at, "a document is an object with the texts name and content")
 	}
 	if !isDocumentName(name.Text) {
-		return policies.File{}, malformed(at+".name", "a document's name takes 1 to %d of the characters A-Z a-z 0-9 . _ -, does not begin with a dot and ends in .yaml or .yml", maxDocumentName)
+		return policies.File{}, malformed(at+".name", "a document's name takes 1 to %d of the characters A-Z a-z 0-9 . _ -, does not begin with a dot and ends in .yaml, .yml, .dsse.json or .cose", maxDocumentName)
 	}
 	return policies.File{Name: name.Text, Data: []byte(content.Text)}, nil
 }
@@ -196,9 +196,6 @@ func readDocument(at string, v *strictjson.Value) (policies.File, error) {
 // folder, and nowhere else.
 func isDocumentName(name string) bool {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-	stem, yaml := strings.CutSuffix(name, ".yaml")
-	if !yaml {
-		stem, yaml = strings.CutSuffix(name, ".yml")
-	}
-	return yaml && stem != "" && len(name) <= maxDocumentName && name[0] != '.' && name[0] != '-' && strings.Trim(name, letters) == ""
+	stem, ok := policies.FileStem(name)
+	return ok && stem != "" && len(name) <= maxDocumentName && name[0] != '.' && name[0] != '-' && strings.Trim(name, letters) == ""
 }

@@ -194,6 +194,9 @@ func (d *document) add(lists map[string][]evidence.Hex) {
 	}
 }
 
+// modelsTDXModule are the models that published examples call the TDX module by.
+var modelsTDXModule = []string{"TDX SEAM", "TDXSEAM"}
+
 var classKeys = map[int64]string{0: "class-id", 1: "vendor", 2: "model"}
 
 // triple reads a triple by its environment's class.
@@ -202,7 +205,7 @@ func (r *reader) triple(profile string, t triple) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	class, err := className(f)
+	class, err := r.className(*t.class, f)
 	if err != nil {
 		return record{}, err
 	}
@@ -231,8 +234,8 @@ func (r *reader) triple(profile string, t triple) (record, error) {
 }
 
 // className returns a class's OID; no OID is assigned to TDs, so that these go by
-// vendor and model.
-func className(f map[string]item) (string, error) {
+// vendor and model. Beside an OID these may narrow it, to a product line for instance.
+func (r *reader) className(at item, f map[string]item) (string, error) {
 	names := map[string]string{}
 	for _, key := range []string{"vendor", "model"} {
 		if value, ok := f[key]; ok {
@@ -244,7 +247,12 @@ func className(f map[string]item) (string, error) {
 		}
 	}
 	if id, ok := f["class-id"]; ok {
-		return id.oid()
+		class, err := id.oid()
+		described := class == classTDXModule && names["vendor"] == vendorIntel && slices.Contains(modelsTDXModule, names["model"])
+		if err == nil && len(names) > 0 && !described {
+			err = r.beyond(at, "the values are those of vendor %q and model %q", names["vendor"], names["model"])
+		}
+		return class, err
 	}
 	if names["vendor"] == vendorIntel && names["model"] == modelTD {
 		return modelTD, nil

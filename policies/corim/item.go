@@ -176,11 +176,11 @@ func (i item) uint() (uint64, error) {
 }
 
 func (i item) boolean() (bool, error) {
-	var b bool
-	if len(i.raw) != 1 || strict.Unmarshal(i.raw, &b) != nil {
+	const no, yes = 0xf4, 0xf5 // RFC 8949, 3.3
+	if len(i.raw) != 1 || i.raw[0] != no && i.raw[0] != yes {
 		return false, i.malformed("expected true or false")
 	}
-	return b, nil
+	return i.raw[0] == yes, nil
 }
 
 // latest is the last time that is taken: the end of the year 9999.
