@@ -1,8 +1,10 @@
 package policies_test
 
 import (
+	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,7 +24,7 @@ var attackRows = map[string]archtest.AttackRow{
 	"Y05": {"reference values of the wrong length or form", "TestAttack_Y05_ReferenceValueForms"},
 	"Y06": {"wildcards in identities", "TestAttack_Y06_Wildcards"},
 	"Y07": {"order decides between workloads", "TestAttack_Y07_OrderOfDocuments TestAttack_Y07_OverlapsAreToldBefore TestAttack_Y07_OverlappingWorkloads"},
-	"Y08": {"rules that reach out or do not end", "TestAttack_Y08_CostAtRunTime TestAttack_Y08_LongLogs TestAttack_Y08_RuleEscapes"},
+	"Y08": {"rules that reach out or do not end", "TestAttack_Y08_CostAtRunTime TestAttack_Y08_LongLogs TestAttack_Y08_RuleEscapes TestAttack_Y08_RulesOfASet"},
 	"Y09": {"claims of another type than they seem", "TestAttack_Y09_TypeConfusion"},
 	"Y10": {"reference values that nobody vouches for, or that were put back", "TestAttack_Y10_AlteredReferenceValues TestAttack_Y10_ExpiredSignedReferenceValues TestAttack_Y10_OlderReferenceValues TestAttack_Y10_ReferenceValuesOfAnotherKey TestAttack_Y10_UnsignedReferenceValues"},
 	"Y14": {"decision of two policies mixed", "TestAttack_Y14_DecisionsOfOneSet"},
@@ -91,4 +93,25 @@ func TestAttack_Y14_DecisionsOfOneSet(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// Rules take long to compile: their number and size are bounded for a set, not
+// only for a workload.
+func TestAttack_Y08_RulesOfASet(t *testing.T) {
+	workloads := func(n, rules int, rule string) (texts []string) {
+		for i := range n {
+			text := withRules(tpmWith(), slices.Repeat([]string{rule}, rules)...)
+			texts = append(texts, strings.NewReplacer("name: web\n", fmt.Sprintf("name: w%d\n", i)).Replace(text))
+		}
+		return texts
+	}
+	load(t, workloads(2, 4, "tpm.safe")...)
+	for name, texts := range map[string][]string{
+		"many":  workloads(160, 26, "tpm.safe"),
+		"large": workloads(16, 30, "tpm.safe"+strings.Repeat(" ", 1200)+"&& tpm.safe"),
+	} {
+		if text := loadErr(t, texts...); strings.Count(text, "of a set have at most") != 1 {
+			t.Errorf("%s: %s", name, clip(text))
+		}
+	}
 }

@@ -46,6 +46,11 @@ const (
 	// maxRules bounds the rules that one alternative has to meet, those of its
 	// workload included.
 	maxRules = 32
+	// maxSetRules and maxSetRuleText bound the rules of a set and their text in bytes: two
+	// for each of the most files. A rule takes some 0.3 ms and 4 µs a byte to compile, so
+	// that the largest set takes about three seconds.
+	maxSetRules    = 2 * MaxFiles
+	maxSetRuleText = 512 << 10
 	// maxRuleSize bounds a rule in characters: rules are sentences, lists of values
 	// belong into reference values.
 	maxRuleSize = 4 << 10

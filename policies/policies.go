@@ -110,6 +110,8 @@ type loader struct {
 	demands    int // of the advisories
 	workloads  map[string]*workload
 	rules      ruleCompiler
+	ruleCount  int // of all workloads
+	ruleText   int // their text, in bytes
 }
 
 func (l *loader) sorted() []*workload {

@@ -36,7 +36,7 @@ func (l *loader) readRules(s source, n *yaml.Node, allowed variables) []rule {
 		message := s.text(f.need("message", "say in a sentence what the rule asks for; a denial will show it"))
 		f.done()
 		r.want = r.name + ": " + message
-		if text != nil {
+		if text != nil && l.mayCompile(s, text) {
 			r.program, r.tree = l.rules.compile(s, text, allowed)
 			r.files = strings.Contains(text.Value, listIMAFiles)
 		}
@@ -45,6 +45,19 @@ func (l *loader) readRules(s source, n *yaml.Node, allowed variables) []rule {
 		}
 	}
 	return rules
+}
+
+// mayCompile counts a rule, and reports whether it is among the first that a set
+// may have. The first beyond is a problem.
+func (l *loader) mayCompile(s source, text *yaml.Node) bool {
+	within := func() bool { return l.ruleCount <= maxSetRules && l.ruleText <= maxSetRuleText }
+	before := within()
+	l.ruleCount++
+	l.ruleText += len(text.Value)
+	if before && !within() {
+		s.problem(text, evidence.CodePolicyTooLarge, "the workloads of a set have at most %d rules, of %d bytes together", maxSetRules, maxSetRuleText)
+	}
+	return within()
 }
 
 // joinRules puts a workload's rules before those of one of its alternatives.

@@ -62,7 +62,12 @@ func (s *Server) explain(x *exchange) (reply, error) {
 		return reply{}, err
 	}
 	var e policies.Explanation
-	err = s.underGate(x, func() (err error) { e, err = s.Policies.Explain(claims, candidate, at); return err })
+	judge := func() (err error) { e, err = s.Policies.Explain(claims, candidate, at); return err }
+	if given { // to compile a set takes seconds, for which no appraisal is to wait
+		err = s.computing(x, func(context.Context) error { return judge() })
+	} else {
+		err = s.underGate(x, judge)
+	}
 	if err != nil {
 		return reply{}, err
 	}

@@ -1,11 +1,17 @@
 package server_test
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
 	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/server/servertest"
+	"github.com/quotary/quotary/policies"
+	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/teetest"
 )
 
 // Who has lost their certificate has approved of nothing by it, as soon as it is
@@ -26,4 +32,36 @@ func TestAttack_Y11_RevokedOwnersDoNotCount(t *testing.T) {
 	if a.as("alice", admin.Owner).call(c, "POST policy/approve", approval).into(&by); !by.Applied {
 		t.Errorf("two owners approved: %+v", by)
 	}
+}
+
+// A candidate may take long to compile. It takes no place of an appraisal's.
+func TestAttack_D06_CandidatesHoldUpNoAttestation(t *testing.T) {
+	var holding atomic.Bool
+	judging, end := make(chan struct{}), make(chan struct{})
+	a := start(t, servertest.Options{
+		Config: func(c *server.Config) { c.Concurrency = 1 },
+		Judge: func(item evidence.Item) tee.Outcome {
+			if holding.Load() {
+				judging <- struct{}{}
+				<-end
+			}
+			return teetest.Genuine(teetest.Claims(item.Kind()), teetest.ReportData(item))
+		},
+	})
+	c := readContract(t, a)
+	a.attest()
+	oscar := a.as("oscar", admin.Operator)
+	var listed server.AttestationsResponse
+	oscar.call(c, "POST attestations", map[string]any{}).into(&listed)
+	holding.Store(true)
+	var all sync.WaitGroup
+	all.Go(func() { a.attest() })
+	<-judging
+	var why server.ExplainResponse
+	oscar.call(c, "POST policy/explain", map[string]any{"attestation_id": listed.Attestations[0].AttestationID, "documents": strict}).into(&why)
+	if why.Verdict != policies.Rejected {
+		t.Errorf("got %+v", why)
+	}
+	close(end)
+	all.Wait()
 }
