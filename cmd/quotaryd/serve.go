@@ -116,6 +116,7 @@ func credentialText(d *daemon.Daemon, data string) string {
 			{"ca/", "the authority of trust domain " + d.Config.TrustDomain + " (root.key may be kept elsewhere)"},
 			{"token.key", "the key that signs tokens"},
 			{"quotary.db", "the ledger: issuances and the audit trail"},
+			{"admin-ca/", "the authority of administrators' certificates (quotaryd admin issue)"},
 			{"admin.sha256", "the digest of the administrator's credential"},
 			{"policies/", "for your policy documents"},
 			{"endorsements/", "for the vendors' certificates, CRLs and collateral"},
@@ -137,6 +138,9 @@ func startText(d *daemon.Daemon, address net.Addr) string {
 	}
 	fmt.Fprintf(&b, "  policy        %s\n", policyText(d))
 	fmt.Fprintf(&b, "  endorsements  %d\n", d.Endorsements())
+	if d.Enrols() {
+		b.WriteString("  enrolment     of TPMs whose endorsement keys are trusted (tpm.enrolment)\n")
+	}
 	if d.Config.Simulated.Accept {
 		b.WriteString("\n  SIMULATED EVIDENCE IS ACCEPTED. Nothing that this service issues proves anything.\n")
 	}

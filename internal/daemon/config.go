@@ -222,6 +222,11 @@ func (v Vendors) check() error {
 	return nil
 }
 
+// isZero reports whether nothing is said about enrolment.
+func (e Enrolment) isZero() bool {
+	return e.Roots == nil && e.EndorsementKeys == nil && e.CertificateHours == nil && e.NewKeys == ""
+}
+
 func (e Enrolment) check() error {
 	if hours := e.CertificateHours; hours != nil && (*hours < 1 || *hours > maxCertificateHours) {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "tpm.enrolment.certificate_hours", "%d is not between 1 and %d", *hours, maxCertificateHours)

@@ -66,6 +66,7 @@ type Daemon struct {
 	administrators *admin.Authenticator
 	certificates   *ca.ServerCertificates
 	server         *server.Server
+	enrols         bool // TPMs
 }
 
 // Open makes or opens everything that the service needs. Close it afterwards.
@@ -137,7 +138,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	}
 	reserved := append(d.administrators.Keys(), key.Public())
 	var enrolled []tee.Anchor
-	if attestation != nil {
+	if d.enrols = attestation != nil; d.enrols {
 		reserved, enrolled = append(reserved, attestation.Keys()...), attestation.Anchors()
 	}
 	all, err := t.verifiers(enrolled)
@@ -312,6 +313,9 @@ func (d *Daemon) RootPEM() []byte { return d.authority.RootPEM() }
 
 // Workloads lists the workloads of the policy in force.
 func (d *Daemon) Workloads() []string { return d.policies.Set().Workloads() }
+
+// Enrols says whether TPMs can be enrolled.
+func (d *Daemon) Enrols() bool { return d.enrols }
 
 // Endorsements is the number of endorsements at hand.
 func (d *Daemon) Endorsements() int { return d.endorsements().Len() }

@@ -18,8 +18,8 @@ import (
 	"github.com/quotary/quotary/verifier"
 )
 
-// enroller returns what judges endorsement keys, or nil if none is trusted.
-// simulated are the roots of simulated TPMs.
+// enroller returns what judges endorsement keys, or nil if none is trusted and
+// nothing says that any should be. simulated are the roots of simulated TPMs.
 func enroller(e Enrolment, simulated []tee.Anchor) (*tpm.Enroller, error) {
 	options := tpm.EnrollerOptions{Roots: slices.Clone(simulated)}
 	if len(e.Roots) > 0 {
@@ -47,7 +47,10 @@ func enroller(e Enrolment, simulated []tee.Anchor) (*tpm.Enroller, error) {
 		options.Keys = append(options.Keys, listed...)
 	}
 	if len(options.Roots)+len(options.Keys) == 0 {
-		return nil, nil
+		if e.isZero() {
+			return nil, nil
+		}
+		return nil, evidence.Errorf(evidence.CodeConfigMalformed, "tpm.enrolment", "nothing in it is trusted: none of the certificates in roots is self-signed, and endorsement_keys lists no key; put the makers' roots there, or leave tpm.enrolment out")
 	}
 	return tpm.NewEnroller(options)
 }

@@ -252,3 +252,22 @@ func TestConcurrentAttestationsByOneTPM(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// Who configures enrolment, and would have nobody enrolled, is told.
+func TestEnrolmentThatTrustsNothing(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "keys.txt")
+	write(t, list, "# none yet\n")
+	hours := 12
+	for name, c := range map[string]daemon.Enrolment{
+		"a list of comments": {EndorsementKeys: []string{list}},
+		"a life alone":       {CertificateHours: &hours},
+		"a mode alone":       {NewKeys: "refuse"},
+	} {
+		if d, err := open(t, filepath.Join(t.TempDir(), "data"), daemon.Config{TPM: daemon.TPM{Enrolment: c}}); err == nil {
+			d.Close()
+			t.Errorf("%s: opened", name)
+		} else if evidence.CodeOf(err) != evidence.CodeConfigMalformed {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

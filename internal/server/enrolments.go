@@ -238,6 +238,7 @@ func (s *Server) recordEnrolment(x *exchange, e verifier.Enrolment, c *ca.Attest
 	}})
 	if err == nil {
 		s.metrics.outcome(x, "enrolment", "")
+		x.enrolment = e
 	}
 	return err
 }

@@ -31,11 +31,12 @@ type exchange struct {
 	status int // 0 until a response was written
 	sent   int
 
-	result verifier.Result // not Valid until there was an appraisal
-	kinds  []evidence.Kind
-	keys   evidence.EnrolmentClaims // that are to be enrolled, as far as they could be read
-	code   evidence.Code            // why it was refused
-	cause  error                    // the error behind a problem, for the log alone
+	result    verifier.Result // not Valid until there was an appraisal
+	kinds     []evidence.Kind
+	keys      evidence.EnrolmentClaims // that are to be enrolled, as far as they could be read
+	enrolment verifier.Enrolment       // not Valid until one was recorded
+	code      evidence.Code            // why it was refused
+	cause     error                    // the error behind a problem, for the log alone
 }
 
 // handler answers one request: with a reply, or an error that becomes a problem
@@ -140,6 +141,12 @@ func (s *Server) log(x *exchange) {
 			slog.String("workload", x.result.Workload()), slog.String("spiffe_id", x.result.Identity().SPIFFEID),
 			slog.Any("kinds", x.kinds), slog.Bool("simulated", x.result.Simulated()),
 			slog.String("policy_digest", x.result.PolicyDigest()))
+	}
+	if x.enrolment.Valid() {
+		keys := x.enrolment.Claims()
+		attrs = append(attrs,
+			slog.String("enrolment_id", x.enrolment.ID()), slog.String("ek_sha256", keys.EKSHA256.String()),
+			slog.String("ak_sha256", keys.AKSHA256.String()), slog.Bool("simulated", keys.Simulated))
 	}
 	if !x.code.IsZero() {
 		attrs = append(attrs, slog.String("code", x.code.String()))
