@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -90,7 +91,11 @@ func (s *Server) policyAt(x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	found, warnings := policies.Lint(s.Now(), set.Documents...) // this build may refuse what an older one took
+	var found, warnings policies.Problems // this build may refuse what an older one took
+	err = s.computing(x, func(context.Context) error { found, warnings = policies.Lint(s.Now(), set.Documents...); return nil })
+	if err != nil {
+		return reply{}, err
+	}
 	return reply{body: PolicyResponse{
 		Mode: inforce.ByService, Seq: set.Seq, Digest: set.Digest, Author: set.Author, AppliedAt: set.Time.UTC(), Comment: set.Comment,
 		Documents: newDocuments(set.Documents), Warnings: newDocumentProblems(append(found, warnings...)),

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -64,4 +65,27 @@ func TestAttack_D06_CandidatesHoldUpNoAttestation(t *testing.T) {
 	}
 	close(end)
 	all.Wait()
+}
+
+// What takes seconds takes turns, whoever asks for it: an earlier set, too, is
+// compiled to be looked at.
+func TestAttack_D06_ViewersTakeTurns(t *testing.T) {
+	held := slow{begun: make(chan struct{}), end: make(chan struct{})}
+	a := start(t, servertest.Options{Config: func(c *server.Config) {
+		held.Records = c.Records
+		c.Records = held
+	}})
+	alice, vera := a.as("alice", admin.Owner), a.as("vera", admin.Viewer)
+	c := readContract(t, a)
+	apply := map[string]any{"documents": document("15m"), "base": a.Policies.Set().Digest(), "dry_run": false}
+	alice.call(c, "POST policy/apply", apply).into(&server.ChangeResponse{})
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() { alice.post("/v1/admin/audit/verify", `{}`).into(&server.VerifyResponse{}) })
+		<-held.begun
+	}
+	vera.call(c, "POST policy/at", map[string]any{"seq": 1}).refused(http.StatusServiceUnavailable, evidence.CodeOverloaded)
+	close(held.end)
+	all.Wait()
+	vera.call(c, "POST policy/at", map[string]any{"seq": 1}).into(&server.PolicyResponse{})
 }
