@@ -27,6 +27,26 @@ func (o Options) Load(files ...File) (*Set, error) {
 	return set, err
 }
 
+// Signed reports whether a file is a signed one, by its form: whether the
+// signature holds, [Options.Text] and [Options.Load] say.
+func (f File) Signed() bool { return sealing(f.Data) != notSealed }
+
+// Text returns the YAML of a file and the names of the keys that signed it: of a
+// signed file what was signed, of others what is in them, with no names. The error is
+// a [Problems]. What the text says is not looked at.
+func (o Options) Text(f File) (text []byte, signedBy []string, err error) {
+	var keyError *evidence.Error
+	if errors.As(checkReferenceKeys(o.ReferenceKeys), &keyError) {
+		return nil, nil, Problems{keyError}
+	}
+	var found problems
+	s := source{file: f.Name, data: f.Data, problems: &found}
+	if !s.unseal(o.ReferenceKeys) {
+		return nil, nil, found.err()
+	}
+	return s.data, s.signedBy, nil
+}
+
 // coseLabel is the PEM label of a COSE_Sign1 message, so that it travels as text.
 const coseLabel = "COSE SIGN1"
 

@@ -99,6 +99,26 @@ func TestSignedReferences(t *testing.T) {
 	}
 }
 
+func TestSignedText(t *testing.T) {
+	for _, form := range forms {
+		file := sign(t, signedText, "p384", "", form)
+		text, by, err := trusting("p384").Text(file)
+		if err != nil || string(text) != signedText || len(by) != 1 || by[0] != "p384" || !file.Signed() {
+			t.Errorf("%s: %q, %q, %v", form, text, by, err)
+		}
+		if _, _, err := trusting("p256").Text(file); evidence.CodeOf(err) != evidence.CodePolicyReferenceSignature {
+			t.Errorf("%s: %v", form, err)
+		}
+		if _, _, err := trusting("p256", "p256").Text(file); evidence.CodeOf(err) != evidence.CodePolicyReferenceKey {
+			t.Errorf("%s: %v", form, err)
+		}
+	}
+	plain := filesOf(signedText)[0]
+	if text, by, err := trusting("p256").Text(plain); err != nil || string(text) != signedText || by != nil || plain.Signed() {
+		t.Errorf("%q, %q, %v", text, by, err)
+	}
+}
+
 func TestReferenceInfo(t *testing.T) {
 	shaped := replace(signedText, "values:", "shape: {vcpus: 4, cpu: EPYC-v4, memory: 8 GiB, vmm: QEMU 10.1}\nvalues:")
 	set := load(t, shaped)
