@@ -11,6 +11,7 @@ import (
 
 	"github.com/quotary/quotary/client/admin"
 	"github.com/quotary/quotary/policies"
+	"github.com/quotary/quotary/policies/corim"
 )
 
 const referenceHelp = `usage: quotary reference list|export|add|expire|import [FLAG]… [OPERAND]…
@@ -224,6 +225,7 @@ const referenceExportHelp = `usage: quotary reference export [FLAG]… NAME
 Print a document of reference values as it stands in the set, with its comments.
 
   --out FILE             write it into this file, which must not exist
+  --corim                write it as a CoRIM in CBOR, unsigned (docs/corim.md)
 
 ` + referencePlace + adminHelp + adminExits + `
 examples:
@@ -236,6 +238,7 @@ func referenceExport(s streams, args []string) (exit, error) {
 	fs := flagSet("reference export")
 	f.register(fs)
 	out := fs.String("out", standardOutput, "")
+	asCoRIM := fs.Bool("corim", false, "")
 	name, err := operandOf(fs, args, "NAME")
 	if err != nil {
 		return exitFailed, err
@@ -244,6 +247,16 @@ func referenceExport(s streams, args []string) (exit, error) {
 		piece, err := set.reference(name)
 		if err != nil {
 			return err
+		}
+		if *asCoRIM {
+			data, err := corim.Export([]byte(piece.body()), corim.ExportOptions{})
+			if err != nil {
+				return withHint(err, "docs/corim.md says what a CoRIM can hold")
+			}
+			if *out == standardOutput && s.terminal.width > 0 {
+				return usage("a CoRIM is no text for a terminal", "name a file with --out")
+			}
+			return writeNew(s, *out, data)
 		}
 		if f.service.output.value != "text" {
 			var value any
@@ -263,11 +276,12 @@ Each keeps its file's name.
 
   --replace              take the place of documents of the same name
 
-` + referencePlace + changeHelp + adminHelp + adminExits + `
+` + corimHelp + referencePlace + changeHelp + adminHelp + adminExits + `
 examples:
   quotary measure snp --firmware OVMF.fd --vcpus 4 --reference web-2026-11 > web-2026-11.yaml
   quotary reference add web-2026-11.yaml
   quotary reference add --policy ./policy web-2026-11.yaml
+  quotary reference add --corim --corim-key supplier.pem firmware.corim
 `
 
 const referenceImportHelp = `usage: quotary reference import [FLAG]… DIRECTORY
@@ -295,18 +309,20 @@ func addReferences(s streams, name string, args []string) (exit, error) {
 	f.register(fs)
 	how.register(fs)
 	replace := name == "import"
+	var suppliers corimFlags
 	if !replace {
 		fs.BoolVar(&replace, "replace", false, "")
+		suppliers.register(fs)
 	}
 	operands, err := parse(fs, args)
 	if err != nil {
 		return exitFailed, err
 	}
-	added, err := readDocumentSet(operands)
+	added, err := suppliers.read(s, operands)
 	if err != nil {
 		return exitFailed, err
 	}
-	command := append([]string{"quotary", "reference", name}, operands...)
+	command := append(append([]string{"quotary", "reference", name}, operands...), suppliers.words()...)
 	if replace && name == "add" {
 		command = append(command, "--replace")
 	}
