@@ -36,6 +36,9 @@ type Config struct {
 	// read. Where they are given, they alone decide. Without, administrators apply
 	// policy sets, and until they have, the folder policies in the data directory decides.
 	Policies []string `yaml:"policies"`
+	// ReferenceKeys are files with public keys (PEM), each named as its file is without the
+	// extension. With any, documents of reference values must be signed by one of them.
+	ReferenceKeys []string `yaml:"reference_keys"`
 	// Endorsements are vendors' certificates, CRLs and collateral: files,
 	// directories or archives. They need no protection, as each is verified up to a
 	// root: at worst, wrong ones cause refusals. Defaults to the folder
@@ -262,7 +265,7 @@ func (v Vendors) grace() time.Duration {
 // resolve makes relative paths relative to dir.
 func (c *Config) resolve(dir string) {
 	c.Admin.Resolve(dir)
-	for _, list := range [][]string{c.Policies, c.Endorsements, c.TPM.Roots, c.TPM.Keys, c.TPM.Enrolment.Roots, c.TPM.Enrolment.EndorsementKeys, c.Simulated.Roots} {
+	for _, list := range [][]string{c.Policies, c.ReferenceKeys, c.Endorsements, c.TPM.Roots, c.TPM.Keys, c.TPM.Enrolment.Roots, c.TPM.Enrolment.EndorsementKeys, c.Simulated.Roots} {
 		for i, path := range list {
 			if !filepath.IsAbs(path) {
 				list[i] = filepath.Join(dir, path)

@@ -59,6 +59,7 @@ type Daemon struct {
 	current        atomic.Pointer[snapshot]
 	reloading      sync.Mutex // one reload at a time
 	mode           inforce.Mode
+	reading        policies.Options
 	policies       *inforce.Policies
 	ledger         *store.Store
 	collateral     *collateral.Store
@@ -84,7 +85,10 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := policies.Load(loaded.files...); err != nil {
+	if d.reading, err = reading(d.Config.ReferenceKeys); err != nil {
+		return nil, err
+	}
+	if _, err := d.reading.Load(loaded.files...); err != nil {
 		return nil, err
 	}
 	d.current.Store(loaded)
@@ -204,7 +208,7 @@ func (d *Daemon) openPolicies(ctx context.Context) error {
 	ignored := false
 	var err error
 	d.policies, ignored, err = inforce.Open(ctx, inforce.Config{
-		Ledger: d.ledger, Mode: d.mode, Files: d.current.Load().files, Approvals: d.administrators.Approvals(),
+		Ledger: d.ledger, Mode: d.mode, Files: d.current.Load().files, Reading: d.reading, Approvals: d.administrators.Approvals(),
 		Revoked:     d.administrators.Revoked,
 		TrustDomain: d.Config.TrustDomain, SimulatedAccepted: d.Config.Simulated.Accept,
 	})

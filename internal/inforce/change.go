@@ -126,7 +126,7 @@ func (p *Policies) take(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := fromLedger(applied)
+	a, err := p.fromLedger(applied)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,8 @@ type Config struct {
 	Mode   Mode
 	// Files are the documents that the configuration names, or of the folder.
 	Files []policies.File
+	// Reading says how documents are read: which keys may sign reference values.
+	Reading policies.Options
 	// Approvals is how many owners must agree to a change; 0 and 1 are the author alone.
 	Approvals int
 	// Revoked reports whether a certificate by which somebody approved is revoked, or
@@ -77,7 +79,7 @@ func Open(ctx context.Context, c Config) (p *Policies, ignored bool, err error) 
 		c.Now = time.Now
 	}
 	p = &Policies{Config: c}
-	first, err := fromFiles(c.Mode, c.Files)
+	first, err := p.fromFiles(c.Files)
 	if err != nil {
 		return nil, false, err
 	}
@@ -88,7 +90,7 @@ func Open(ctx context.Context, c Config) (p *Policies, ignored bool, err error) 
 		}
 		if applied != nil {
 			ignored = len(c.Files) > 0 && first.Set.Digest() != applied.Digest
-			if first, err = fromLedger(applied); err != nil {
+			if first, err = p.fromLedger(applied); err != nil {
 				return nil, false, err
 			}
 		}
@@ -101,18 +103,18 @@ func Open(ctx context.Context, c Config) (p *Policies, ignored bool, err error) 
 	return p, ignored, err
 }
 
-func fromFiles(mode Mode, files []policies.File) (*Active, error) {
-	set, err := policies.Load(files...)
+func (p *Policies) fromFiles(files []policies.File) (*Active, error) {
+	set, err := p.Reading.Load(files...)
 	if err != nil {
 		return nil, err
 	}
-	return &Active{Set: set, Mode: mode, Documents: files}, nil
+	return &Active{Set: set, Mode: p.Mode, Documents: files}, nil
 }
 
 // fromLedger loads a set that was applied. A newer build may refuse what an older
 // one applied; the digest says that it is the very set.
-func fromLedger(applied *store.PolicySet) (*Active, error) {
-	set, err := policies.Load(applied.Documents...)
+func (p *Policies) fromLedger(applied *store.PolicySet) (*Active, error) {
+	set, err := p.Reading.Load(applied.Documents...)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +138,7 @@ func (p *Policies) Load(files []policies.File) (*Active, error) {
 	if p.Active().Applied != nil {
 		return p.Active(), nil
 	}
-	return fromFiles(p.Mode, files)
+	return p.fromFiles(files)
 }
 
 // Put puts in force what [Policies.Load] returned, once record has committed that.
@@ -165,7 +167,7 @@ func (p *Policies) Explain(claims []evidence.Claims, candidate []policies.File, 
 	set := p.Set()
 	if len(candidate) > 0 {
 		var err error
-		if set, err = policies.Load(candidate...); err != nil {
+		if set, err = p.Reading.Load(candidate...); err != nil {
 			return policies.Explanation{}, err
 		}
 	}

@@ -26,14 +26,19 @@ type candidate struct {
 	warnings  policies.Problems
 }
 
+// Lint looks for what is dangerous in documents as of now; see [policies.Lint].
+func (p *Policies) Lint(documents []policies.File) (found, warnings policies.Problems) {
+	return p.Reading.Lint(p.Now(), documents...)
+}
+
 // examine compiles documents and looks for what is dangerous in them. The error is
 // a [policies.Problems].
 func (p *Policies) examine(documents []policies.File) (*candidate, error) {
-	found, warnings := policies.Lint(p.Now(), documents...)
+	found, warnings := p.Lint(documents)
 	if len(found) > 0 {
 		return nil, found
 	}
-	set, err := policies.Load(documents...)
+	set, err := p.Reading.Load(documents...)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +57,7 @@ func (p *Policies) Plan(ctx context.Context, documents []policies.File) (Plan, e
 }
 
 func (p *Policies) plan(ctx context.Context, c *candidate, active *Active) (Plan, error) {
-	changes, err := policies.Diff(active.Documents, c.documents)
+	changes, err := p.Reading.Diff(active.Documents, c.documents)
 	if err != nil {
 		return Plan{}, err
 	}

@@ -28,7 +28,7 @@ type ShadowStatus struct {
 
 // cast has a set tried from now on.
 func (p *Policies) cast(s store.Shadow) error {
-	set, err := policies.Load(s.Documents...)
+	set, err := p.Reading.Load(s.Documents...)
 	if err != nil {
 		return err
 	}
