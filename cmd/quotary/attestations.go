@@ -253,7 +253,7 @@ func showAttestation(s streams, a *admin.Attestation) error {
 	var claims []evidence.Claims
 	if json.Unmarshal(a.Claims, &claims) == nil {
 		for _, c := range claims {
-			fmt.Fprintf(s.out, "\n%s claims:\n", c.Kind)
+			fmt.Fprintf(s.out, "\n%s claims:\n", printable(string(c.Kind)))
 			s.fields(summarise(&c)...)
 		}
 		return nil

@@ -35,7 +35,7 @@ func showDocumentChange(s streams, d policies.DocumentChange) {
 	if d.ValuesAdded > 0 || d.ValuesRemoved > 0 {
 		values = fmt.Sprintf(", values: %d added, %d removed", d.ValuesAdded, d.ValuesRemoved)
 	}
-	fmt.Fprintf(s.out, "%s %s: %s (%s)%s\n", d.Kind, printable(d.Name), s.terminal.paint(style, d.Change), printable(d.File), values)
+	fmt.Fprintf(s.out, "%s %s: %s (%s)%s\n", printable(d.Kind), printable(d.Name), s.terminal.paint(style, printable(d.Change)), printable(d.File), values)
 	for _, k := range d.Keys {
 		showKeyChange(s, k)
 	}

@@ -179,7 +179,7 @@ func (o *explainOptions) role(q admin.Question) string {
 // show writes the explanation for people.
 func (e *explanation) show(s streams, all bool) {
 	style := map[policies.Verdict]style{policies.Accepted: green, policies.Rejected: red, policies.Undecided: yellow}[e.Verdict]
-	fmt.Fprintf(s.out, "%s: %s\n", s.terminal.paint(style, strings.ToUpper(string(e.Verdict))), e.sentence())
+	fmt.Fprintf(s.out, "%s: %s\n", s.terminal.paint(style, printable(strings.ToUpper(string(e.Verdict)))), e.sentence())
 	if e.Subject.Simulated {
 		fmt.Fprintln(s.out, s.terminal.paint(yellow, "SIMULATED")+": this rests on a simulated or test root and says nothing of real hardware")
 	}
@@ -235,7 +235,7 @@ func (w workloadOutcome) show(s streams, all bool) {
 		alternatives = alternatives[:min(len(alternatives), 1)]
 	}
 	for _, a := range alternatives {
-		fmt.Fprintf(s.out, "\n%s (%s): %s\n", s.terminal.paint(bold, printable(a.Alternative)), printable(w.SPIFFEID), a.Verdict)
+		fmt.Fprintf(s.out, "\n%s (%s): %s\n", s.terminal.paint(bold, printable(a.Alternative)), printable(w.SPIFFEID), printable(string(a.Verdict)))
 		checks := a.Failed()
 		if all {
 			checks = slices.Clone(byWeight(a.Checks))

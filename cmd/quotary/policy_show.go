@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/quotary/quotary/client/admin"
+	"github.com/quotary/quotary/policies"
 )
 
 const policyShowHelp = `usage: quotary policy show [FLAG]… [NUMBER]
@@ -112,11 +113,19 @@ func showPolicy(s streams, p *admin.Policy) {
 	}
 }
 
+// isPlainDocument reports whether a file of this name can be written into any
+// folder, and nothing but policy is read from it: not what shells and tools look
+// for, which often begins with a dot. The service chooses the name.
+func isPlainDocument(name string) bool {
+	stem, ok := policies.FileStem(name)
+	return ok && stem != "" && !strings.ContainsAny(name[:1], ".-") && !strings.ContainsAny(name, `/\`) && printable(name) == name
+}
+
 // writeDocuments writes files of a set, which must not exist.
 func writeDocuments(s streams, dir string, documents []admin.Document) error {
 	for _, d := range documents {
-		if !filepath.IsLocal(d.Name) || filepath.Base(d.Name) != d.Name {
-			return usage(fmt.Sprintf("the set has a file of the name %q, which is no plain name", d.Name), "see it without --out")
+		if !isPlainDocument(d.Name) {
+			return usage(fmt.Sprintf("the set has a file of the name %q, which is no plain name of a policy file", d.Name), "see it without --out")
 		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
