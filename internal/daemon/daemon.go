@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/quotary/quotary/ca"
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
 	"github.com/quotary/quotary/internal/inforce"
 	"github.com/quotary/quotary/internal/server"
@@ -215,7 +216,13 @@ func (d *Daemon) openPolicies(ctx context.Context) error {
 	if ignored {
 		d.logger.Warn("the files in the policy folder are not used: administrators have applied a policy set", "policies", d.Config.Policies)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	if cause := d.policies.Unwatched(); cause != nil {
+		d.logger.Warn("the shadow set is not tried: it does not load any more; set it anew", "cause", cause, "code", evidence.CodeOf(cause).String())
+	}
+	return nil
 }
 
 // canIssue tries: it makes a certificate for the service itself and drops it.

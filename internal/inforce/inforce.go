@@ -60,6 +60,8 @@ type Policies struct {
 	changing sync.Mutex // one change at a time
 	active   atomic.Pointer[Active]
 	shadow   atomic.Pointer[shadow] // nil without one
+
+	unwatched error // why the shadow that was kept is not tried; nil if it is
 }
 
 // Active is a set in force. It never changes.
@@ -79,28 +81,37 @@ func Open(ctx context.Context, c Config) (p *Policies, ignored bool, err error) 
 		c.Now = time.Now
 	}
 	p = &Policies{Config: c}
-	first, err := p.fromFiles(c.Files)
+	first, ignored, err := p.first(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	if c.Mode == ByService {
-		applied, err := c.Ledger.ActivePolicy(ctx)
-		if err != nil {
-			return nil, false, err
-		}
-		if applied != nil {
-			ignored = len(c.Files) > 0 && first.Set.Digest() != applied.Digest
-			if first, err = p.fromLedger(applied); err != nil {
-				return nil, false, err
-			}
-		}
-	}
 	p.active.Store(first)
 	kept, err := c.Ledger.Shadow(ctx)
-	if err == nil && kept != nil {
-		err = p.cast(*kept)
+	if err != nil {
+		return nil, false, err
 	}
-	return p, ignored, err
+	if kept != nil {
+		p.unwatched = p.cast(*kept)
+	}
+	return p, ignored, nil
+}
+
+// first returns the set that is in force at the start: the last one that was
+// applied, or else that of the files. Files that do not count need not load.
+func (p *Policies) first(ctx context.Context) (a *Active, ignored bool, err error) {
+	var applied *store.PolicySet
+	if p.Mode == ByService {
+		if applied, err = p.Ledger.ActivePolicy(ctx); err != nil {
+			return nil, false, err
+		}
+	}
+	files, err := p.fromFiles(p.Files)
+	if applied == nil {
+		return files, false, err
+	}
+	ignored = len(p.Files) > 0 && (err != nil || files.Set.Digest() != applied.Digest)
+	a, err = p.fromLedger(applied)
+	return a, ignored, err
 }
 
 func (p *Policies) fromFiles(files []policies.File) (*Active, error) {
@@ -125,6 +136,10 @@ func (p *Policies) fromLedger(applied *store.PolicySet) (*Active, error) {
 	applied.Documents = nil
 	return a, nil
 }
+
+// Unwatched says why the shadow set that the ledger keeps is not tried since the start: it
+// loads no more. Nil if it is tried, or there is none. It keeps no service from starting.
+func (p *Policies) Unwatched() error { return p.unwatched }
 
 // Set is the set in force.
 func (p *Policies) Set() *policies.Set { return p.active.Load().Set }

@@ -2,6 +2,7 @@ package inforce_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -461,5 +462,30 @@ func TestAttack_Y18_StoppedBeforeItWasApplied(t *testing.T) {
 	}
 	if _, seq, err := o.Approve(t.Context(), event("certificate:bob"), p.ID, p.Digest, "certificate:bob", ""); evidence.CodeOf(err) != evidence.CodePolicyProposalClosed || seq != 0 {
 		t.Errorf("again: number %d, %v", seq, err)
+	}
+}
+
+// What does not decide keeps no service from starting: a shadow set that loads no
+// more, as where keys for reference values were configured since, and files that are
+// ignored since a set was applied.
+func TestAttack_Y15_WhatDoesNotDecideStopsNothing(t *testing.T) {
+	o := open(t, inforce.Config{Files: document(1)})
+	references := []policies.File{{Name: "release.yaml", Data: []byte("apiVersion: quotary.dev/v1\nkind: ReferenceValues\nname: release\ntechnology: tdx\n" +
+		"provenance: {source: an image, created_by: a build, created_at: 2026-11-01T00:00:00Z}\nnot_after: 2027-01-01T00:00:00Z\nvalues: {mrtd: [\"" + strings.Repeat("11", 48) + "\"]}\n")}}
+	if _, err := o.SetShadow(t.Context(), event("certificate:alice"), references, "certificate:alice"); err != nil {
+		t.Fatal(err)
+	}
+	o.must(document(2))
+	want := o.Set().Digest()
+	o.config.Reading.ReferenceKeys = []policies.ReferenceKey{{Name: "release", Public: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public()}}
+	o.config.Files = []policies.File{{Name: "web.yaml", Data: []byte("kind: [")}}
+	if ignored := o.reopen(); !ignored || o.Set().Digest() != want || o.Shadowed() || evidence.CodeOf(o.Unwatched()) != evidence.CodePolicyReferenceUnsigned {
+		t.Errorf("the folder ignored: %t, in force %s, the shadow: %v", ignored, o.Set().Digest(), o.Unwatched())
+	}
+	if _, err := o.SetShadow(t.Context(), event("certificate:alice"), document(3), "certificate:alice"); err != nil || !o.Shadowed() {
+		t.Error(err)
+	}
+	if o.reopen(); !o.Shadowed() || o.Unwatched() != nil {
+		t.Error(o.Unwatched())
 	}
 }
