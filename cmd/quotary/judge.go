@@ -36,7 +36,7 @@ func newJudge(s streams, o *verifyOptions) (*judge, error) {
 		return nil, err
 	}
 	j := &judge{kind: evidence.Kind(o.kind), reportData: o.reportData}
-	if j.policies, err = loadPolicies(o.policy); err != nil {
+	if j.policies, err = loadPolicies(o.policy, o.keys); err != nil {
 		return nil, err
 	}
 	if o.fetch {
@@ -125,7 +125,7 @@ func loadEndorsements(s streams, paths list) (*tee.Endorsements, error) {
 	return found, nil
 }
 
-func loadPolicies(paths list) (*policies.Set, error) {
+func loadPolicies(paths list, keys signingKeys) (*policies.Set, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
@@ -133,7 +133,11 @@ func loadPolicies(paths list) (*policies.Set, error) {
 	if err != nil {
 		return nil, withHint(err, "--policy takes YAML files, or directories of them")
 	}
-	set, err := policies.Load(files...)
+	o, err := keys.options()
+	if err != nil {
+		return nil, err
+	}
+	set, err := o.Load(files...)
 	if err != nil {
 		return nil, withHint(err, "correct the policy documents; nothing was judged")
 	}

@@ -31,7 +31,7 @@ flags:
                          simulated for SEV-SNP and TDX, configured for TPMs; repeatable
   --ak FILE              a trusted TPM attestation key, PEM or TPM2B_PUBLIC; repeatable
   --policy PATH          policy documents, a file or directory; repeatable
-  --fetch                fetch what is missing from AMD's and Intel's services, and
+` + keysHelp + `  --fetch                fetch what is missing from AMD's and Intel's services, and
                          judge again
   --store DIR            with --fetch: a store that is asked first, and keeps what
                          was fetched or given; see quotary endorsements --help
@@ -60,6 +60,7 @@ type verifyOptions struct {
 	trust        list
 	ak           list
 	policy       list
+	keys         signingKeys
 	fetch        bool
 	store        string
 	vendors      vendorFlags
@@ -76,6 +77,7 @@ func parseVerify(args []string) (*verifyOptions, error) {
 	fs.StringVar(&o.kind, "kind", "", "")
 	o.define(fs)
 	fs.Var(&o.policy, "policy", "")
+	o.keys.register(fs)
 	fs.Var(&o.reportData, "report-data", "")
 	o.output = outputFlag(fs, "text", "json")
 	var err error
