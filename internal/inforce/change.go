@@ -51,10 +51,15 @@ func (p *Policies) check(change Change) (*candidate, *Active, error) {
 		return nil, nil, err
 	}
 	active := p.Active()
-	if change.Base != active.Set.Digest() {
-		return nil, nil, evidence.Errorf(evidence.CodePolicyConflict, "base", "the set in force is %s; look at what changed, and apply again on top of it", active.Set.Digest())
+	return c, active, active.isBase(change.Base)
+}
+
+// isBase refuses a change that starts from another set.
+func (a *Active) isBase(digest string) error {
+	if now := a.Set.Digest(); digest != now {
+		return evidence.Errorf(evidence.CodePolicyConflict, "base", "the set in force is %s; look at what changed, and apply again on top of it", now)
 	}
-	return c, active, nil
+	return nil
 }
 
 // managed refuses changes where files decide.
@@ -66,10 +71,10 @@ func (p *Policies) managed() error {
 }
 
 // Apply puts a set in force, or up for approval where several owners must agree.
-// event is what the audit trail has of it.
+// event is what the audit trail has of it. The plan, which may take long, is made
+// before that, ends with ctx, and holds up no other change; what follows does not end
+// with ctx.
 func (p *Policies) Apply(ctx context.Context, event store.Event, change Change) (Outcome, error) {
-	p.changing.Lock()
-	defer p.changing.Unlock()
 	c, active, err := p.check(change)
 	if err != nil {
 		return Outcome{}, err
@@ -78,6 +83,12 @@ func (p *Policies) Apply(ctx context.Context, event store.Event, change Change) 
 	if err != nil {
 		return Outcome{}, err
 	}
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	if active = p.Active(); active.isBase(change.Base) != nil {
+		return Outcome{}, active.isBase(change.Base)
+	}
+	ctx = context.WithoutCancel(ctx)
 	wanted := store.Candidate{Digest: c.set.Digest(), Base: active.applied(), Documents: change.Documents, Author: change.Author, Comment: change.Comment}
 	if p.Approvals > 1 {
 		proposal, err := p.propose(ctx, event, wanted, change)

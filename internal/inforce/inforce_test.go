@@ -489,3 +489,33 @@ func TestAttack_Y15_WhatDoesNotDecideStopsNothing(t *testing.T) {
 		t.Error(o.Unwatched())
 	}
 }
+
+// A plan takes long where much is recorded. Meanwhile other changes go on, and
+// where one of them was of the set in force, the plan was for nothing.
+func TestAttack_Y14_PlansHoldUpNoChange(t *testing.T) {
+	o := open(t, inforce.Config{Files: document(1)})
+	planning, end := make(chan struct{}), make(chan struct{})
+	var held atomic.Bool
+	o.Now = func() time.Time {
+		if held.CompareAndSwap(true, false) {
+			planning <- struct{}{}
+			<-end
+		}
+		return now
+	}
+	base := o.Set().Digest()
+	held.Store(true)
+	late := make(chan error)
+	go func() { _, err := o.apply("certificate:alice", document(2), base); late <- err }()
+	<-planning
+	if _, err := o.SetShadow(t.Context(), event("certificate:oscar"), document(4), "certificate:oscar"); err != nil {
+		t.Error(err)
+	}
+	if _, err := o.apply("certificate:bob", document(3), base); err != nil {
+		t.Error(err)
+	}
+	close(end)
+	if err := <-late; evidence.CodeOf(err) != evidence.CodePolicyConflict || o.Set().Digest() != digestOf(t, document(3)) {
+		t.Errorf("%s in force, %v", o.Set().Digest(), err)
+	}
+}

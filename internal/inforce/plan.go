@@ -86,7 +86,10 @@ func (p *Policies) records(ctx context.Context, failed *error) iter.Seq[policies
 				if json.Unmarshal(issuance.Claims, &claims) != nil {
 					continue // of a build that claimed other things
 				}
-				told++
+				if told++; ctx.Err() != nil {
+					*failed = evidence.Errorf(evidence.CodeOverloaded, "", "the plan was left after %d attestations: %w", told-1, ctx.Err())
+					return
+				}
 				if !yield(policies.Record{
 					ID: issuance.AttestationID, Live: now.Before(issuance.NotAfter), At: issuance.IssuedAt,
 					Verdict: policies.Accepted, Workload: issuance.Workload, SPIFFEID: issuance.SPIFFEID, Claims: claims,

@@ -118,8 +118,8 @@ func (s *Server) changePolicy(x *exchange, action string, change inforce.Change,
 	if dry {
 		err = s.computing(x, func(ctx context.Context) (err error) { outcome, err = s.Policies.Rehearse(ctx, change); return err })
 	} else {
-		err = s.changing(x, action, func(ctx context.Context, event store.Event) (err error) {
-			outcome, err = s.Policies.Apply(ctx, event, change)
+		err = s.changing(x, action, func(_ context.Context, event store.Event) (err error) {
+			outcome, err = s.Policies.Apply(x.r.Context(), event, change)
 			return err
 		})
 	}
