@@ -23,6 +23,7 @@ func (o Options) Lint(now time.Time, files ...File) (found, warnings Problems) {
 		return asProblems(err), nil
 	}
 	var refused, warned problems
+	lintDebug(documents, &refused)
 	lintOverlaps(documents, set.workloads, &refused, &warned)
 	return asProblems(refused.err()), append(set.Warnings(now), asProblems(warned.err())...)
 }

@@ -167,7 +167,7 @@ func TestAttack_Y07_OverlapsAreToldBefore(t *testing.T) {
 		"more images":          {snpWith(), wide, "warning"},
 		"a lower minimum":      {snpWith(), replace(snpWith(), "snp: 24", "snp: 23"), "warning"},
 		"two minima":           {snpWith(), replace(replace(snpWith(), "snp: 24", "snp: 23"), "bootloader: 4", "bootloader: 5"), ""},
-		"a relaxation":         {snpWith(), snpWith("allow: [debug]"), "warning"},
+		"a relaxation":         {snpWith(), snpWith("allow: [provisional-firmware]"), "warning"},
 		"one more demand":      {snpWith(), snpWith(`host_data: ["` + hexOf(1, 32) + `"]`), "warning"},
 		"other demands":        {snpWith(`host_data: ["` + hexOf(2, 32) + `"]`), snpWith(`host_data: ["` + hexOf(1, 32) + `"]`), ""},
 		"any minimum":          {snpWith("minimum_launch_tcb: any"), replace(snpWith("minimum_launch_tcb: any"), "{bootloader: 4, tee: 0, snp: 24, microcode: 219}", "any"), "warning"},
@@ -281,6 +281,18 @@ func TestLintExamples(t *testing.T) {
 		found, warned := policies.Lint(now, files...)
 		if len(found) > 0 || slices.ContainsFunc(warned, func(w *evidence.Error) bool { return w.Code != evidence.CodePolicyUnused }) {
 			t.Errorf("%s: %v\n%v", name, found, warned)
+		}
+	}
+}
+
+// Debuggable machines are accepted by no set that is put in force by administrators.
+func TestLintRefusesDebug(t *testing.T) {
+	for text, want := range map[string]bool{
+		snpWith("allow: [debug]"): true, snpWith("allow: [provisional-firmware]"): false, tdxWith("allow: [migratable, debug]"): true, tdxWith(): false,
+	} {
+		load(t, text)
+		if found, _ := lint(text); (found != "") != want || want && !strings.Contains(found, "policy.unsafe") {
+			t.Errorf("%s: %q", text, found)
 		}
 	}
 }
