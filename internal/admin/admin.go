@@ -112,8 +112,8 @@ func (a *Authenticator) Keys() []crypto.PublicKey {
 
 // Authenticate returns who sent a request. The error is an *evidence.Error:
 // CodeUnauthorized if it carries no good credential or more than one, CodeForbidden if it
-// comes from a browser, or its sender is known to the provider and has no role here,
-// CodeNotReady if the provider's keys cannot be had.
+// comes from a browser, or its sender is known to the provider and has no role here
+// (the principal then says who it is, without a role), CodeNotReady if the provider's keys cannot be had.
 func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	if err := RefuseBrowsers(r); err != nil {
 		return Principal{}, err

@@ -17,7 +17,7 @@ var bound = []string{"cnf", "events"}
 
 // judge returns the principal that a token's claims describe, if they are for this
 // service and of now. It says nothing of the signature. The error has CodeForbidden
-// where the claims are good and give no role.
+// where the claims are good and give no role: the principal then has none.
 func (o OIDC) judge(claims strictjson.Value, now time.Time) (Principal, error) {
 	if issuer, _ := textOf(claims, "iss"); issuer != o.Issuer {
 		return Principal{}, refused("the token is of another issuer than the configured one")
@@ -42,11 +42,11 @@ func (o OIDC) judge(claims strictjson.Value, now time.Time) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	role := o.Roles.of(values)
-	if role == 0 {
-		return Principal{}, evidence.Errorf(evidence.CodeForbidden, "", "the token's claim %q gives %.64q no role here", o.rolesClaim(), subject)
+	p := Principal{Name: subject, Role: o.Roles.of(values), Method: ByOIDC, Issuer: o.Issuer, Until: until}
+	if p.Role == 0 {
+		return p, evidence.Errorf(evidence.CodeForbidden, "", "the token's claim %q gives %.64q no role here", o.rolesClaim(), subject)
 	}
-	return Principal{Name: subject, Role: role, Method: ByOIDC, Issuer: o.Issuer, Until: until}, nil
+	return p, nil
 }
 
 // isAudience takes a text, or a list of one. A token for others as well could be

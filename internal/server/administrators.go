@@ -15,7 +15,8 @@ import (
 
 // Administrators knows administrators: an *admin.Authenticator.
 type Administrators interface {
-	// Authenticate returns who sent a request.
+	// Authenticate returns who sent a request. Beside an error, a principal without a
+	// role is somebody who was recognised and is no administrator.
 	Authenticate(*http.Request) (admin.Principal, error)
 	// Authorize returns nil if they may do this.
 	Authorize(admin.Principal, admin.Action) error
@@ -46,10 +47,12 @@ func (s *Server) administrators(o operation) handler {
 	action := "admin." + o.name
 	return s.audited(action, func(x *exchange) (reply, error) {
 		principal, err := s.Administrators.Authenticate(x.r)
+		if principal.Method != "" { // also of somebody whom the provider knows and who has no role
+			x.caller = &caller{Principal: principal}
+		}
 		if err != nil {
 			return reply{}, err
 		}
-		x.caller = &caller{Principal: principal}
 		if err := s.Administrators.Authorize(principal, o.needs); err != nil {
 			return reply{}, err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/quotary/quotary/internal/admin"
 	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/server/servertest"
+	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/teetest"
@@ -88,4 +89,22 @@ func TestAttack_D06_ViewersTakeTurns(t *testing.T) {
 	close(held.end)
 	all.Wait()
 	vera.call(c, "POST policy/at", map[string]any{"seq": 1}).into(&server.PolicyResponse{})
+}
+
+// outsiders takes everybody for somebody whom the provider knows and who has no role.
+type outsiders struct{ server.Administrators }
+
+func (o outsiders) Authenticate(*http.Request) (admin.Principal, error) {
+	who := admin.Principal{Name: "8f3a", Method: admin.ByOIDC, Issuer: "https://login.example.org"}
+	return who, evidence.Errorf(evidence.CodeForbidden, "", "no role")
+}
+
+// Who is no administrator and tries all the same is named.
+func TestAttack_Y18_OutsidersAreNamed(t *testing.T) {
+	a := start(t, servertest.Options{Config: func(c *server.Config) { c.Administrators = outsiders{c.Administrators} }})
+	a.post("/v1/admin/policy/apply", `{}`).refused(http.StatusForbidden, evidence.CodeForbidden)
+	list, err := a.Store.Events(t.Context(), store.EventFilter{Action: "admin.policy.apply", Limit: 10})
+	if err != nil || len(list) != 1 || list[0].Actor != "admin:oidc:https://login.example.org#8f3a" || list[0].Outcome != store.Refused {
+		t.Errorf("%+v, %v", list, err)
+	}
 }

@@ -33,7 +33,7 @@ var administrationAttacks = map[string]archtest.AttackRow{
 	"Y16": {"a policy that accepts all, left in force", "TestAttack_Y16_NothingAcceptsAll TestAttack_Y16_RelaxationsAreTold"},
 	"Y17": {"another site's page in an administrator's browser", "TestAttack_Y17_RequestsOfBrowsers internal/admin.TestAttack_Y17_Browsers"},
 	"Y18": {"changes that nobody recorded", `TestAttack_Y18_NoChangeWithoutARecord TestAttack_Y18_EveryCallIsRecorded TestAttack_Y18_StrangersDoNotHideAdministrators
-		TestAttack_Y18_NothingLeavesUnrecorded internal/daemon.TestAttack_Y18_ReloadThatCannotBeRecorded internal/inforce.TestAttack_Y18_ChangeWithoutRecord
+		TestAttack_Y18_NothingLeavesUnrecorded TestAttack_Y18_OutsidersAreNamed internal/daemon.TestAttack_Y18_ReloadThatCannotBeRecorded internal/inforce.TestAttack_Y18_ChangeWithoutRecord
 		internal/inforce.TestAttack_Y18_StoppedBeforeItWasApplied internal/store.TestAttack_Y18_FailureOfEachWriteOfAPolicy
 		internal/store.TestAttack_Y18_PolicyPersistedButFailed internal/store.TestAttack_Y18_CallerLeaves`},
 	"Y19": {"commands that end well where something failed, or tell what a service forged", `cmd/quotary.TestAttack_Y19_AdministratorsExitCodes
