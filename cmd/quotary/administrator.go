@@ -42,12 +42,26 @@ type adminFlags struct {
 	credential credentialFlags
 	output     *choice
 	endless    bool // the command goes on until it is interrupted: nobody waits for its end
+	given      *flag.FlagSet
 }
 
 func (f *adminFlags) register(fs *flag.FlagSet) {
 	f.service.register(fs)
 	f.credential.register(fs)
 	f.output = outputFlag(fs, "text", "json", "yaml")
+	f.given = fs
+}
+
+// next is a command for the same service and administrator, as a shell takes it: what
+// was said by flags is said again.
+func (f *adminFlags) next(words ...string) string {
+	f.given.Visit(func(given *flag.Flag) {
+		switch given.Name {
+		case "profile", "url", "root", "root-sha256", "trust-domain", "cert", "key", "token-file":
+			words = append(words, "--"+given.Name, given.Value.String())
+		}
+	})
+	return shellWords(words)
 }
 
 // dial returns a client of the service that speaks as the administrator.
@@ -152,6 +166,10 @@ func explainAdmin(err error, role string) error {
 		return withHint(err, "the service does not take this credential: log in with another (quotary login --help), or have a certificate issued (quotaryd admin issue)")
 	case p.Status == http.StatusForbidden:
 		return withHint(err, "this needs the role "+role+"; quotary whoami says which is yours. Certificates get theirs from quotaryd admin issue --role, tokens from the identity provider")
+	case p.Reason.Code == evidence.CodePolicySetUnknown:
+		return withHint(err, "see quotary policy history")
+	case p.Reason.Code == evidence.CodePolicyProposalUnknown:
+		return withHint(err, "see quotary policy proposals")
 	case p.Reason.Code == evidence.CodeAttestationUnknown:
 		return withHint(err, "see quotary attestations list")
 	case p.Status == http.StatusNotFound && p.Reason.Code == evidence.CodeNotFound:

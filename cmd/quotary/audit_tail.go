@@ -84,6 +84,8 @@ func auditTail(s streams, args []string) (exit, error) {
 func (o *tailOptions) complete() error {
 	o.filter.Since = o.since.Time
 	switch {
+	case o.filter.Outcome != "" && !slices.Contains([]string{"issued", "refused", "undecided", "done"}, o.filter.Outcome):
+		return usage(fmt.Sprintf("--outcome %q is none", o.filter.Outcome), "use issued, refused, undecided or done")
 	case o.after < 0 && o.limit > admin.MaxPage:
 		return usage(fmt.Sprintf("--limit is at most %d without --after", admin.MaxPage), "see all events from the first on with --after 0")
 	case o.limit == 0 && o.after < 0:

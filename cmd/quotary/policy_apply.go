@@ -60,11 +60,12 @@ func (f *changeFlags) register(fs *flag.FlagSet) {
 type change struct {
 	flags   changeFlags
 	command []string // that makes it, without the flags of the change
+	service *adminFlags
 	request func(ctx context.Context, base string, dry bool) (*admin.Change, error)
 }
 
 // do tries the change, and makes it if that is wanted. Both start from the same set.
-func (ch change) do(ctx context.Context, s streams, c *admin.Client, format string) error {
+func (ch change) do(ctx context.Context, s streams, c *admin.Client) error {
 	base := ch.flags.base
 	if base == "" {
 		p, err := c.Policy(ctx)
@@ -82,7 +83,7 @@ func (ch change) do(ctx context.Context, s streams, c *admin.Client, format stri
 			return err
 		}
 	}
-	return writeValue(s, format, result, func() error { return ch.show(s, result) })
+	return writeValue(s, ch.service.output.value, result, func() error { return ch.show(s, result) })
 }
 
 func (ch change) show(s streams, result *admin.Change) error {
@@ -95,12 +96,12 @@ func (ch change) show(s streams, result *admin.Change) error {
 	default:
 		fmt.Fprintf(s.out, "%s: nothing was changed\n", s.terminal.paint(bold, "DRY RUN"))
 	}
-	if err := showPlan(s, result.Plan); err != nil {
+	if err := showPlan(s, result.Plan, result.Applied); err != nil {
 		return err
 	}
 	switch {
 	case result.Applied:
-		showNext(s, "quotary policy history")
+		showNext(s, ch.service.next("quotary", "policy", "history"))
 	case result.Proposal != nil:
 		showNext(s, fmt.Sprintf("another owner: quotary policy approve %d", result.Proposal.ID))
 	default:
@@ -108,7 +109,7 @@ func (ch change) show(s streams, result *admin.Change) error {
 		if ch.flags.comment != "" {
 			words = append(words, "--comment", ch.flags.comment)
 		}
-		showNext(s, shellWords(words))
+		showNext(s, ch.service.next(words...))
 	}
 	return nil
 }
@@ -129,13 +130,13 @@ func policyApply(s streams, args []string) (exit, error) {
 	}
 	command := append([]string{"quotary", "policy", "apply"}, operands...)
 	return administer(s, &f, how.role(), func(ctx context.Context, c *admin.Client) error {
-		return applying(c, how, command, documents).do(ctx, s, c, f.output.value)
+		return applying(c, how, command, &f, documents).do(ctx, s, c)
 	})
 }
 
 // applying is the change that puts documents in force.
-func applying(c *admin.Client, how changeFlags, command []string, documents []admin.Document) change {
-	return change{how, command, func(ctx context.Context, base string, dry bool) (*admin.Change, error) {
+func applying(c *admin.Client, how changeFlags, command []string, service *adminFlags, documents []admin.Document) change {
+	return change{how, command, service, func(ctx context.Context, base string, dry bool) (*admin.Change, error) {
 		return c.Apply(ctx, admin.Application{Documents: documents, Base: base, Comment: how.comment, DryRun: dry})
 	}}
 }
@@ -160,9 +161,9 @@ func policyRollback(s streams, args []string) (exit, error) {
 	}
 	command := []string{"quotary", "policy", "rollback", strconv.FormatInt(seq, 10)}
 	return administer(s, &f, how.role(), func(ctx context.Context, c *admin.Client) error {
-		return change{how, command, func(ctx context.Context, base string, dry bool) (*admin.Change, error) {
+		return change{how, command, &f, func(ctx context.Context, base string, dry bool) (*admin.Change, error) {
 			return c.Rollback(ctx, admin.Rollback{Seq: seq, Base: base, Comment: how.comment, DryRun: dry})
-		}}.do(ctx, s, c, f.output.value)
+		}}.do(ctx, s, c)
 	})
 }
 

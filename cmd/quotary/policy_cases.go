@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,7 +22,7 @@ as of each case's own time; what is not genuine is an error of the case.
 flags:
   --policy PATH          policy documents, a file or directory; repeatable
   --junit FILE           write the results as JUnit XML as well, for build servers
-` + keysHelp + `  -o text|json           output format
+` + keysHelp + `  -o text|json|yaml      output format
 
 ` + judgingHelp + `
 exit codes: 0 all passed, 2 some did not, 1 the cases or the policy cannot be read
@@ -41,7 +42,7 @@ func policyTest(s streams, args []string) (exit, error) {
 	keys.register(fs)
 	fs.Var(&paths, "policy", "")
 	fs.StringVar(&junit, "junit", "", "")
-	output := outputFlag(fs, "text", "json")
+	output := outputFlag(fs, "text", "json", "yaml")
 	operands, err := parse(fs, args)
 	if err != nil {
 		return exitFailed, err
@@ -72,13 +73,14 @@ func policyTest(s streams, args []string) (exit, error) {
 	if err := writeJUnit(junit, reports); err != nil {
 		return exitFailed, err
 	}
-	if output.value == "json" {
-		var encoded bytes.Buffer
-		err := cases.JSON(&encoded, reports...)
-		writeEscaped(s.out, encoded.String())
-		return code, err
+	if output.value == "text" {
+		return code, cases.Text(s.out, reports...)
 	}
-	return code, cases.Text(s.out, reports...)
+	var encoded bytes.Buffer
+	if err := cases.JSON(&encoded, reports...); err != nil {
+		return exitFailed, err
+	}
+	return code, writeValue(s, output.value, json.RawMessage(encoded.Bytes()), nil)
 }
 
 // test has a policy decide the cases of files.

@@ -134,6 +134,8 @@ func (o *explainOptions) ask(s streams) (exit, error) {
 		if q.Evidence, err = readEvidence(s, o.operand, o.judging.tpm); err != nil {
 			return exitFailed, withHint(err, "an attestation is named by the identifier that quotary attestations list shows")
 		}
+	} else if strings.ContainsAny(o.operand, "./") {
+		return exitFailed, usage("there is no file "+o.operand, "name evidence, or an attestation by the identifier that quotary attestations list shows")
 	} else {
 		q.AttestationID = o.operand
 	}

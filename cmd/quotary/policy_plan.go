@@ -41,10 +41,10 @@ func policyPlan(s streams, args []string) (exit, error) {
 			return err
 		}
 		return writeValue(s, f.output.value, plan, func() error {
-			if err := showPlan(s, *plan); err != nil {
+			if err := showPlan(s, *plan, false); err != nil {
 				return err
 			}
-			showNext(s, "quotary policy apply "+shellWords(operands))
+			showNext(s, f.next(append([]string{"quotary", "policy", "apply"}, operands...)...))
 			return nil
 		})
 	})
@@ -65,9 +65,13 @@ func administer(s streams, f *adminFlags, role string, work func(context.Context
 	})
 }
 
-// showPlan writes what a candidate would change.
-func showPlan(s streams, p admin.Plan) error {
-	s.fields(row{"in force", p.Base}, row{"candidate", p.Digest})
+// showPlan writes what a candidate would change, or has changed if it was applied.
+func showPlan(s streams, p admin.Plan, applied bool) error {
+	if applied {
+		s.fields(row{"before", p.Base}, row{"in force", p.Digest})
+	} else {
+		s.fields(row{"in force", p.Base}, row{"candidate", p.Digest})
+	}
 	fmt.Fprintln(s.out, "\n"+s.terminal.paint(bold, "what differs:"))
 	if changes, ok := decoded[policies.Changes](p.Diff); ok {
 		showChanges(s, changes)

@@ -118,7 +118,17 @@ func policyApprove(s streams, args []string) (exit, error) {
 		if *yes {
 			return approve(ctx, s, c, f.output.value, r.Proposal)
 		}
-		return writeValue(s, f.output.value, r, func() error { return showReview(s, r) })
+		return writeValue(s, f.output.value, r, func() error {
+			if err := showReview(s, r); err != nil || r.Proposal.State != "open" {
+				return err
+			}
+			words := []string{"quotary", "policy", "approve", strconv.FormatInt(id, 10), "--digest", r.Proposal.Digest, "--yes"}
+			for _, key := range keys.files {
+				words = append(words, "--reference-key", key)
+			}
+			showNext(s, f.next(words...))
+			return nil
+		})
 	})
 	if code == exitAccepted && err == nil && !same {
 		return exitRejected, nil
@@ -154,13 +164,7 @@ func showReview(s streams, r *review) error {
 		fmt.Fprintf(s.out, "agreed: %s at %s\n", printable(a.Name), stamp(a.At))
 	}
 	fmt.Fprintln(s.out)
-	if err := showPlan(s, r.Plan); err != nil {
-		return err
-	}
-	if r.Proposal.State == "open" {
-		showNext(s, shellWords([]string{"quotary", "policy", "approve", strconv.FormatInt(r.Proposal.ID, 10), "--digest", r.Proposal.Digest, "--yes"}))
-	}
-	return nil
+	return showPlan(s, r.Plan, false)
 }
 
 func approve(ctx context.Context, s streams, c *admin.Client, format string, p admin.Proposal) error {

@@ -65,7 +65,7 @@ func shadowSet(s streams, f *adminFlags, paths []string) (exit, error) {
 		}
 		return writeValue(s, f.output.value, map[string]string{"digest": digest}, func() error {
 			fmt.Fprintf(s.out, "%s decides in the shadow, without effect\n", printable(digest))
-			showNext(s, "quotary policy shadow show")
+			showNext(s, f.next("quotary", "policy", "shadow", "show"))
 			return nil
 		})
 	})

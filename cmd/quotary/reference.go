@@ -118,7 +118,7 @@ func (f *referenceFlags) change(s streams, how changeFlags, command []string, ed
 		if how.base == "" {
 			how.base = p.Digest // what was edited
 		}
-		return applying(c, how, command, documents).do(ctx, s, c, f.service.output.value)
+		return applying(c, how, command, &f.service, documents).do(ctx, s, c)
 	})
 }
 
@@ -278,7 +278,7 @@ Each keeps its file's name.
 
 ` + corimHelp + referencePlace + changeHelp + adminHelp + adminExits + `
 examples:
-  quotary measure snp --firmware OVMF.fd --vcpus 4 --reference web-2026-11 > web-2026-11.yaml
+  quotary measure snp --ovmf OVMF.fd --vcpus 4 --vcpu-type EPYC-Milan --reference web-2026-11 > web-2026-11.yaml
   quotary reference add web-2026-11.yaml
   quotary reference add --policy ./policy web-2026-11.yaml
   quotary reference add --corim --corim-key supplier.pem firmware.corim

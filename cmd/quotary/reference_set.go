@@ -148,7 +148,26 @@ func (d *documentSet) reference(name string) (*piece, error) {
 		names = append(names, p.scalar("name"))
 	}
 	slices.Sort(names)
-	return nil, usage(fmt.Sprintf("the set has no reference values %q", name), "it has: "+printable(strings.Join(names, ", ")))
+	missing, hint := fmt.Sprintf("the set has no reference values %q", name), "it has none"
+	if len(names) > 0 {
+		hint = "it has: " + printable(strings.Join(names, ", "))
+	}
+	if signed := d.signedFiles(); len(signed) > 0 {
+		missing += " that are not signed"
+		hint += "; signed files are kept as they are (" + printable(strings.Join(signed, ", ")) + "): get them with quotary policy show --out DIR, sign what is changed, and take it over with quotary reference add --replace"
+	}
+	return nil, usage(missing, hint)
+}
+
+// signedFiles names the files that are kept as they are.
+func (d *documentSet) signedFiles() []string {
+	var names []string
+	for _, file := range d.list {
+		if slices.ContainsFunc(file.pieces, (*piece).signed) {
+			names = append(names, file.name)
+		}
+	}
+	return names
 }
 
 // child returns what a path of keys leads to, nil for nothing.
@@ -212,6 +231,9 @@ func (p *piece) replace(text string) error {
 // there take its place, if they may; others go into the file of a place.
 func (d *documentSet) take(added *documentSet, replace bool, place func(string) string) error {
 	for _, file := range added.list {
+		if !slices.ContainsFunc(file.pieces, func(p *piece) bool { return p.root != nil || p.signed() }) {
+			return usage(file.name+" has no document of reference values", "quotary measure --reference NAME writes such documents")
+		}
 		for _, p := range file.pieces {
 			if p.root == nil && !p.signed() {
 				continue

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -150,4 +151,17 @@ func FuzzDocumentSet(f *testing.F) {
 			t.Errorf("%q became %q: %v", text, textOf(set), err)
 		}
 	})
+}
+
+// What is in signed files is not looked into, and who asks for it is told how to get it.
+func TestReferenceInSignedFile(t *testing.T) {
+	set, err := newDocumentSet([]policies.File{{Name: "web.dsse.json", Data: []byte(`{"payloadType":"x","payload":"","signatures":[]}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = set.reference("web")
+	var told hinted
+	if !errors.As(err, &told) || !strings.Contains(told.hint, "it has none; signed files are kept as they are (web.dsse.json)") {
+		t.Fatalf("%v, hint %q", err, told.hint)
+	}
 }
