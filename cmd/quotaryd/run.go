@@ -7,7 +7,9 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/policies"
 )
 
@@ -108,9 +110,17 @@ func report(w io.Writer, err error) {
 		for _, p := range problems {
 			fmt.Fprintf(w, "quotaryd: %s: %s (%s)\n", p.Field, p.Detail, p.Code)
 		}
+		if slices.ContainsFunc(problems, ofSignatures) {
+			fmt.Fprintln(w, "quotaryd: hint: a set that was applied before keys for reference values changed does not load under the new ones; docs/operations.md (Changing the keys of reference values) has the way around")
+		}
 		return
 	}
 	fmt.Fprintf(w, "quotaryd: %v\n", err)
+}
+
+// ofSignatures reports whether a problem is that of who signed reference values.
+func ofSignatures(p *evidence.Error) bool {
+	return p.Code == evidence.CodePolicyReferenceUnsigned || p.Code == evidence.CodePolicyReferenceSignature
 }
 
 func helpOf(args []string) string {
