@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -161,11 +162,14 @@ func (f *serviceFlags) authority(ctx context.Context) (*x509.Certificate, error)
 // explainService adds to an error of the service what can be done about it.
 func explainService(err error) error {
 	var p *client.Problem
+	var alert *net.OpError
 	switch {
 	case errors.As(err, &p) && p.Temporary():
 		return withHint(err, "the service cannot say now; try again in "+max(p.RetryAfter, time.Second).String())
 	case errors.As(err, &p):
 		return withHint(err, "the service's log has the cause under request "+p.RequestID)
+	case errors.As(err, &alert) && alert.Op == "remote error": // of TLS
+		return withHint(err, "the service does not take the certificate: give one that was issued for it (quotaryd admin issue)")
 	case evidence.CodeOf(err) == evidence.CodeServiceUnreached:
 		return withHint(err, "is the service running at this URL, and is this its root?")
 	}
