@@ -93,7 +93,7 @@ func TestTakeReferences(t *testing.T) {
 		"several":           {next + "\n---\n" + newer, true, "policy/next.yaml", workload + "---\n" + newer + "\n|" + next + "\n"},
 		"a workload":        {workload, true, "policy/next.yaml", ""},
 		"values beside one": {workload + "---\n" + values, true, "policy/next.yaml", ""},
-		"comments alone":    {"# nothing\n", true, "policy/next.yaml", aWorkload},
+		"comments alone":    {"# nothing\n", true, "policy/next.yaml", ""},
 		"an envelope":       {`{"payload": "bm8=", "payloadType": "application/vnd.quotary.reference-values+yaml", "signatures": []}`, false, "policy/next.yaml", aWorkload + "|" + `{"payload": "bm8=", "payloadType": "application/vnd.quotary.reference-values+yaml", "signatures": []}`},
 		"a message":         {"-----BEGIN COSE SIGN1-----\nAAAA\n-----END COSE SIGN1-----\n", false, "policy/next.yaml", aWorkload + "|-----BEGIN COSE SIGN1-----\nAAAA\n-----END COSE SIGN1-----\n"},
 		"a message in YAML": {"-----BEGIN COSE SIGN1-----\nAAAA\n-----END COSE SIGN1-----\n", true, "policy/web.yaml", ""},
