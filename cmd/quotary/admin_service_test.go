@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,8 +9,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,35 +24,9 @@ import (
 func TestAdministratorOfAService(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
-	d, err := daemon.Open(t.Context(), daemon.Options{
-		Data: filepath.Join(dir, "data"), Version: "test", Logger: slog.New(slog.DiscardHandler),
-		Config: daemon.Config{Vendors: daemon.Vendors{Offline: true}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	root := filepath.Join(dir, "root.crt")
-	if err := os.WriteFile(root, d.RootPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	d, url, root := serveDaemon(t, dir, daemon.Config{})
 	var out, notes bytes.Buffer
-	login := []string{"login", "--url", "https://" + listener.Addr().String(), "--root", root, "--credential-stdin"}
+	login := []string{"login", "--url", url, "--root", root, "--credential-stdin"}
 	if code := run(login, strings.NewReader(d.AdminCredential), &out, &notes); code != exitAccepted || strings.Contains(out.String()+notes.String(), d.AdminCredential) {
 		t.Fatalf("exit %d: %s%s", code, out.String(), notes.String())
 	}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -129,7 +130,7 @@ func (f *listFlags) complete() error {
 	}
 	if f.kind != "" {
 		f.filter.Kind = evidence.Kind(f.kind)
-		if k := f.filter.Kind; k != evidence.KindSEVSNP && k != evidence.KindTDX && k != evidence.KindTPM {
+		if !slices.Contains(evidence.Kinds(), f.filter.Kind) {
 			return usage(fmt.Sprintf("--kind %q is no kind of evidence", f.kind), "use sev-snp, tdx or tpm")
 		}
 	}
@@ -167,9 +168,18 @@ func noteCut(s streams, err error, limit int) error {
 }
 
 func attestationsList(s streams, args []string) (exit, error) {
+	return listIssued(s, args, "attestations list", "attestations", (*admin.Client).Attestations, showAttestations)
+}
+
+// listIssued is a command that lists what the service issued: query asks for it,
+// show tells people of it, and programs find it in member.
+func listIssued(s streams, args []string, command, member string,
+	query func(*admin.Client, context.Context, admin.Filter, int) iter.Seq2[admin.Attestation, error],
+	show func(streams, []admin.Attestation, time.Time),
+) (exit, error) {
 	var f adminFlags
 	var which listFlags
-	flags := flagSet("attestations list")
+	flags := flagSet(command)
 	f.register(flags)
 	which.register(flags)
 	if err := parseWithout(flags, args); err != nil {
@@ -179,12 +189,12 @@ func attestationsList(s streams, args []string) (exit, error) {
 		return exitFailed, err
 	}
 	return f.do(s, viewer, func(ctx context.Context, c *admin.Client) error {
-		list, err := gather(c.Attestations(ctx, which.filter, which.limit+1), which.limit)
+		list, err := gather(query(c, ctx, which.filter, which.limit+1), which.limit)
 		if err := noteCut(s, err, which.limit); err != nil {
 			return err
 		}
-		return writeValue(s, f.output.value, map[string]any{"attestations": list}, func() error {
-			showAttestations(s, list, time.Now())
+		return writeValue(s, f.output.value, map[string]any{member: list}, func() error {
+			show(s, list, time.Now())
 			return nil
 		})
 	})

@@ -54,27 +54,7 @@ func certsCommand(s streams, args []string) (exit, error) {
 }
 
 func certsList(s streams, args []string) (exit, error) {
-	var f adminFlags
-	var which listFlags
-	flags := flagSet("certs list")
-	f.register(flags)
-	which.register(flags)
-	if err := parseWithout(flags, args); err != nil {
-		return exitFailed, err
-	}
-	if err := which.complete(); err != nil {
-		return exitFailed, err
-	}
-	return f.do(s, viewer, func(ctx context.Context, c *admin.Client) error {
-		list, err := gather(c.Certificates(ctx, which.filter, which.limit+1), which.limit)
-		if err := noteCut(s, err, which.limit); err != nil {
-			return err
-		}
-		return writeValue(s, f.output.value, map[string]any{"certificates": list}, func() error {
-			showCertificates(s, list, time.Now())
-			return nil
-		})
-	})
+	return listIssued(s, args, "certs list", "certificates", (*admin.Client).Certificates, showCertificates)
 }
 
 func showCertificates(s streams, list []admin.Attestation, now time.Time) {

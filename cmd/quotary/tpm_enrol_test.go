@@ -2,14 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
-	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,37 +34,8 @@ func serveEnrolments(t *testing.T, makers []*x509.Certificate) (url, root string
 // serveEnrolmentsOf starts a service that enrols what a configuration says.
 func serveEnrolmentsOf(t *testing.T, trusted daemon.Enrolment) (url, root string) {
 	t.Helper()
-	dir := t.TempDir()
-	d, err := daemon.Open(t.Context(), daemon.Options{
-		Data: filepath.Join(dir, "data"), Version: "test", Logger: slog.New(slog.DiscardHandler),
-		Config: daemon.Config{
-			Vendors: daemon.Vendors{Offline: true}, TPM: daemon.TPM{Enrolment: trusted},
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	root = filepath.Join(dir, "root.crt")
-	if err := os.WriteFile(root, d.RootPEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return "https://" + listener.Addr().String(), root
+	_, url, root = serveDaemon(t, t.TempDir(), daemon.Config{TPM: daemon.TPM{Enrolment: trusted}})
+	return url, root
 }
 
 // quotary runs one command line.
