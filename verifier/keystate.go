@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"strings"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -68,12 +69,8 @@ func scopeOf(d policies.Decision) string { return d.Digest + " " + d.Alternative
 
 // policyOf is the policy set of a scope.
 func policyOf(scope string) string {
-	for i := range scope {
-		if scope[i] == ' ' {
-			return scope[:i]
-		}
-	}
-	return scope
+	policy, _, _ := strings.Cut(scope, " ")
+	return policy
 }
 
 // remember notes what an accepted result leaves about its attestation key. An
