@@ -8,10 +8,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/quotary/quotary/client"
@@ -172,11 +170,9 @@ func explainService(err error) error {
 		return withHint(err, "the service's log has the cause under request "+p.RequestID)
 	case errors.As(err, &alert) && alert.Op == "remote error": // of TLS
 		return withHint(err, "the service does not take the certificate: give one that was issued for it (quotaryd admin issue)")
-	case errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
-		// A refused certificate looks so where the alert comes after what was written (TLS 1.3).
-		return withHint(err, "the service closed the connection: does it take the certificate that was given (quotaryd admin issue)?")
 	case evidence.CodeOf(err) == evidence.CodeServiceUnreached:
-		return withHint(err, "is the service running at this URL, and is this its root?")
+		// A refused certificate looks so, too, where the connection ends before the alert is read (TLS 1.3).
+		return withHint(err, "is the service running at this URL, and is this its root? If a certificate was given, was it issued for this service (quotaryd admin issue)?")
 	}
 	return err
 }
