@@ -140,7 +140,7 @@ func TestTPMEK(t *testing.T) {
 	}
 	certificate := filepath.Join(dir, "ek-rsa-2048.pem")
 	text, _ = runWith(t, exitAccepted, "tpm", "ek", "--tpm", machine.Address, "--ek-certificate", certificate)
-	if strings.Contains(text, "ecc") || !strings.Contains(text, keys[1].SHA256.String()) {
+	if strings.Contains(text, "ecc-p384") || !strings.Contains(text, keys[1].SHA256.String()) {
 		t.Errorf("%s", text)
 	}
 	_, stderr = runWith(t, exitFailed, "tpm", "ek", "--tpm", tpmtest.Start(t).Address, "--ek-certificate", certificate)
