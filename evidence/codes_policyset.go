@@ -11,5 +11,7 @@ var (
 	CodePolicyProposalApproved = define("policy.proposal-approved", "The administrator approved the proposal before; each counts once.")
 	CodePolicyProposals        = define("policy.proposals", "As many proposals or approvals are open as the ledger keeps; withdraw some.")
 	CodeAttestationUnknown     = define("ledger.attestation-unknown", "The ledger has no issuance of this attestation.")
+	CodeAttestationKeyUnknown  = define("ledger.key-unknown", "The ledger knows no attestation key of this SHA-256.")
+	CodeAttestationKeyChanged  = define("ledger.key-changed", "The attestation key is what the change of it starts from; otherwise look at it and decide anew.")
 	CodeLedgerQuery            = define("ledger.query", "A look into the ledger asks for what no answer holds: a bad limit or a range that ends before it begins.")
 )

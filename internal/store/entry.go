@@ -20,6 +20,7 @@ type Entry struct {
 	Issuance  *Issuance  // nil if nothing is issued
 	Enrolment *Enrolment // nil if no attestation key is certified
 	Key       *KeyUpdate // nil if nothing is left of an attestation key, and beside an enrolment
+	KeyChange *KeyChange // nil if it is no administrator's change of an attestation key
 	policy    policyChange
 }
 
@@ -80,6 +81,8 @@ func (e Entry) checkKey() error {
 	switch {
 	case e.Enrolment != nil && e.Key != nil:
 		return errors.New("store: an enrolment changes its keys itself")
+	case e.KeyChange != nil && (e.Enrolment != nil || e.Key != nil || e.Issuance != nil):
+		return errors.New("store: an administrator's change of a key stands for itself")
 	case e.Enrolment != nil:
 		return e.Enrolment.check(e.Event)
 	case e.Key != nil:

@@ -33,6 +33,8 @@ func (w *writer) keyRows(e Entry) ([]keyRow, error) {
 		return w.enrol(e.Enrolment)
 	case e.Key != nil:
 		return w.update(e.Key)
+	case e.KeyChange != nil:
+		return w.change(e.KeyChange)
 	}
 	return nil, nil
 }
@@ -65,6 +67,18 @@ func (w *writer) update(u *KeyUpdate) ([]keyRow, error) {
 		known = *ak
 	}
 	row, err := u.apply(known)
+	return []keyRow{row}, refuse(err, ak)
+}
+
+func (w *writer) change(c *KeyChange) ([]keyRow, error) {
+	ak, err := w.lookUp(w.key, c.AK[:])
+	if err != nil {
+		return nil, err
+	}
+	if ak == nil {
+		return nil, refuse(unknownKey())
+	}
+	row, err := c.apply(*ak)
 	return []keyRow{row}, refuse(err, ak)
 }
 

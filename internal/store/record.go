@@ -21,7 +21,9 @@ type job struct {
 // an *evidence.Error with CodeOverloaded if too many entries wait,
 // CodeLedgerUnavailable if the file cannot be written, CodeTPMEnrolled or
 // CodeTPMAKRevoked for an enrolment that the rules refuse, CodeTPMClock or
-// CodeTPMAKRevoked if an attestation key is not what the appraisal started from.
+// CodeTPMAKRevoked if an attestation key is not what the appraisal started from,
+// CodeAttestationKeyUnknown or CodeAttestationKeyChanged if it is not what an
+// administrator looked at.
 func (s *Store) Record(ctx context.Context, e Entry) error {
 	if err := e.check(); err != nil {
 		return err

@@ -113,6 +113,7 @@ var migrations = []string{
 	 CREATE INDEX audit_events_of_proposals ON audit_events (proposal) WHERE proposal IS NOT NULL;
 	 CREATE INDEX audit_events_of_shadows ON audit_events (seq) WHERE shadow IS NOT NULL;
 	 CREATE INDEX issuances_by_time ON issuances (issued_at, attestation_id);`,
+	`CREATE INDEX attestation_keys_by_event ON attestation_keys (event, ak_sha256);`,
 }
 
 // migrate runs the migrations that the file lacks, each in its own transaction.
