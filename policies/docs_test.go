@@ -16,7 +16,7 @@ var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 // Every example loads, all of a page as one set.
 func TestDocsExamplesLoad(t *testing.T) {
 	for page, workloads := range map[string]string{
-		docsPage:       "archive billing branch builder edge fleet gateway kiosk ledger reports tenant vault",
+		docsPage:       "archive billing branch builder edge fleet gateway kiosk ledger reports tenant trial vault",
 		"../README.md": "payments",
 	} {
 		set, err := policies.Load(examples(t, page)...)

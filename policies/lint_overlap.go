@@ -152,6 +152,8 @@ func (c *claimant) valueWithin(other *claimant, key string, mine, its *yaml.Node
 	switch {
 	case sameNode(mine, its):
 		return true
+	case isWarnOnly(its): // asks for any value, but for one
+		return slices.Contains(listed, key) && !isAny(mine) && !isBoot(mine)
 	case isAny(its) && !isBoot(mine):
 		return slices.Contains(listed, key) || key == "minimum_tcb" || strings.HasPrefix(key, "minimum_")
 	case slices.Contains(listed, key) && !isAny(mine) && !isBoot(mine) && !isBoot(its):
@@ -177,7 +179,7 @@ func (c *claimant) pcrsWithin(other *claimant, mine, its *yaml.Node) bool {
 		for index, list := range mappingOf(indexes) {
 			value := values[index]
 			switch {
-			case isAny(list):
+			case isAny(list), isWarnOnly(list) && value != nil && !isAny(value) && !isBoot(value):
 			case value == nil || isAny(value) || isBoot(value) || isBoot(list):
 				if value == nil || !sameNode(value, list) {
 					return false

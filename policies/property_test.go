@@ -51,6 +51,9 @@ func documents(t testing.TB) []*policies.Set {
 		load(t, tpmLeft(tpmLoaderLists...)),
 		load(t, imaWith(imaListed)),
 		load(t, imaWith("files: "+listOf(fingerprint(0xa1), fingerprint(0xa2)), "except_paths: [/var/log/]", "violations: allow")),
+		load(t, snpIDKey(`measurements: {warn_only: ["`+m22+`"]}`, `host_data: {warn_only: ["`+hexOf(1, 32)+`"]}`)),
+		load(t, replace(replace(tdxWith(), `rtmr2: ["`+m32+`"]`, `rtmr2: {warn_only: ["`+m11+`"]}`), "rtmr3: any", `rtmr3: {warn_only: ["`+m11+`"]}`)),
+		load(t, tpmWarned(`7: {warn_only: ["`+p54+`"]}`)),
 		load(t, withRules(tpmWith(), `tpm.ima.files.all(f, f.digest != "00") && tpm.boot.images.all(i, i.digest != "00")`)),
 	}
 }

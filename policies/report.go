@@ -76,14 +76,20 @@ func (r *report) values(kind evidence.Kind, code evidence.Code, wanted *values, 
 	if ok {
 		ok, until, expired = wanted.match(value, r.now)
 	}
-	r.endsBy(until)
+	if !wanted.warnOnly { // what denies nothing holds nothing up
+		r.endsBy(until)
+	}
+	text := func() string { return shown(value) }
 	if !ok && expired != nil {
-		r.judge(false, kind, evidence.CodePolicyReferenceExpired, wanted.want, func() string {
+		code, text = evidence.CodePolicyReferenceExpired, func() string {
 			return value.String() + ", a value of " + expired.name + ", which expired at " + expired.notAfter.Format(time.RFC3339)
-		})
+		}
+	}
+	if !ok && wanted.warnOnly && len(value) > 0 {
+		r.warn(kind, code, wanted.want, text)
 		return
 	}
-	r.judge(ok, kind, code, wanted.want, func() string { return shown(value) })
+	r.judge(ok, kind, code, wanted.want, text)
 }
 
 // access records whether value is allowed and not denied. A value that is

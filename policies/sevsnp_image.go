@@ -17,19 +17,19 @@ const (
 // readSNPImage reads what identifies the guest's image.
 func (l *loader) readSNPImage(f *fields, q *snpRequirement, a *alternative) {
 	s := f.source
-	list := func(key string, size int, zero bool) *values {
-		return l.readValues(s, f.take(key), valueSpec{key: key, size: size, zero: zero})
+	list := func(key string, size int, zero bool, relaxed string) *values {
+		return l.readRegister(s, f.take(key), valueSpec{key: key, size: size, zero: zero}, a, "sev-snp."+relaxed)
 	}
-	q.hostData = list("host_data", snpHostDataSize, true)
-	q.idKeys = list("id_key_digests", snpKeyDigestSize, false)
-	q.authorKeys = list("author_key_digests", snpKeyDigestSize, false)
-	q.familyIDs = list("family_id", snpImageIDSize, true)
-	q.imageIDs = list("image_id", snpImageIDSize, true)
+	q.hostData = list("host_data", snpHostDataSize, true, "host-data")
+	q.idKeys = list("id_key_digests", snpKeyDigestSize, false, "id-key")
+	q.authorKeys = list("author_key_digests", snpKeyDigestSize, false, "author-key")
+	q.familyIDs = list("family_id", snpImageIDSize, true, "family-id")
+	q.imageIDs = list("image_id", snpImageIDSize, true, "image-id")
 	if n := f.take("minimum_guest_svn"); n != nil {
 		q.minimumGuestSVN = newFloor(s.number(n, 1<<32-1))
 	}
 	// The ID block is the host's word unless a known key signed it.
-	signed := q.idKeys != nil || q.authorKeys != nil
+	signed := q.idKeys.pins() || q.authorKeys.pins()
 	for _, key := range []string{"family_id", "image_id", "minimum_guest_svn"} {
 		if n := f.values[key]; n != nil && !signed {
 			s.problem(n, evidence.CodePolicyUnsafe, "%s proves nothing by itself: the host chooses it, unless the ID block's key is pinned with id_key_digests or author_key_digests", key)
@@ -37,15 +37,15 @@ func (l *loader) readSNPImage(f *fields, q *snpRequirement, a *alternative) {
 	}
 	n := f.need("measurements", "list launch measurements (96 hex digits each), or {reference: NAME}")
 	spec := valueSpec{key: "measurements", size: snpMeasurementSize, reference: "measurements", technology: snp}
+	if isOpen(n) && !signed {
+		s.problem(n, evidence.CodePolicyUnsafe, "measurements: %s accepts every guest; pin id_key_digests or author_key_digests with it", openWord(n))
+	}
 	if !isAny(n) {
-		q.measurements = l.readValues(s, n, spec)
+		q.measurements = l.readRegister(s, n, spec, a, "sev-snp.measurement")
 		return
 	}
 	q.measurements = l.anyValue(spec)
 	a.relax("sev-snp.measurement.any")
-	if !signed {
-		s.problem(n, evidence.CodePolicyUnsafe, "measurements: any accepts every guest; pin id_key_digests or author_key_digests with it")
-	}
 }
 
 // judgeImage judges what was launched.

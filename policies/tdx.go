@@ -95,15 +95,15 @@ func (l *loader) readTDXRegisters(f *fields, q *tdxRequirement, a *alternative) 
 			a.relax("tdx." + key + ".any")
 			return l.anyValue(spec)
 		}
-		return l.readValues(f.source, n, spec)
+		return l.readRegister(f.source, n, spec, a, "tdx."+key)
 	}
 	q.mrtd = read("mrtd", false)
-	pinned := q.mrtd != nil && !q.mrtd.any
+	pinned := q.mrtd.pins()
 	for i := range q.rtmrs {
 		q.rtmrs[i] = read(rtmrKey(i), true)
 		pinned = pinned || isBoot(f.values[rtmrKey(i)]) || q.rtmrs[i].measures(tdxRegisterSize)
 	}
-	if !pinned && isAny(f.values["mrtd"]) {
+	if !pinned && isOpen(f.values["mrtd"]) {
 		f.problem(f.at, evidence.CodePolicyUnsafe, "tdx pins no measurement, so it accepts every TD; give mrtd and the RTMRs values")
 	}
 }
@@ -112,27 +112,31 @@ func (l *loader) readTDXRegisters(f *fields, q *tdxRequirement, a *alternative) 
 // What extends the RTMRs is the firmware and what it starts: one that was made
 // for it extends them with whatever the reference values want.
 func judgeTDXFirmware(f *fields, q *tdxRequirement) {
-	if n := f.values["mrtd"]; isAny(n) && (q.ppids == nil || q.ppids.allow == nil) {
-		f.problem(n, evidence.CodePolicyUnsafe, "mrtd: any accepts any firmware, which can extend the RTMRs with whatever it likes; list values, or the platforms that you trust not to start such (ppids.allow)")
+	if n := f.values["mrtd"]; isOpen(n) && (q.ppids == nil || q.ppids.allow == nil) {
+		f.problem(n, evidence.CodePolicyUnsafe, "mrtd: %s accepts any firmware, which can extend the RTMRs with whatever it likes; list values, or the platforms that you trust not to start such (ppids.allow)", openWord(n))
 	}
 }
 
 // readTDXOptional reads the registers that need not be mentioned.
 func (l *loader) readTDXOptional(f *fields, q *tdxRequirement, a *alternative) {
+	spec := func(key string, size int, zero bool, reference string) valueSpec {
+		return valueSpec{key: key, size: size, zero: zero, reference: reference, technology: evidence.KindTDX}
+	}
 	list := func(key string, size int, zero bool, reference string) *values {
-		return l.readValues(f.source, f.take(key), valueSpec{
-			key: key, size: size, zero: zero, reference: reference, technology: evidence.KindTDX,
-		})
+		return l.readRegister(f.source, f.take(key), spec(key, size, zero, reference), a, "tdx."+key)
+	}
+	relaxing := func(key, relaxed string) *values {
+		v := l.readValues(f.source, f.take(key), spec(key, tdxRegisterSize, true, ""))
+		if v != nil {
+			a.relax(relaxed)
+		}
+		return v
 	}
 	q.mrseam = list("mrseam", tdxRegisterSize, false, "mrseam")
 	q.mrconfigID = list("mrconfigid", tdxRegisterSize, true, "")
 	q.mrowner = list("mrowner", tdxRegisterSize, true, "")
 	q.mrownerConfig = list("mrownerconfig", tdxRegisterSize, true, "")
 	q.xfam = list("xfam", tdxXFAMSize, false, "")
-	if q.mrsignerSEAM = list("mrsigner_seam", tdxRegisterSize, true, ""); q.mrsignerSEAM != nil {
-		a.relax("tdx.mrsigner-seam")
-	}
-	if q.mrserviceTD = list("mrservicetd", tdxRegisterSize, true, ""); q.mrserviceTD != nil {
-		a.relax("tdx.mrservicetd")
-	}
+	q.mrsignerSEAM = relaxing("mrsigner_seam", "tdx.mrsigner-seam")
+	q.mrserviceTD = relaxing("mrservicetd", "tdx.mrservicetd")
 }

@@ -51,8 +51,8 @@ func judgeTDXBoot(f *fields, q *tdxRequirement) {
 			continue
 		}
 		for before := 1; before < register; before++ {
-			if n := f.values[rtmrKey(before)]; isAny(n) {
-				f.problem(n, evidence.CodePolicyUnsafe, "%s: any accepts software that can measure into RTMR%d whatever boot asks for; list values, or write boot", rtmrKey(before), register)
+			if n := f.values[rtmrKey(before)]; isOpen(n) {
+				f.problem(n, evidence.CodePolicyUnsafe, "%s: %s accepts software that can measure into RTMR%d whatever boot asks for; list values, or write boot", rtmrKey(before), openWord(n), register)
 			}
 		}
 	}

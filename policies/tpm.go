@@ -91,7 +91,7 @@ func (l *loader) readTPMPCRs(f *fields, q *tpmRequirement, a *alternative) {
 			return
 		}
 		q.bank = bank
-		mode := pcrMode{node: n, logged: isBoot(n), any: isAny(n)}
+		mode := pcrMode{node: n, logged: isBoot(n), any: isOpen(n)}
 		mode.pinned = !mode.logged && !mode.any
 		q.modes[index] = mode
 		told = told || !mode.any
@@ -120,7 +120,7 @@ func (l *loader) readPCR(s source, n *yaml.Node, bank string, index int, a *alte
 	case index == pcrIMA:
 		s.problem(n, evidence.CodePolicyUnsafe, "PCR 10 holds what was read since, in the order of the reading: no value lasts; ask ima, or write any")
 	default:
-		v = l.readValues(s, n, spec)
+		v = l.readRegister(s, n, spec, a, "tpm.pcr."+strconv.Itoa(index))
 	}
 	if v != nil {
 		v.want = name + v.want

@@ -33,9 +33,11 @@ type values struct {
 	references []reference
 	// bad are lists of values that are known to be bad, which match nothing
 	// wherever else they are listed.
-	bad  []reference
-	any  bool   // any value that is not bad
-	want string // for checks
+	bad []reference
+	any bool // any value that is not bad
+	// warnOnly says that other values deny nothing. An absent one does, and a bad one.
+	warnOnly bool
+	want     string // for checks
 }
 
 // knownBad returns the reference values that know value to be bad, or nil.
@@ -59,7 +61,7 @@ type reference struct {
 // from one that was never used: it lists values, and
 // zero is not among them.
 func (v *values) measures(size int) bool {
-	if v == nil || v.any {
+	if !v.pins() {
 		return false
 	}
 	unused := make(evidence.Hex, size)
