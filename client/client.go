@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/x509"
 	"net/http"
+	"time"
 
 	"github.com/quotary/quotary/client/internal/exchange"
 )
@@ -17,6 +18,7 @@ import (
 // Client talks to one service. It is safe for concurrent use.
 type Client struct {
 	trustDomain string
+	now         func() time.Time
 	roots       *x509.CertPool
 	service     *exchange.Service
 }
@@ -30,18 +32,23 @@ type Config struct {
 	// Roots are the roots of the service's authority, from its trust bundle or
 	// from [FetchRoot]. The system's roots are never used.
 	Roots *x509.CertPool
+	// Now is the clock by which certificates are judged; nil means time.Now.
+	Now func() time.Time
 }
 
 // New returns a Client. There is no way to have one that does not authenticate
 // the service.
 func New(c Config) (*Client, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	service, err := exchange.New(exchange.Config{
-		URL: c.URL, TrustDomain: c.TrustDomain, Roots: c.Roots, Timeout: requestTimeout, MaxResponse: maxResponse,
+		URL: c.URL, TrustDomain: c.TrustDomain, Roots: c.Roots, Timeout: requestTimeout, MaxResponse: maxResponse, Now: c.Now,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Client{c.TrustDomain, c.Roots, service}, nil
+	return &Client{c.TrustDomain, c.Now, c.Roots, service}, nil
 }
 
 // Close closes idle connections.

@@ -71,7 +71,7 @@ func (c *Client) identity(r attestationResponse, key crypto.Signer, public evide
 		id.Certificate = &tls.Certificate{Certificate: chain, PrivateKey: key, Leaf: leaf}
 		id.Roots, id.NotAfter = c.roots.Clone(), leaf.NotAfter
 	}
-	if err := id.boundTimes(time.Now()); err != nil {
+	if err := id.boundTimes(c.now()); err != nil {
 		return nil, err
 	}
 	var err error
@@ -136,11 +136,12 @@ func (c *Client) verifiedChain(text, spiffeID string, key evidence.Key) (leaf *x
 		return nil, nil, refuse("the certificate is for another key")
 	case len(leaf.URIs) != 1 || leaf.URIs[0].String() != spiffeID:
 		return nil, nil, refuse("the certificate is not for %s alone", spiffeID)
-	case time.Until(leaf.NotAfter) > maxLife:
+	case leaf.NotAfter.Sub(c.now()) > maxLife:
 		return nil, nil, refuse("the certificate ends after %s", maxLife)
 	}
 	_, err = leaf.Verify(x509.VerifyOptions{
 		Roots: c.roots, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		CurrentTime: c.now(),
 	})
 	if err != nil {
 		return nil, nil, refuse("the certificate does not verify: %w", err)

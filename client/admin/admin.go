@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/x509"
 	"net/http"
+	"time"
 
 	"github.com/quotary/quotary/client/internal/exchange"
 )
@@ -28,6 +29,8 @@ type Config struct {
 	Roots *x509.CertPool
 	// Credential shows who is asking.
 	Credential Credential
+	// Now is the clock by which the service's certificate is judged; nil means time.Now.
+	Now func() time.Time
 }
 
 // Client talks to one service as one administrator. It is safe for concurrent use.
@@ -36,7 +39,7 @@ type Client struct{ service *exchange.Service }
 // New returns a Client, which authenticates the service before it shows it the
 // credential.
 func New(c Config) (*Client, error) {
-	e := exchange.Config{URL: c.URL, TrustDomain: c.TrustDomain, Roots: c.Roots, Timeout: requestTimeout, MaxResponse: maxResponse}
+	e := exchange.Config{URL: c.URL, TrustDomain: c.TrustDomain, Roots: c.Roots, Timeout: requestTimeout, MaxResponse: maxResponse, Now: c.Now}
 	if err := c.Credential.apply(&e); err != nil {
 		return nil, err
 	}

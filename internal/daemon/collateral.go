@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
-	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
@@ -19,6 +18,7 @@ func openCollateral(o Options, c Config, asked []collateral.Vendor, given *tee.E
 		Dir: filepath.Join(o.Data, collateralDir), Vendors: asked, Offline: c.Vendors.Offline,
 		Grace:  c.Vendors.grace(),
 		Notify: func(e collateral.Event) { logEvent(o.Logger, e) },
+		Now:    o.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func levelOf(err error) slog.Level {
 // prewarm has the store fetch what the machines need that attested lately, before
 // they come again.
 func (d *Daemon) prewarm(ctx context.Context, asked []collateral.Vendor) error {
-	return d.ledger.RecentClaims(ctx, time.Now().Add(-prewarmSpan), func(c evidence.Claims) {
+	return d.ledger.RecentClaims(ctx, d.now().Add(-prewarmSpan), func(c evidence.Claims) {
 		for _, v := range asked {
 			d.collateral.Want(v.Endorser.Needs(c)...)
 		}

@@ -43,6 +43,9 @@ type Options struct {
 	Version string
 	// Logger takes the service's log.
 	Logger *slog.Logger
+	// Now is the clock by which everything is judged and dated; nil means time.Now.
+	// Waiting goes by the process's own.
+	Now func() time.Time
 }
 
 // Daemon is a service that is ready to serve.
@@ -56,6 +59,7 @@ type Daemon struct {
 	AdminCredential string
 
 	logger         *slog.Logger
+	now            func() time.Time
 	lock           *os.File // the data directory is ours while it is open
 	current        atomic.Pointer[snapshot]
 	reloading      sync.Mutex // one reload at a time
@@ -75,7 +79,10 @@ type Daemon struct {
 // What can be wrong with the configuration is found before anything is made but
 // empty directories.
 func Open(ctx context.Context, o Options) (*Daemon, error) {
-	d := &Daemon{Config: o.Config.withDefaults(o.Data), mode: o.Config.mode(), logger: o.Logger}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	d := &Daemon{Config: o.Config.withDefaults(o.Data), mode: o.Config.mode(), logger: o.Logger, now: o.Now}
 	if err := d.Config.check(); err != nil {
 		return nil, err
 	}
@@ -134,6 +141,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	}
 	d.administrators, err = admin.Open(admin.Options{
 		Dir: filepath.Join(o.Data, admin.DirName), TrustDomain: d.Config.TrustDomain, Config: d.Config.Admin, BootstrapDigest: credentialDigest,
+		Now: o.Now,
 	})
 	if err != nil {
 		return err
@@ -155,7 +163,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 		return err
 	}
 	d.authority, err = ca.Open(ca.Config{
-		Dir: filepath.Join(o.Data, authorityDir), TrustDomain: d.Config.TrustDomain, Reserved: reserved,
+		Dir: filepath.Join(o.Data, authorityDir), TrustDomain: d.Config.TrustDomain, Reserved: reserved, Now: o.Now,
 	})
 	if err != nil {
 		return err
@@ -171,7 +179,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	if d.certificates, err = d.authority.ServerCertificates(d.Config.TLSNames); err != nil {
 		return err
 	}
-	issuer, err := tokens.NewIssuer(tokens.Config{Key: key, Issuer: d.authority.ServiceID(), Build: o.Version})
+	issuer, err := tokens.NewIssuer(tokens.Config{Key: key, Issuer: d.authority.ServiceID(), Build: o.Version, Now: o.Now})
 	if err != nil {
 		return err
 	}
@@ -181,7 +189,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 		CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
 		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral, Enrolment: enrolment,
 		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}},
-		Concurrency: d.Config.Limits.ConcurrentAppraisals, Logger: o.Logger,
+		Concurrency: d.Config.Limits.ConcurrentAppraisals, Logger: o.Logger, Now: o.Now,
 	})
 	if err != nil {
 		return err
@@ -201,6 +209,7 @@ func (d *Daemon) verifier(all []tee.Verifier, challenges *verifier.Challenges) (
 		Pooled:          true,
 		AcceptSimulated: d.Config.Simulated.Accept,
 		KeyStates:       d.ledger,
+		Now:             d.now,
 	})
 }
 
@@ -211,7 +220,7 @@ func (d *Daemon) openPolicies(ctx context.Context) error {
 	d.policies, ignored, err = inforce.Open(ctx, inforce.Config{
 		Ledger: d.ledger, Mode: d.mode, Files: d.current.Load().files, Reading: d.reading, Approvals: d.administrators.Approvals(),
 		Revoked:     d.administrators.Revoked,
-		TrustDomain: d.Config.TrustDomain, SimulatedAccepted: d.Config.Simulated.Accept,
+		TrustDomain: d.Config.TrustDomain, SimulatedAccepted: d.Config.Simulated.Accept, Now: d.now,
 	})
 	if ignored {
 		d.logger.Warn("the files in the policy folder are not used: administrators have applied a policy set", "policies", d.Config.Policies)
@@ -281,7 +290,7 @@ func (d *Daemon) note(ctx context.Context, action string, s *snapshot, set *poli
 	}
 	d.logger.Info(action, attrs...)
 	return d.ledger.Record(ctx, store.Entry{Event: store.Event{
-		Time: time.Now(), Actor: "service", Action: action, Outcome: store.Done, Detail: detail,
+		Time: d.now(), Actor: "service", Action: action, Outcome: store.Done, Detail: detail,
 	}})
 }
 
@@ -293,7 +302,7 @@ func (d *Daemon) Serve(ctx context.Context, listener net.Listener) error {
 	refreshing.Go(func() { d.collateral.Run(refresh) })
 	defer refreshing.Wait()
 	defer stop()
-	s := d.server.HTTP(&tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: d.certificates.Get})
+	s := d.server.HTTP(&tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: d.certificates.Get, Time: d.now})
 	ended := make(chan error, 1)
 	go func() { ended <- s.ServeTLS(listener, "", "") }()
 	select {

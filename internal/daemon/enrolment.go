@@ -100,13 +100,14 @@ func (d *Daemon) enrolment(o Options, enroller *tpm.Enroller, spender verifier.S
 	}
 	authority, err := ca.OpenAttestation(ca.AttestationConfig{
 		Dir: filepath.Join(o.Data, attestationDir), Life: d.Config.TPM.Enrolment.life(),
-		Simulated: d.Config.Simulated.Accept,
+		Simulated: d.Config.Simulated.Accept, Now: o.Now,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	enrolments, err := verifier.NewEnrolments(verifier.EnrolmentConfig{
 		Enroller: enroller, Endorsements: d.endorsements, Spender: spender, AcceptSimulated: d.Config.Simulated.Accept,
+		Now: o.Now,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -37,6 +37,8 @@ type Config struct {
 	// Timeout bounds one exchange, and MaxResponse the answer's body in bytes.
 	Timeout     time.Duration
 	MaxResponse int
+	// Now is the clock by which the service's certificate is judged; nil means time.Now.
+	Now func() time.Time
 }
 
 // Service is a service that authenticates itself with each connection. It is safe
@@ -57,7 +59,7 @@ func New(c Config) (*Service, error) {
 		return nil, errors.New("client: the service's trust domain and its authority's roots are needed")
 	}
 	config := &tls.Config{
-		MinVersion: tls.VersionTLS13, RootCAs: c.Roots,
+		MinVersion: tls.VersionTLS13, RootCAs: c.Roots, Time: c.Now,
 		VerifyConnection: func(state tls.ConnectionState) error {
 			return CheckService(state.PeerCertificates[0], c.TrustDomain)
 		},
