@@ -24,23 +24,33 @@ type World struct {
 	SEVSNP *sevsnp.Vendor
 	TDX    *tdx.Vendor
 	TPM    *tpm.Vendor
+
+	clock func() time.Time
 }
 
 // New makes a world. The same seed makes the same keys. Certificates are valid
 // from an hour before now, lists and collateral are as of now.
 func New(seed string, now time.Time) (*World, error) {
-	amd, err := sevsnp.NewVendor(sevsnp.VendorOptions{Seed: seed, NotBefore: now.Add(-time.Hour)})
+	return NewMoving(seed, func() time.Time { return now })
+}
+
+// NewMoving is New with a clock that goes on: lists and collateral are dated by it
+// whenever they are handed out. Certificates do not depend on it from then on.
+func NewMoving(seed string, clock func() time.Time) (*World, error) {
+	amd, err := sevsnp.NewVendor(sevsnp.VendorOptions{Seed: seed, NotBefore: clock().Add(-time.Hour)})
 	if err != nil {
 		return nil, fmt.Errorf("simulators: %w", err)
 	}
-	clock := func() time.Time { return now }
 	intel := tdx.NewVendor(tdx.Options{Seed: seed, Clock: clock})
 	maker, err := tpm.NewVendor(tpm.Options{Seed: seed, Clock: clock})
 	if err != nil {
 		return nil, fmt.Errorf("simulators: %w", err)
 	}
-	return &World{amd, intel, maker}, nil
+	return &World{SEVSNP: amd, TDX: intel, TPM: maker, clock: clock}, nil
 }
+
+// Now is the time by the world's clock.
+func (w *World) Now() time.Time { return w.clock() }
 
 // Anchors are the roots of all vendors that evidence rests on, marked as simulated.
 // Enrolments rest on [tpm.Vendor.EKAnchor].

@@ -54,6 +54,7 @@ var floors = map[string]int{
 	"cmd": 9,
 
 	// At the top: they wire simulated machines to a real service.
+	"simulators/lab":     9,
 	"simulators/simtest": 10,
 	"cmd/quotary-sim":    11,
 
