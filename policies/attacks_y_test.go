@@ -2,7 +2,6 @@ package policies_test
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -10,38 +9,8 @@ import (
 	"testing"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/internal/archtest"
 	"github.com/quotary/quotary/policies"
 )
-
-// attackRows lists the known attacks on policy, by number, with what each is and the
-// tests that show it to fail.
-var attackRows = map[string]archtest.AttackRow{
-	"Y01": {"claims that are absent pass", "TestAttack_Y01_AbsenceInABoot TestAttack_Y01_AbsenceNeverAccepts TestAttack_Y01_ClaimRemoved TestAttack_Y01_ClaimRemovedAmongWorkloads TestAttack_Y01_EntryRemoved TestAttack_Y01_KindRemoved TestAttack_Y01_RulesThatSayNothing TestAttack_Y01_VersionLoweredAmongWorkloads"},
-	"Y02": {"empty policies, lists and sets match all", "TestAttack_Y02_AllOfNoPCRs TestAttack_Y02_EmptyMatchesAll TestAttack_Y02_EveryMeasurementOnlyWarns"},
-	"Y03": {"misspelt keys are overlooked", "TestAttack_Y03_MisspeltKey"},
-	"Y04": {"YAML says something else than it shows", "TestAttack_Y04_YAMLTraps"},
-	"Y05": {"reference values of the wrong length or form", "TestAttack_Y05_ReferenceValueForms"},
-	"Y06": {"wildcards in identities", "TestAttack_Y06_Wildcards"},
-	"Y07": {"order decides between workloads", "TestAttack_Y07_OrderOfDocuments TestAttack_Y07_OverlapsAreToldBefore TestAttack_Y07_OverlappingWorkloads"},
-	"Y08": {"rules that reach out or do not end", "TestAttack_Y08_CostAtRunTime TestAttack_Y08_LongLogs TestAttack_Y08_RuleEscapes TestAttack_Y08_RulesOfASet"},
-	"Y09": {"claims of another type than they seem", "TestAttack_Y09_TypeConfusion"},
-	"Y10": {"reference values that nobody vouches for, or that were put back", "TestAttack_Y10_AlteredReferenceValues TestAttack_Y10_ExpiredSignedReferenceValues TestAttack_Y10_OlderReferenceValues TestAttack_Y10_ReferenceValuesOfAnotherKey TestAttack_Y10_UnsignedReferenceValues"},
-	"Y14": {"decision of two policies mixed", "TestAttack_Y14_DecisionsOfOneSet"},
-	"Y15": {"shadow that enforces", "TestAttack_Y15_ShadowDecisionIsNoDecision TestAttack_Y15_ShadowEnforcesNothing"},
-}
-
-// TestAttackRows_Policy holds the table to the tests.
-func TestAttackRows_Policy(t *testing.T) {
-	tree, err := archtest.Load(os.DirFS(".."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids := []string{"Y01", "Y02", "Y03", "Y04", "Y05", "Y06", "Y07", "Y08", "Y09", "Y10", "Y14", "Y15"}
-	for _, violation := range archtest.Attacks(tree, "policies", ids, attackRows) {
-		t.Error(violation)
-	}
-}
 
 // Y07: against a reference that knows no order: the decision is that of the one
 // workload that matches alone, whatever the order of documents.

@@ -6,26 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/quotary/quotary/internal/archtest"
 )
-
-// policyAttacks are the rows of policy that the command line has its part in.
-var policyAttacks = map[string]archtest.AttackRow{
-	"Y03": {"misspelt keys are overlooked", "TestAttack_Y03_LintNamesTheKey"},
-	"Y04": {"YAML says something else than it shows", "TestAttack_Y04_LintRefusesYAMLTraps"},
-	"Y20": {"values of an attacker's machine become the reference", "TestAttack_Y20_DraftsWarn TestAttack_Y20_NoDraftOfWhatIsNotGenuine"},
-}
-
-func TestPolicyAttacks(t *testing.T) {
-	tree, err := archtest.Load(os.DirFS(filepath.Join("..", "..")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range archtest.Attacks(tree, "cmd/quotary", []string{"Y03", "Y04", "Y20"}, policyAttacks) {
-		t.Error(v)
-	}
-}
 
 // inFixtures makes the fixtures' directory the current one.
 func inFixtures(t *testing.T) {

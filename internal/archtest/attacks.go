@@ -1,62 +1,187 @@
 package archtest
 
 import (
-	"go/ast"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
-// AttackRow is one row of a table of known attacks: what the attack is, and the
-// tests that show it to fail. A test is named by its function, with "/case"
-// behind it where one case of it is meant, and with its folder and a dot before it
-// where it stands elsewhere: "policies.TestAttack_T20_NewAdvisory".
-type AttackRow [2]string
+// Attack is one known attack, an entry of docs/attacks.yaml. It has either tests
+// that show it to fail, or a reason why there are none.
+type Attack struct {
+	ID    string `yaml:"id"`    // S07
+	Title string `yaml:"title"` // what the attacker does
+	Must  string `yaml:"must"`  // what has to be checked against it
+	Where string `yaml:"where"` // what is attacked, one of places
 
-func (r AttackRow) tests() []string { return strings.Fields(r[1]) }
+	// Tests are test functions with their folder, and "/case" where one case of a
+	// function is meant: "tee/tdx.TestAttack_Quote/T03_Version3".
+	Tests         []string `yaml:"tests"`
+	NotApplicable string   `yaml:"not_applicable"` // why the product has nothing to attack here
+	Missing       string   `yaml:"missing"`        // what is not there yet
+}
 
-// Attacks holds a table to the tests: each of ids has a row, each test named in
-// it is there and carries the id, and no test function of dir that carries an id of
-// this series is left out.
-func Attacks(t Tree, dir string, ids []string, table map[string]AttackRow) []Violation {
-	const rule = "attacks are tested"
-	var out []Violation
-	report := func(where, what string) { out = append(out, Violation{rule, where, what}) }
+// Series is a group of attacks, with ids from 01 to Rows.
+type Series struct {
+	Letter string
+	Title  string
+	Rows   int
+}
+
+// AllSeries lists the series of docs/attacks.yaml.
+func AllSeries() []Series {
+	return []Series{
+		{"S", "SEV-SNP", 51},
+		{"T", "TDX", 50},
+		{"P", "TPM and event logs", 39},
+		{"B", "freshness, binding, relay", 24},
+		{"K", "tokens", 24},
+		{"A", "certificates and issuance", 28},
+		{"D", "API, parsers, resources", 26},
+		{"Y", "policy and administration", 20},
+		{"H", "storage and operation", 12},
+		{"U", "build and supply chain", 8},
+	}
+}
+
+// places are what attacks are on.
+var places = []string{"evidence", "collateral", "log", "binding", "token", "certificate", "api", "resource", "policy", "storage", "build"}
+
+// ReadAttacks decodes a list of attacks strictly: one document, no unknown or
+// doubled keys.
+func ReadAttacks(source []byte) ([]Attack, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(source))
+	decoder.KnownFields(true)
+	var rows []Attack
+	if err := decoder.Decode(&rows); err != nil {
+		return nil, err
+	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("behind the list: %v, want the end", err)
+	}
+	return rows, nil
+}
+
+// Attacks holds a list of attacks to the tests: each id of series has one
+// complete entry, in order; each test named in it is there and carries the id;
+// and each test of the tree that carries an id is listed with it.
+func Attacks(t Tree, series []Series, rows []Attack) []Violation {
+	out := complete(series, rows)
 	listed := map[string]bool{}
-	for id, row := range table {
-		if !slices.Contains(ids, id) {
-			report(dir, id+" is no row")
-		}
-		for _, named := range row.tests() {
-			folder, test, elsewhere := strings.Cut(named, ".")
-			if !elsewhere {
-				folder, test = dir, named
-			}
-			function, part, _ := strings.Cut(test, "/")
-			listed[id+" "+function] = true
-			if !t.hasTest(folder, function, part) {
-				report(folder, id+" names "+test+", which is not there")
-			}
-			if !slices.Contains(rowIDs(test), id) {
-				report(folder, test+" does not carry "+id)
+	for _, row := range rows {
+		for _, test := range row.Tests {
+			folder, function, _ := splitTest(test)
+			listed[row.ID+" "+folder+"."+function] = true
+			if what := t.faultOf(row.ID, test); what != "" {
+				out = append(out, attackFault(row.ID, what))
 			}
 		}
 	}
-	for _, id := range ids {
-		if row := table[id]; row[0] == "" || len(row.tests()) == 0 {
-			report(dir, id+" has no test")
-		}
-	}
-	for _, f := range t.tests(dir) {
-		for _, id := range rowIDs(f.Name.Name) {
-			if slices.Contains(ids, id) && !listed[id+" "+f.Name.Name] {
-				report(dir, f.Name.Name+" is not listed with "+id)
+	known := idsOf(series)
+	for _, dir := range t.Dirs() {
+		for _, f := range t.tests(dir) {
+			for _, id := range rowIDs(f.Name.Name) {
+				test := dir + "." + f.Name.Name
+				switch {
+				case slices.Contains(known, id) && !listed[id+" "+test]:
+					out = append(out, attackFault(id, "does not list "+test))
+				case strings.HasPrefix(f.Name.Name, "TestAttack_") && !slices.Contains(known, id) && ofSeries(series, id):
+					out = append(out, attackFault(id, "is no row, but "+test+" carries it"))
+				}
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b Violation) int { return strings.Compare(a.String(), b.String()) })
 	return out
+}
+
+// complete reports ids without entry, entries without id, and what entries lack.
+func complete(series []Series, rows []Attack) (out []Violation) {
+	var ids []string
+	for _, row := range rows {
+		ids = append(ids, row.ID)
+		if what := row.fault(); what != "" {
+			out = append(out, attackFault(row.ID, what))
+		}
+	}
+	known := idsOf(series)
+	for _, id := range known {
+		if !slices.Contains(ids, id) {
+			out = append(out, attackFault(id, "has no entry"))
+		}
+	}
+	if len(out) == 0 && !slices.Equal(ids, known) {
+		out = append(out, attackFault("docs/attacks.yaml", "entries are doubled, unknown or not in order"))
+	}
+	return out
+}
+
+// fault says what is wrong with an entry by itself, if anything is.
+func (a Attack) fault() string {
+	given := 0
+	for _, has := range []bool{len(a.Tests) > 0, a.NotApplicable != "", a.Missing != ""} {
+		if has {
+			given++
+		}
+	}
+	seen := slices.Compact(slices.Sorted(slices.Values(a.Tests)))
+	switch {
+	case a.Title == "" || strings.HasSuffix(a.Title, "."):
+		return "has no title, or one with a full stop"
+	case !slices.Contains(places, a.Where):
+		return "is on " + a.Where + ", which is none of " + strings.Join(places, ", ")
+	case given != 1:
+		return "has not exactly one of tests, not_applicable and missing"
+	case len(seen) != len(a.Tests):
+		return "names a test twice"
+	case a.Must == "":
+		return "does not say what must be checked"
+	}
+	for _, sentence := range []string{a.Must, a.NotApplicable, a.Missing} {
+		if sentence != "" && (!strings.HasSuffix(sentence, ".") || strings.Contains(sentence, ". ")) {
+			return "says something in not exactly one sentence"
+		}
+	}
+	return ""
+}
+
+// faultOf says what is wrong with a test that the entry of id names.
+func (t Tree) faultOf(id, test string) string {
+	folder, function, part := splitTest(test)
+	switch {
+	case !t.hasTest(folder, function, part):
+		return "names " + test + ", which is not there"
+	case !slices.Contains(rowIDs(function+"/"+part), id):
+		return "names " + test + ", which does not carry the id"
+	}
+	return ""
+}
+
+func attackFault(id, what string) Violation { return Violation{"attacks are tested", id, what} }
+
+// splitTest cuts "folder.TestFunction/case".
+func splitTest(test string) (folder, function, part string) {
+	folder, rest, _ := strings.Cut(test, ".")
+	function, part, _ = strings.Cut(rest, "/")
+	return folder, function, part
+}
+
+func idsOf(series []Series) (ids []string) {
+	for _, s := range series {
+		for n := range s.Rows {
+			ids = append(ids, fmt.Sprintf("%s%02d", s.Letter, n+1))
+		}
+	}
+	return ids
+}
+
+func ofSeries(series []Series, id string) bool {
+	return slices.ContainsFunc(series, func(s Series) bool { return strings.HasPrefix(id, s.Letter) })
 }
 
 // rowID is the form of an id: S07.
@@ -70,34 +195,4 @@ func rowIDs(name string) (ids []string) {
 		}
 	}
 	return ids
-}
-
-// tests lists the test functions of dir.
-func (t Tree) tests(dir string) (functions []*ast.FuncDecl) {
-	for _, file := range t[dir] {
-		for _, decl := range file.AST.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && file.Test && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
-				functions = append(functions, f)
-			}
-		}
-	}
-	return functions
-}
-
-// hasTest reports whether dir has this test function and, if part is given, the
-// function has a text of that name.
-func (t Tree) hasTest(dir, function, part string) bool {
-	return slices.ContainsFunc(t.tests(dir), func(f *ast.FuncDecl) bool {
-		return f.Name.Name == function && (part == "" || hasText(f, part))
-	})
-}
-
-func hasText(in ast.Node, text string) (found bool) {
-	ast.Inspect(in, func(n ast.Node) bool {
-		if literal, ok := n.(*ast.BasicLit); ok && literal.Value == strconv.Quote(text) {
-			found = true
-		}
-		return !found
-	})
-	return found
 }

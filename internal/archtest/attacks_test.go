@@ -1,53 +1,126 @@
 package archtest
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
 )
 
-// TestAttacks holds tables that are right, and wrong in each way, to a small package.
+// TestAttacks holds docs/attacks.yaml to the tests of the repository. With -v it
+// prints the totals.
 func TestAttacks(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join("..", "..", "docs", "attacks.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := ReadAttacks(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := Load(os.DirFS("../.."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, violation := range Attacks(tree, AllSeries(), rows) {
+		t.Error(violation)
+	}
+	all := TallyOf(rows, "")
+	for _, s := range AllSeries() {
+		n := TallyOf(rows, s.Letter)
+		t.Logf("%s %-27s %3d tested, %2d not applicable, %2d missing (%3d tests)", s.Letter, s.Title, n.Tested, n.NotApplicable, n.Missing, n.Tests)
+		if n.Tested+n.NotApplicable+n.Missing != s.Rows {
+			t.Errorf("series %s: the totals are not those of its rows", s.Letter)
+		}
+	}
+	t.Logf("all: %d attacks, %d tested, %d not applicable, %d missing", len(rows), all.Tested, all.NotApplicable, all.Missing)
+}
+
+const goodAttacks = `
+- {id: X01, title: one, must: One is one., where: evidence, tests: [a.TestAttack_X01_One, a.TestAttack_X01_X02_Two]}
+- {id: X02, title: two, must: Two is two., where: build, tests: [a.TestAttack_X01_X02_Two]}
+- {id: X03, title: three, must: Three is three., where: log, tests: [a.TestAttack_X01_X02_Two/X03_Three, b/c.TestAttack_X03_Elsewhere]}
+- {id: X04, title: four, must: Four is four., where: api, not_applicable: There is no four.}
+- {id: Y01, title: five, must: Five is five., where: token, missing: Five is not built yet.}
+`
+
+// TestAttackSamples holds lists that are right, and wrong in each way, to a small
+// tree.
+func TestAttackSamples(t *testing.T) {
 	tree, err := Load(fstest.MapFS{
-		"a/a_test.go": {Data: []byte("package a\nfunc TestAttack_X01_One() {}\nfunc TestAttack_X01_X02_Two() { _ = \"X03_Three\" }\nfunc TestOther() {}\n")},
-		"b/b_test.go": {Data: []byte("package b\nfunc TestAttack_X03_Elsewhere() {}\n")},
-		"b/b.go":      {Data: []byte("// Package b is no test.\npackage b\nfunc TestAttack_X01_NoTest() {}\n")},
+		"a/a_test.go":   {Data: []byte("package a\nfunc TestAttack_X01_One() {}\nfunc TestAttack_X01_X02_Two() { _ = \"X03_Three\" }\nfunc TestOther() {}\nfunc TestNext_Z99() {}\n")},
+		"b/c/b_test.go": {Data: []byte("package c\nfunc TestAttack_X03_Elsewhere() {}\nfunc TestAttack_Z01_OfNoSeries() {}\n")},
+		"b/b.go":        {Data: []byte("// Package b is no test.\npackage b\nfunc TestAttack_X01_NoTest() {}\n")},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := []string{"X01", "X02", "X03"}
-	good := func() map[string]AttackRow {
-		return map[string]AttackRow{
-			"X01": {"one", "TestAttack_X01_One TestAttack_X01_X02_Two"},
-			"X02": {"two", "TestAttack_X01_X02_Two"},
-			"X03": {"three", "TestAttack_X01_X02_Two/X03_Three b.TestAttack_X03_Elsewhere"},
-		}
-	}
-	for name, c := range map[string]struct {
-		alter func(map[string]AttackRow)
-		want  string // "" where nothing is wrong
-	}{
-		"right":            {func(map[string]AttackRow) {}, ""},
-		"no row":           {func(m map[string]AttackRow) { delete(m, "X03") }, "X03 has no test"},
-		"no test":          {func(m map[string]AttackRow) { m["X03"] = AttackRow{"three", " "} }, "X03 has no test"},
-		"unknown row":      {func(m map[string]AttackRow) { m["X04"] = AttackRow{"four", "b.TestAttack_X03_Elsewhere"} }, "X04 is no row"},
-		"unknown test":     {func(m map[string]AttackRow) { m["X03"] = AttackRow{"three", "b.TestAttack_X03_Gone"} }, "which is not there"},
-		"unknown case":     {func(m map[string]AttackRow) { m["X03"] = AttackRow{"three", "TestAttack_X01_One/X03_Three"} }, "which is not there"},
-		"no test function": {func(m map[string]AttackRow) { m["X01"] = AttackRow{"one", m["X01"][1] + " b.TestAttack_X01_NoTest"} }, "which is not there"},
-		"another's test":   {func(m map[string]AttackRow) { m["X03"] = AttackRow{"three", "TestOther"} }, "does not carry X03"},
-		"not listed":       {func(m map[string]AttackRow) { m["X01"] = AttackRow{"one", "TestAttack_X01_One"} }, "TestAttack_X01_X02_Two is not listed with X01"},
+	series := []Series{{"X", "x", 4}, {"Y", "y", 1}}
+	for name, c := range map[string]struct{ old, new, want string }{
+		"right":            {"", "", ""},
+		"no entry":         {"- {id: X04, title: four, must: Four is four., where: api, not_applicable: There is no four.}\n", "", "X04: attacks are tested: has no entry"},
+		"unknown entry":    {"id: Y01", "id: Y02", "Y01: attacks are tested: has no entry"},
+		"one too many":     {"- {id: Y01", "- {id: Y02, title: t, must: M., where: log, missing: N.}\n- {id: Y01", "doubled, unknown or not in order"},
+		"twice":            {"- {id: Y01", "- {id: X04, title: four, must: M., where: api, not_applicable: No.}\n- {id: Y01", "doubled, unknown or not in order"},
+		"no title":         {"title: one", `title: ""`, "has no title"},
+		"no must":          {"must: One is one., ", "", "X01: attacks are tested: does not say what must"},
+		"two sentences":    {"One is one.", `"One. Is one."`, "not exactly one sentence"},
+		"half a sentence":  {"One is one.", "One is one", "not exactly one sentence"},
+		"another place":    {"where: log", "where: somewhere", "is on somewhere"},
+		"nothing":          {", missing: Five is not built yet.", "", "not exactly one of"},
+		"two reasons":      {"missing: Five", "not_applicable: No., missing: Five", "not exactly one of"},
+		"tests and reason": {"tests: [a.TestAttack_X01_One,", "missing: Not there., tests: [a.TestAttack_X01_One,", "not exactly one of"},
+		"no tests":         {", tests: [a.TestAttack_X01_X02_Two]}", ", tests: []}", "not exactly one of"},
+		"a test twice":     {", b/c.Test", ", b/c.TestAttack_X03_Elsewhere, b/c.Test", "names a test twice"},
+		"unknown test":     {", b/c.Test", ", b/c.TestAttack_X03_Gone, b/c.Test", "TestAttack_X03_Gone, which is not there"},
+		"unknown folder":   {"b/c.Test", "b.Test", "which is not there"},
+		"no folder":        {"[a.TestAttack_X01_One", "[TestAttack_X01_One", "which is not there"},
+		"unknown case":     {"X03_Three", "X03_Four", "which is not there"},
+		"no test function": {"[a.TestAttack_X01_One", "[b.TestAttack_X01_NoTest, a.TestAttack_X01_One", "which is not there"},
+		"another's test":   {"[a.TestAttack_X01_One", "[a.TestOther, a.TestAttack_X01_One", "X01: attacks are tested: names a.TestOther, which does not carry"},
+		"not listed":       {"[a.TestAttack_X01_One, a.TestAttack_X01_X02_Two]", "[a.TestAttack_X01_One]", "X01: attacks are tested: does not list a.TestAttack_X01_X02_Two"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			table := good()
-			c.alter(table)
-			var got []string
-			for _, v := range Attacks(tree, "a", ids, table) {
-				got = append(got, v.String())
+			rows, err := ReadAttacks([]byte(strings.Replace(goodAttacks, c.old, c.new, 1)))
+			if err != nil || c.old != "" && !strings.Contains(goodAttacks, c.old) {
+				t.Fatalf("the sample cannot be made: %v", err)
 			}
-			if text := strings.Join(got, "\n"); (len(got) == 0) != (c.want == "") || !strings.Contains(text, c.want) {
-				t.Errorf("got %q, want %q", text, c.want)
-			}
+			holdSample(t, Attacks(tree, series, rows), c.want)
 		})
+	}
+	t.Run("an id beyond its series", func(t *testing.T) {
+		rows, _ := ReadAttacks([]byte(goodAttacks))
+		holdSample(t, Attacks(tree, append(series, Series{"Z", "z", 0}), rows), "Z01: attacks are tested: is no row, but b/c.TestAttack_Z01_OfNoSeries carries it")
+	})
+}
+
+func holdSample(t *testing.T, got []Violation, want string) {
+	t.Helper()
+	var lines []string
+	for _, v := range got {
+		lines = append(lines, v.String())
+	}
+	if text := strings.Join(lines, "\n"); (text == "") != (want == "") || !strings.Contains(text, want) {
+		t.Errorf("got %q, want %q", text, want)
+	}
+}
+
+// TestAttackSourceIsStrict reads lists that are none.
+func TestAttackSourceIsStrict(t *testing.T) {
+	for name, source := range map[string]string{
+		"unknown key":      strings.Replace(goodAttacks, "must: One", "mst: One", 1),
+		"doubled key":      strings.Replace(goodAttacks, "title: one", "title: one, title: uno", 1),
+		"another type":     strings.Replace(goodAttacks, "title: one", "title: [one]", 1),
+		"no list":          "id: X01",
+		"another document": goodAttacks + "---\n- {id: X05}\n",
+		"nothing":          "",
+	} {
+		if rows, err := ReadAttacks([]byte(source)); err == nil {
+			t.Errorf("%s: reads %d entries", name, len(rows))
+		}
+	}
+	if rows, err := ReadAttacks([]byte(goodAttacks)); err != nil || len(rows) != 5 {
+		t.Errorf("%d entries, %v", len(rows), err)
 	}
 }
