@@ -5,7 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,16 +13,15 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/client"
-	"github.com/quotary/quotary/simulators"
+	"github.com/quotary/quotary/simulators/lab"
 )
 
 // tale is a demonstration that is under way.
 type tale struct {
 	story
 	dir       string
-	world     *simulators.World
+	lab       *lab.Lab
 	workloads []workload
-	service   *service
 	client    *client.Client
 	// identities are what the workloads were granted, in their order.
 	identities []*client.Identity
@@ -60,7 +59,7 @@ func (t *tale) tell(ctx context.Context, listen string, serve bool) (err error) 
 		return err
 	}
 	defer func() {
-		if stopped := t.service.stop(); err == nil {
+		if stopped := t.lab.Close(); err == nil {
 			err = stopped
 		}
 	}()
@@ -81,31 +80,17 @@ func (t *tale) tell(ctx context.Context, listen string, serve bool) (err error) 
 func (t *tale) openService(ctx context.Context, listen string) error {
 	t.begin("A service", "It runs in this process, with its own keys, database and certificate authority, and listens on this machine alone. It trusts the simulated vendors' roots because its configuration and the workloads' policies both say so.")
 	var err error
-	if t.world, err = simulators.New(rand.Text(), time.Now()); err != nil {
+	if t.lab, t.workloads, err = openLab(ctx, t.dir, listen); err != nil {
 		return err
 	}
-	if t.workloads, err = newWorkloads(t.world); err != nil {
-		return err
+	if t.client, err = t.lab.Client(); err != nil {
+		return errors.Join(err, t.lab.Close())
 	}
-	if t.service, err = startService(ctx, t.dir, listen, t.world, t.workloads); err != nil {
-		return err
-	}
-	if t.client, err = newClient(t.service); err != nil {
-		return err
-	}
-	t.fact("address", "%s (TLS 1.3, certificate of its own authority)", t.service.url)
+	t.fact("address", "%s (TLS 1.3, certificate of its own authority)", t.lab.URL())
 	t.fact("trust domain", "%s", trustDomain)
-	t.fact("endorsements", "%d certificates, revocation lists and documents", t.service.Endorsements())
-	t.fact("workloads", "%v", t.service.Workloads())
+	t.fact("endorsements", "%d certificates, revocation lists and documents", t.lab.Service().Endorsements())
+	t.fact("workloads", "%v", t.lab.Service().Workloads())
 	return nil
-}
-
-func newClient(s *service) (*client.Client, error) {
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(s.RootPEM()) {
-		return nil, fmt.Errorf("the service has no root")
-	}
-	return client.New(client.Config{URL: s.url, TrustDomain: trustDomain, Roots: roots})
 }
 
 // attestAll lets every machine prove itself.
@@ -175,13 +160,10 @@ func (t *tale) whatNext(serve bool, took time.Duration) {
 		return
 	}
 	t.line("the service runs until you press Ctrl-C. Try:")
-	t.line("  curl --cacert %s %s/v1/bundle", t.rootFile(), t.service.url)
-	t.line("  curl --cacert %s %s/metrics", t.rootFile(), t.service.url)
+	t.line("  curl --cacert %s %s/v1/bundle", t.lab.Files().Root(), t.lab.URL())
+	t.line("  curl --cacert %s %s/metrics", t.lab.Files().Root(), t.lab.URL())
 	t.line("judge a machine's evidence offline, by the same policy:")
 	t.line("  go run ./cmd/quotary verify --trust %s --endorsements %s --policy %s %s",
-		t.service.roots(), t.service.endorsements(), t.service.policies(), filepath.Join(t.dir, "evidence", "payments.json"))
+		t.lab.Files().Roots(), t.lab.Files().Endorsements(), t.lab.Files().Policies(), filepath.Join(t.dir, "evidence", "payments.json"))
 	t.line("all files are in %s", t.dir)
 }
-
-// rootFile is the root of the service's authority, for curl.
-func (t *tale) rootFile() string { return filepath.Join(dataDir(t.dir), "ca", "root.crt") }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +16,7 @@ import (
 
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/simulators"
+	"github.com/quotary/quotary/simulators/lab"
 )
 
 const (
@@ -88,23 +87,15 @@ func load(ctx context.Context, args []string, stdout io.Writer) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	world, err := simulators.New(rand.Text(), time.Now())
+	l, workloads, err := openLab(ctx, dir, "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	workloads, err := newWorkloads(world)
-	if err != nil {
-		return err
-	}
-	s, err := startService(ctx, dir, "127.0.0.1:0", world, workloads)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	return measureAll(ctx, plan, s, workloads, stdout)
+	defer func() { err = errors.Join(err, l.Close()) }()
+	return measureAll(ctx, plan, l, workloads, stdout)
 }
 
-func measureAll(ctx context.Context, plan loadPlan, s *service, workloads []workload, stdout io.Writer) error {
+func measureAll(ctx context.Context, plan loadPlan, l *lab.Lab, workloads []workload, stdout io.Writer) error {
 	if !plan.json {
 		fmt.Fprintf(stdout, "%-8s %8s %10s %9s %9s   %s\n", "kind", "clients", "per second", "p50 ms", "p99 ms", "wall time per attestation, service and clients together")
 	}
@@ -117,7 +108,7 @@ func measureAll(ctx context.Context, plan loadPlan, s *service, workloads []work
 			return err
 		}
 		for _, n := range plan.clients {
-			m, err := measure(ctx, s, w, n, plan.duration)
+			m, err := measure(ctx, l, w, n, plan.duration)
 			if err != nil {
 				return err
 			}
@@ -132,10 +123,10 @@ func measureAll(ctx context.Context, plan loadPlan, s *service, workloads []work
 }
 
 // measure lets n clients attest for as long as duration.
-func measure(ctx context.Context, s *service, w workload, n int, duration time.Duration) (measurement, error) {
+func measure(ctx context.Context, l *lab.Lab, w workload, n int, duration time.Duration) (measurement, error) {
 	clients := make([]*client.Client, n)
 	for i := range clients {
-		c, err := newClient(s)
+		c, err := l.Client()
 		if err != nil {
 			return measurement{}, err
 		}

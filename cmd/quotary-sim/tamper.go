@@ -35,11 +35,11 @@ func (t *tale) tamper(ctx context.Context) error {
 }
 
 func (t *tale) intruders(ctx context.Context) ([]intruder, error) {
-	swapped, err := snpMachine(t.world, "swapped", "payments 1.4.2 with a back door")
+	swapped, err := snpMachine(t.lab.World(), "swapped", "payments 1.4.2 with a back door")
 	if err != nil {
 		return nil, err
 	}
-	debugged, err := debuggedMachine(t.world)
+	debugged, err := debuggedMachine(t.lab.World())
 	if err != nil {
 		return nil, err
 	}
