@@ -27,8 +27,9 @@ var floors = map[string]int{
 	"tee/teetest":      2, // for tests only
 	"simulators":       2,
 
-	"verifier":           3,
-	"simulators/samples": 3, // reads its endorsements as tee/endorsements does
+	"verifier":            3,
+	"simulators/machines": 3, // collect evidence as guests do
+	"simulators/samples":  3, // reads its endorsements as tee/endorsements does
 
 	"verifier/verifiertest": 4, // for tests only
 
@@ -54,6 +55,7 @@ var floors = map[string]int{
 	"cmd": 9,
 
 	// At the top: they wire simulated machines to a real service.
+	"simulators/attacks": 9,
 	"simulators/lab":     9,
 	"simulators/simtest": 10,
 	"cmd/quotary-sim":    11,
