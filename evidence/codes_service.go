@@ -10,6 +10,7 @@ var (
 	CodeNotReady          = define("service.not-ready", "A part that the service needs is not usable.")
 	CodeUnauthorized      = define("service.unauthorized", "The path takes the administrator's credential, and the request carries none or another.")
 	CodeForbidden         = define("service.forbidden", "The sender is known, and may not do this.")
+	CodeReloadFailed      = define("service.reload", "The files that the service was told to read again can be used; otherwise everything stays as it is.")
 	CodeConfigMalformed   = define("config.malformed", "The configuration cannot be decoded or does not fit together.")
 	CodeDataPermissions   = define("data.permissions", "A private file of the service may be read or written by others than its owner.")
 	CodeDataInUse         = define("data.in-use", "Another process runs the service on this data directory.")

@@ -149,6 +149,45 @@ var calls = map[string]struct {
 		},
 		&admin.Events{Events: []admin.Event{{Seq: 1, Hash: evidence.Hex{0xcd}}, {Seq: 2}}, LastSeq: 9},
 	},
+	"key": {
+		`POST keys/show {"ak":"ab"}`,
+		`{"ak":"ab","ek":"cd","status":"active","base":"ef","simulated":true,"changed_at":"2026-06-01T12:00:00Z","changed_by":"peer:x","action":"attestation","event":7,
+		  "attestation_id":"at-1","workload":"web","spiffe_id":"s","not_after":"2026-06-01T12:00:00Z","quote":{"clock":5,"resets":1,"restarts":2,"policy":"p"}}`,
+		func(c *admin.Client) (any, error) { return c.Key(ctx, evidence.Hex{0xab}) },
+		&admin.Key{
+			AK: evidence.Hex{0xab}, EK: evidence.Hex{0xcd}, Status: "active", Base: evidence.Hex{0xef}, Simulated: true, ChangedAt: at, ChangedBy: "peer:x",
+			Action: "attestation", Event: 7, AttestationID: "at-1", Workload: "web", SPIFFEID: "s", NotAfter: at, Quote: &admin.Quote{Clock: 5, Resets: 1, Restarts: 2, Policy: "p"},
+		},
+	},
+	"keys": {
+		`POST keys {"status":"revoked","ek":"cd","limit":1}`, `{"keys":[{"ak":"ab","reason":"stolen"}]}`,
+		func(c *admin.Client) (any, error) {
+			for k, err := range c.Keys(ctx, admin.KeyFilter{Status: "revoked", EK: evidence.Hex{0xcd}}, 1) {
+				return k, err
+			}
+			return nil, nil
+		},
+		admin.Key{AK: evidence.Hex{0xab}, Reason: "stolen"},
+	},
+	"revoke a key": {
+		`POST keys/revoke {"ak":"ab","base":"ef","reason":"stolen","dry_run":true}`, `{"key":{"ak":"ab"},"applied":false}`,
+		func(c *admin.Client) (any, error) {
+			return c.RevokeKey(ctx, admin.KeyChange{AK: evidence.Hex{0xab}, Base: evidence.Hex{0xef}, Reason: "stolen", DryRun: true})
+		},
+		&admin.ChangedKey{Key: admin.Key{AK: evidence.Hex{0xab}}},
+	},
+	"release a key": {
+		`POST keys/release {"ak":"ab","base":"ef","reason":"sold","dry_run":false}`, `{"key":{"ak":"ab","status":"released"},"applied":true}`,
+		func(c *admin.Client) (any, error) {
+			return c.ReleaseKey(ctx, admin.KeyChange{AK: evidence.Hex{0xab}, Base: evidence.Hex{0xef}, Reason: "sold"})
+		},
+		&admin.ChangedKey{Key: admin.Key{AK: evidence.Hex{0xab}, Status: "released"}, Applied: true},
+	},
+	"reload": {
+		`POST reload {}`, `{"policy":{"mode":"files","seq":0,"digest":"sha256:aa"},"endorsements":4,"unrecognised":1}`,
+		func(c *admin.Client) (any, error) { return c.Reload(ctx) },
+		&admin.Reloaded{Policy: admin.PolicyState{Mode: "files", Digest: "sha256:aa"}, Endorsements: 4, Unrecognised: 1},
+	},
 	"verify": {
 		`POST audit/verify {"contains":[{"events":1,"hash":"cd"}]}`, `{"events":2,"issuances":1,"head":{"events":2,"hash":"ef"}}`,
 		func(c *admin.Client) (any, error) {

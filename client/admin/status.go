@@ -67,3 +67,16 @@ type ShadowState struct {
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return get[Status](ctx, c, "status")
 }
+
+// Reloaded is what is in force after a reload.
+type Reloaded struct {
+	Policy       PolicyState `json:"policy"`
+	Endorsements int         `json:"endorsements"`
+	Unrecognised int         `json:"unrecognised"` // files among them that are not used
+}
+
+// Reload has the service read its files again: policies, where files decide, endorsements
+// and keys. All of it counts, or nothing.
+func (c *Client) Reload(ctx context.Context) (*Reloaded, error) {
+	return post[Reloaded](ctx, c, "reload", struct{}{})
+}

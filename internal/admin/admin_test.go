@@ -175,14 +175,14 @@ func TestAttack_Y17_Browsers(t *testing.T) {
 func TestAttack_Y13_RolesMatrix(t *testing.T) {
 	needs := map[Action]Role{
 		Read: Viewer, Plan: Operator, Explain: Operator, Shadow: Operator, Propose: Operator, Withdraw: Operator, Reload: Operator,
-		Apply: Owner, Approve: Owner, Rollback: Owner,
+		Apply: Owner, Approve: Owner, Rollback: Owner, Revoke: Owner, Release: Owner,
 	}
 	alone, several := newHouse(t), newHouse(t, func(o *Options) { n := 2; o.Config.Approvals = &n })
 	if alone.Approvals() != 1 || several.Approvals() != 2 {
 		t.Errorf("%d and %d approvals", alone.Approvals(), several.Approvals())
 	}
 	for role := range Role(6) {
-		for action := range Action(14) {
+		for action := range Action(16) {
 			least, known := needs[action]
 			want := known && role >= least && role <= Owner
 			if got := role.Permits(action); got != want {

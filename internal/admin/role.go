@@ -42,6 +42,8 @@ const (
 	Apply                      // put a policy in force
 	Approve                    // agree to a proposal
 	Rollback                   // put an earlier policy in force
+	Revoke                     // have an attestation key count no more
+	Release                    // free an attestation key from its TPM
 )
 
 // actions says what each is called and which role it needs at least.
@@ -53,11 +55,12 @@ var actions = map[Action]struct {
 	Plan: {"plan", Operator}, Explain: {"explain", Operator}, Shadow: {"shadow", Operator},
 	Propose: {"propose", Operator}, Withdraw: {"withdraw", Operator}, Reload: {"reload", Operator},
 	Apply: {"apply", Owner}, Approve: {"approve", Owner}, Rollback: {"rollback", Owner},
+	Revoke: {"revoke", Owner}, Release: {"release", Owner},
 }
 
 func (a Action) String() string { return actions[a].name }
 
-// changes reports whether an action is, or agrees to, a change of the policy in force.
+// changes reports whether an action is, or agrees to, a change of what the service trusts.
 func (a Action) changes() bool { return actions[a].least == Owner }
 
 // Permits reports whether the role suffices for an action. It does for none that

@@ -8,7 +8,6 @@ package daemon
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -188,13 +187,14 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 		Records: d.ledger, Policies: d.policies, Administrators: d.administrators,
 		CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
 		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral, Enrolment: enrolment,
+		Reloader:    d,
 		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}},
 		Concurrency: d.Config.Limits.ConcurrentAppraisals, Logger: o.Logger, Now: o.Now,
 	})
 	if err != nil {
 		return err
 	}
-	if err := d.note(ctx, "start", d.current.Load(), d.policies.Set()); err != nil || credential == "" {
+	if err := d.note(ctx, d.own("start"), d.current.Load(), d.policies.Set()); err != nil || credential == "" {
 		return err
 	}
 	d.AdminCredential = credential
@@ -238,60 +238,6 @@ func (d *Daemon) openPolicies(ctx context.Context) error {
 func (d *Daemon) canIssue() error {
 	_, err := d.authority.ServerCertificate(d.Config.TLSNames)
 	return err
-}
-
-// Reload reads policies and endorsements again and puts them in force together.
-// If anything is wrong with them, or the change cannot be recorded, what was in
-// force stays so.
-func (d *Daemon) Reload(ctx context.Context) error {
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
-	loaded, err := load(d.Config)
-	if err != nil {
-		return err
-	}
-	active, err := d.policies.Load(loaded.files)
-	if err != nil {
-		return err
-	}
-	if err := d.takeOver(loaded.endorsements); err != nil {
-		return err
-	}
-	if err := d.administrators.Reload(); err != nil {
-		return err
-	}
-	err = d.policies.Put(active, func() error {
-		set := active.Set
-		if now := d.policies.Active(); now.Applied != nil { // perhaps only since
-			set = now.Set
-		}
-		return d.note(ctx, "reload", loaded, set)
-	})
-	if err == nil {
-		d.current.Store(loaded)
-	}
-	return err
-}
-
-// note records an act of the service itself, before it takes effect.
-func (d *Daemon) note(ctx context.Context, action string, s *snapshot, set *policies.Set) error {
-	detail, err := json.Marshal(map[string]any{
-		"policy_digest": set.Digest(), "workloads": len(set.Workloads()), "policy_mode": d.mode,
-		"endorsements": s.endorsements.Len(), "simulated_accepted": d.Config.Simulated.Accept,
-	})
-	if err != nil {
-		return err
-	}
-	unrecognised := s.unrecognised()
-	attrs := []any{"policy_digest", set.Digest(), "policy_mode", d.mode, "workloads", set.Workloads(),
-		"endorsements", s.endorsements.Len(), "unrecognised_files", len(unrecognised)}
-	if len(unrecognised) > 0 {
-		attrs = append(attrs, "unrecognised", unrecognised[:min(len(unrecognised), maxLoggedFiles)])
-	}
-	d.logger.Info(action, attrs...)
-	return d.ledger.Record(ctx, store.Entry{Event: store.Event{
-		Time: d.now(), Actor: "service", Action: action, Outcome: store.Done, Detail: detail,
-	}})
 }
 
 // Serve answers requests on listener until ctx ends; then it lets those that it

@@ -31,6 +31,7 @@ type caller struct {
 	admin.Principal
 	recorded bool   // the ledger has the call, together with what it changed
 	about    string // the attestation that was looked at, if it was one
+	reason   string // that was given for a change
 }
 
 // operation is one method of one path of the administrators' interface.

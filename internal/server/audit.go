@@ -42,9 +42,10 @@ type detail struct {
 	Workload  string   `json:"workload,omitempty"`
 	Role      string   `json:"role,omitempty"`    // of an administrator
 	Peer      string   `json:"peer,omitempty"`    // where an administrator's request came from
+	Reason    string   `json:"reason,omitempty"`  // of an administrator's change
 	Omitted   int64    `json:"omitted,omitempty"` // events before this one that were not recorded
 
-	// Of an enrolment: what was asked for, also where it was refused.
+	// Of an enrolment, or an administrator's look at a key: what was asked for, also where it was refused.
 	EKSHA256 evidence.Hex `json:"ek_sha256,omitempty"`
 	AKSHA256 evidence.Hex `json:"ak_sha256,omitempty"`
 }
@@ -127,7 +128,7 @@ func (s *Server) record(x *exchange, d detail, e store.Entry) error {
 func (x *exchange) detail() detail {
 	d := detail{RequestID: x.id, Route: x.route, EKSHA256: x.keys.EKSHA256, AKSHA256: x.keys.AKSHA256}
 	if x.caller != nil {
-		d.Role, d.Peer = x.caller.Role.String(), x.peer()
+		d.Role, d.Peer, d.Reason = x.caller.Role.String(), x.peer(), x.caller.reason
 	}
 	return d
 }

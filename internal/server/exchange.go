@@ -33,7 +33,7 @@ type exchange struct {
 
 	result    verifier.Result // not Valid until there was an appraisal
 	kinds     []evidence.Kind
-	keys      evidence.EnrolmentClaims // that are to be enrolled, as far as they could be read
+	keys      evidence.EnrolmentClaims // that are to be enrolled, or that an administrator looks at, as far as they could be read
 	enrolment verifier.Enrolment       // not Valid until one was recorded
 	code      evidence.Code            // why it was refused
 	cause     error                    // the error behind a problem, for the log alone

@@ -35,6 +35,9 @@ const (
 	maxDocumentName = 128
 	// maxHeads bounds the earlier ends of the audit chain that are compared at once.
 	maxHeads = 64
+	// maxReason bounds why an administrator does something, in bytes: with the rest of an
+	// event's detail it fits into what the ledger keeps of that, even all of it escaped.
+	maxReason = 500
 	// defaultPage is how many rows a list has unless another number is asked for.
 	defaultPage = 100
 	// maxHeader bounds a request's headers; ours take under 1 KiB.

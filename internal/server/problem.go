@@ -60,6 +60,9 @@ var statuses = map[evidence.Code]int{
 	evidence.CodePolicySetUnknown:       http.StatusNotFound,
 	evidence.CodeAttestationUnknown:     http.StatusNotFound,
 	evidence.CodeLedgerTampered:         http.StatusConflict,
+	evidence.CodeAttestationKeyUnknown:  http.StatusNotFound,
+	evidence.CodeAttestationKeyChanged:  http.StatusConflict,
+	evidence.CodeReloadFailed:           http.StatusConflict,
 
 	// The request is understood, and refused.
 	evidence.CodeNotAccepted:       http.StatusUnprocessableEntity,

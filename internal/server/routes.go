@@ -83,6 +83,11 @@ func (s *Server) operations() []operation {
 		{post, "attestations", "attestations", admin.Read, s.attestations},
 		{post, "attestations/show", "attestations.show", admin.Read, s.showAttestation},
 		{post, "certificates", "certificates", admin.Read, s.certificates},
+		{post, "keys", "keys", admin.Read, s.keys},
+		{post, "keys/show", "keys.show", admin.Read, s.showKey},
+		{post, "keys/revoke", actionRevokeKey, admin.Read, s.revokeKey},
+		{post, "keys/release", actionReleaseKey, admin.Read, s.releaseKey},
+		{post, "reload", actionReload, admin.Reload, s.reload},
 		{post, "audit", "audit", admin.Read, s.audit},
 		{post, "audit/verify", "audit.verify", admin.Read, s.verifyAudit},
 	}
@@ -95,6 +100,10 @@ const (
 	actionApprove  = "policy.approve"
 	actionWithdraw = "policy.withdraw"
 	actionShadow   = "policy.shadow.set"
+
+	actionRevokeKey  = "keys.revoke"
+	actionReleaseKey = "keys.release"
+	actionReload     = "reload"
 )
 
 func notFound(*exchange) (reply, error) {

@@ -73,6 +73,8 @@ type Records interface {
 	Proposal(ctx context.Context, id int64) (store.Proposal, error)
 	Proposals(ctx context.Context, before int64, limit int) ([]store.Proposal, error)
 	Withdraw(ctx context.Context, event store.Event, id int64) (store.Proposal, error)
+	AttestationKeys(context.Context, store.KeyFilter) ([]store.AttestationKey, *store.KeyCursor, error)
+	AttestationKey(ctx context.Context, ak evidence.Digest) (*store.AttestationKey, error)
 }
 
 // Config is what a Server works with. Every field but those marked is needed.
@@ -91,6 +93,8 @@ type Config struct {
 	CanIssue func() error
 	// TrustDomain is the audience of every challenge.
 	TrustDomain string
+	// Reloader reads the service's files again. Optional; without one nobody can ask for it.
+	Reloader Reloader
 	// Enrolment enrols TPMs. Optional; without it nobody can.
 	Enrolment *Enrolment
 	// Endorser fetches what appraisals lack. Optional; without one they remain undecided.

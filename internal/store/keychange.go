@@ -62,6 +62,12 @@ func (c *KeyChange) apply(r keyRow) (keyRow, error) {
 	return r, nil
 }
 
+// Takes returns nil if c could be made now, else the refusal of [Store.Record].
+func (k *AttestationKey) Takes(c KeyChange) error {
+	_, err := c.apply(k.row)
+	return err
+}
+
 func unknownKey() error {
 	return evidence.Errorf(evidence.CodeAttestationKeyUnknown, "ak", "the ledger knows no attestation key of this SHA-256")
 }

@@ -44,6 +44,8 @@ type AttestationKey struct {
 	Workload string
 	SPIFFEID string
 	NotAfter time.Time
+
+	row keyRow
 }
 
 // KeyFilter says which attestation keys are asked for: those that are as every field says
@@ -142,7 +144,7 @@ func scanListed(row scanner) (k AttestationKey, err error) {
 	if k.State, err = r.state(); err != nil {
 		return k, err
 	}
-	k.AK, k.EK, k.Base, k.Policy, k.Simulated = evidence.Digest(r.AK), r.EK, r.base(), r.Policy, simulated != 0
+	k.row, k.AK, k.EK, k.Base, k.Policy, k.Simulated = r, evidence.Digest(r.AK), r.EK, r.base(), r.Policy, simulated != 0
 	k.Status, k.Time = r.status(), time.UnixMicro(at).UTC()
 	if until != 0 {
 		k.NotAfter = time.UnixMicro(until).UTC()
