@@ -8,10 +8,11 @@ import (
 	"github.com/google/cel-go/common/types"
 )
 
-// activation gives a rule its variables.
+// activation gives the rules of one decision their variables.
 type activation struct {
 	*bundle
-	now time.Time
+	now   time.Time
+	views struct{ snp, tdx, tpm, paravisor *claimView }
 }
 
 func (a *activation) ResolveName(name string) (any, bool) {
@@ -23,22 +24,26 @@ func (a *activation) ResolveName(name string) (any, bool) {
 	case "kinds":
 		return a.kinds(), true
 	case "sev_snp":
-		return present(a.snp, name), true
+		return view(&a.views.snp, a.snp, name), true
 	case "tdx":
-		return present(a.tdx, name), true
+		return view(&a.views.tdx, a.tdx, name), true
 	case "tpm":
-		return present(a.tpm, name), true
+		return view(&a.views.tpm, a.tpm, name), true
 	case "paravisor":
-		return present(a.paravisor, name), true
+		return view(&a.views.paravisor, a.paravisor, name), true
 	}
 	return nil, false
 }
 
-func present[T any](claims *T, name string) any {
+// view gives the claims of a kind, with what earlier rules read of them.
+func view[T any](seen **claimView, claims *T, name string) any {
 	if claims == nil {
 		return types.WrapErr(fmt.Errorf("there is no evidence of kind %s", name))
 	}
-	return claims
+	if *seen == nil {
+		*seen = newClaimView(claims)
+	}
+	return *seen
 }
 
 func (*activation) Parent() cel.Activation { return nil }

@@ -58,8 +58,16 @@ type advisoryTable struct {
 	asOf time.Time
 	rows []*advisory // by id
 	want string
+	// lines are what is asked of each product line, by row.
+	lines map[string][]advisoryDemands
 	// replaced are the built-in advisories that a document put others in the place of.
 	replaced []string
+}
+
+// advisoryDemands are what one row asks of one product line.
+type advisoryDemands struct {
+	row     *advisory
+	demands []demand
 }
 
 func (t *advisoryTable) has(id string) bool {
@@ -91,33 +99,56 @@ func (t *advisoryTable) find(c *evidence.SNPClaims) *findings {
 		})
 		return found
 	}
-	for _, row := range t.rows {
-		for _, d := range row.demands[c.Product] {
-			if !d.met(c) {
-				found.list = append(found.list, Advisory{
-					ID: row.id, Title: row.title, Component: d.component, Have: d.have(c), Need: d.need, VerifiedBy: d.verifiedBy,
-				})
+	m := newMachine(c)
+	for _, asked := range t.lines[c.Product] {
+		for i := range asked.demands {
+			if d := &asked.demands[i]; !d.met(m) {
+				found.add(asked.row, d, c)
 			}
 		}
 	}
 	return found
 }
 
+func (f *findings) add(row *advisory, d *demand, c *evidence.SNPClaims) {
+	const usual = 16 // of a machine that missed an update
+	if f.list == nil {
+		f.list = make([]Advisory, 0, usual)
+	}
+	f.list = append(f.list, Advisory{
+		ID: row.id, Title: row.title, Component: d.component, Have: d.have(c), Need: d.need, VerifiedBy: d.verifiedBy,
+	})
+}
+
 // String names the advisories, and the first components that fall short.
 func (f *findings) String() string {
-	var ids, parts []string
-	for _, a := range f.list {
-		if !slices.Contains(ids, a.ID) {
-			ids = append(ids, a.ID)
+	const usual = 16
+	parts := make([]*Advisory, 0, usual)
+	var b strings.Builder
+	for i := range f.list {
+		a := &f.list[i]
+		switch { // those of one bulletin follow each other
+		case i == 0:
+			b.WriteString(a.ID)
+		case a.ID != f.list[i-1].ID:
+			b.WriteString(", ")
+			b.WriteString(a.ID)
 		}
-		if part := a.Component + " " + a.Have + ", needs " + a.Need; !slices.Contains(parts, part) {
-			parts = append(parts, part)
+		if !slices.ContainsFunc(parts, a.likePart) {
+			parts = append(parts, a)
 		}
 	}
-	more := ""
+	for i, a := range parts[:min(len(parts), maxWantValues)] {
+		b.WriteString(yesNo(i == 0, " (", "; ") + a.Component + " " + a.Have + ", needs " + a.Need)
+	}
 	if n := len(parts) - maxWantValues; n > 0 {
-		more = "; and " + strconv.Itoa(n) + " more"
-		parts = parts[:maxWantValues]
+		b.WriteString("; and " + strconv.Itoa(n) + " more")
 	}
-	return strings.Join(ids, ", ") + " (" + strings.Join(parts, "; ") + more + ")"
+	b.WriteString(")")
+	return b.String()
+}
+
+// likePart reports whether two bulletins ask the same.
+func (a *Advisory) likePart(other *Advisory) bool {
+	return a.Component == other.Component && a.Need == other.Need && a.Have == other.Have
 }

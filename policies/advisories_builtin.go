@@ -50,8 +50,15 @@ func (l *loader) withBuiltin() {
 	l.spellAdvisories()
 }
 
+// spellAdvisories sorts the advisories by product line, in the order of their IDs.
 func (l *loader) spellAdvisories() {
 	t := l.advisories
 	slices.SortFunc(t.rows, func(a, b *advisory) int { return strings.Compare(a.id, b.id) })
+	t.lines = map[string][]advisoryDemands{}
+	for _, row := range t.rows {
+		for product, demands := range row.demands {
+			t.lines[product] = append(t.lines[product], advisoryDemands{row, demands})
+		}
+	}
 	t.want = "none of " + strconv.Itoa(len(t.rows)) + " advisories as of " + t.asOf.Format(time.DateOnly)
 }

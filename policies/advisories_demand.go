@@ -15,7 +15,7 @@ type demand struct {
 	component  string // the claim that must show it
 	need       string
 	verifiedBy string
-	met        func(*evidence.SNPClaims) bool
+	met        func(*machine) bool
 	have       func(*evidence.SNPClaims) string // what the claims show instead
 }
 
@@ -58,8 +58,8 @@ func tcbDemands(tcbs []tcbOf, part tcbPart, least uint8) []demand {
 	for _, tcb := range tcbs {
 		demands = append(demands, demand{
 			component: tcb.name + "." + part.name, need: strconv.Itoa(int(least)),
-			met: func(c *evidence.SNPClaims) bool {
-				have := part.of(tcb.of(c))
+			met: func(c *machine) bool {
+				have := part.of(tcb.of(c.SNPClaims))
 				return have != nil && *have >= least
 			},
 			have: func(c *evidence.SNPClaims) string {
@@ -90,7 +90,7 @@ func (p processor) demands() []demand {
 	demands := tcbDemands(updatedTCBs, microcodePart, p.microcode)
 	for i := range demands {
 		reached := demands[i].met
-		demands[i].met = func(c *evidence.SNPClaims) bool { return !p.is(c) || reached(c) }
+		demands[i].met = func(c *machine) bool { return !p.is(c.SNPClaims) || reached(c) }
 	}
 	return demands
 }
@@ -100,8 +100,8 @@ func (p processor) demands() []demand {
 func steppingDemand(processors []processor, verifiedBy string) demand {
 	return demand{
 		component: "cpu_stepping", need: "a stepping whose microcode levels are known", verifiedBy: verifiedBy,
-		met: func(c *evidence.SNPClaims) bool {
-			return slices.ContainsFunc(processors, func(p processor) bool { return p.is(c) })
+		met: func(c *machine) bool {
+			return slices.ContainsFunc(processors, func(p processor) bool { return p.is(c.SNPClaims) })
 		},
 		have: steppingText,
 	}
@@ -133,21 +133,41 @@ func parseFirmware(text string) (v firmwareVersion, ok bool) {
 
 func (v firmwareVersion) number() uint32 { return uint32(v[0])<<16 | uint32(v[1])<<8 | uint32(v[2]) }
 
+// machine is claims with the firmware's versions read, which many demands ask for.
+type machine struct {
+	*evidence.SNPClaims
+	current, committed firmware
+}
+
+// firmware is a version, if the claims have one.
+type firmware struct {
+	firmwareVersion
+	ok bool
+}
+
+func newMachine(c *evidence.SNPClaims) *machine {
+	m := &machine{SNPClaims: c}
+	m.current.firmwareVersion, m.current.ok = parseFirmware(c.CurrentVersion)
+	if m.committed = m.current; c.CommittedVersion != c.CurrentVersion {
+		m.committed.firmwareVersion, m.committed.ok = parseFirmware(c.CommittedVersion)
+	}
+	return m
+}
+
 // firmwareDemands ask that running and committed firmware are at least least.
 func firmwareDemands(text string, least firmwareVersion) []demand {
-	one := func(component string, of func(*evidence.SNPClaims) string) demand {
-		return demand{
-			component: component, need: text,
-			met: func(c *evidence.SNPClaims) bool {
-				have, ok := parseFirmware(of(c))
-				return ok && have.number() >= least.number()
-			},
-			have: func(c *evidence.SNPClaims) string { return shownText(of(c)) },
-		}
-	}
+	reaches := func(have firmware) bool { return have.ok && have.number() >= least.number() }
 	return []demand{
-		one("current_version", func(c *evidence.SNPClaims) string { return c.CurrentVersion }),
-		one("committed_version", func(c *evidence.SNPClaims) string { return c.CommittedVersion }),
+		{
+			component: "current_version", need: text,
+			met:  func(c *machine) bool { return reaches(c.current) },
+			have: func(c *evidence.SNPClaims) string { return shownText(c.CurrentVersion) },
+		},
+		{
+			component: "committed_version", need: text,
+			met:  func(c *machine) bool { return reaches(c.committed) },
+			have: func(c *evidence.SNPClaims) string { return shownText(c.CommittedVersion) },
+		},
 	}
 }
 
@@ -161,8 +181,8 @@ func bitDemands(rule *bitRule, of func(*evidence.SNPClaims) evidence.Hex) []dema
 		}
 		demands = append(demands, demand{
 			component: rule.register.claim + "." + b.name, need: yesNo(set, "set", "clear"),
-			met: func(c *evidence.SNPClaims) bool {
-				value, ok := registerValue(of(c))
+			met: func(c *machine) bool {
+				value, ok := registerValue(of(c.SNPClaims))
 				return ok && (value&b.mask != 0) == set
 			},
 			have: func(c *evidence.SNPClaims) string {
@@ -183,7 +203,7 @@ func mitigationDemands(launch, current evidence.Hex) []demand {
 		}
 		demands = append(demands, demand{
 			component: component, need: fmt.Sprintf("every bit of %#x", binary.BigEndian.Uint64(least)),
-			met:  func(c *evidence.SNPClaims) bool { return coversBits(of(c), least) },
+			met:  func(c *machine) bool { return coversBits(of(c.SNPClaims), least) },
 			have: func(c *evidence.SNPClaims) string { return shown(of(c)) },
 		})
 	}

@@ -2,6 +2,7 @@ package policies
 
 import (
 	"encoding/binary"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -132,7 +133,7 @@ func (r *bitRule) violations(raw evidence.Hex) string {
 			with = append(with, b.name)
 		}
 	}
-	text := numberText(raw)
+	text := "0x" + strconv.FormatUint(value, 16)
 	if len(without) > 0 {
 		text += ", without " + strings.Join(without, ", ")
 	}

@@ -107,6 +107,9 @@ type reader func(reflect.Value) any
 
 func newField(goType reflect.Type, index int, name string, celType *types.Type, read reader) *types.FieldType {
 	get := func(target any) any {
+		if view, ok := target.(*claimView); ok && view.claim.goType == goType {
+			return view.get(index, read)
+		}
 		v := reflect.ValueOf(target)
 		if v.Kind() != reflect.Pointer || v.IsNil() || v.Type().Elem() != goType {
 			return nil
@@ -255,6 +258,12 @@ func (p *claimProvider) NewValue(name string, fields map[string]ref.Val) ref.Val
 }
 
 func (p *claimProvider) NativeToValue(value any) ref.Val {
+	switch value := value.(type) {
+	case ref.Val:
+		return value
+	case *claimView:
+		return claimValue{value.claims, value.claim}
+	}
 	if t := reflect.TypeOf(value); t != nil && t.Kind() == reflect.Pointer {
 		if c := claimTypes.byType[t.Elem()]; c != nil {
 			return claimValue{value, c}

@@ -17,6 +17,7 @@ import (
 type rule struct {
 	name    string
 	want    string // the name with the message, for checks
+	holds   string // what checks got where it is true
 	program cel.Program
 	tree    ast.Expr
 	files   bool // it reads the files of a measurement list, or may
@@ -35,7 +36,7 @@ func (l *loader) readRules(s source, n *yaml.Node, allowed variables) []rule {
 		text := f.need("rule", "write a CEL expression that must be true")
 		message := s.text(f.need("message", "say in a sentence what the rule asks for; a denial will show it"))
 		f.done()
-		r.want = r.name + ": " + message
+		r.want, r.holds = r.name+": "+message, r.name+" is true"
 		if text != nil && l.mayCompile(s, text) {
 			r.program, r.tree = l.rules.compile(s, text, allowed)
 			r.files = strings.Contains(text.Value, listIMAFiles)
@@ -85,19 +86,24 @@ func joinRules(s source, at *yaml.Node, shared, own []rule) []rule {
 
 // judgeRules evaluates rules. An error is a denial: absent is not false.
 func judgeRules(r *report, rules []rule, b *bundle) {
-	for _, rule := range rules {
+	if len(rules) == 0 {
+		return
+	}
+	vars := &activation{bundle: b, now: r.now}
+	for i := range rules {
+		rule := &rules[i]
 		if rule.files && b.tpm != nil && b.tpm.IMA != nil && b.tpm.IMA.FilesOmitted {
 			r.wait("", evidence.CodePolicyRule, rule.want, notRecorded)
 			continue
 		}
-		out, _, err := rule.program.Eval(&activation{bundle: b, now: r.now})
+		out, _, err := rule.program.Eval(vars)
 		ok := err == nil && out == types.True
 		r.judge(ok, "", evidence.CodePolicyRule, rule.want, func() string {
 			switch {
 			case err != nil:
 				return "error: " + clipTo(err.Error(), maxText)
 			case ok:
-				return rule.name + " is true"
+				return rule.holds
 			}
 			return "false"
 		})

@@ -1,8 +1,6 @@
 package policies
 
 import (
-	"fmt"
-	"math/big"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -83,9 +81,4 @@ func (q *snpRequirement) judgePlatform(r *report, c *evidence.SNPClaims) {
 func platformKnown(c *evidence.SNPClaims) bool {
 	bits, ok := registerValue(c.PlatformInfo.Raw)
 	return ok && bits&^platformBits.known() == 0
-}
-
-// numberText writes a big-endian number in hex, as it is written elsewhere.
-func numberText(raw evidence.Hex) string {
-	return fmt.Sprintf("%#x", new(big.Int).SetBytes(raw))
 }

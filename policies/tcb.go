@@ -1,7 +1,6 @@
 package policies
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -129,11 +128,15 @@ func (t *tcbFloor) remark(tcb *evidence.SNPTCB) string {
 }
 
 func tcbText(t evidence.SNPTCB) string {
-	text := fmt.Sprintf("bootloader %d, tee %d, snp %d, microcode %d", t.Bootloader, t.TEE, t.SNP, t.Microcode)
+	const enough = 64
+	text := make([]byte, 0, enough)
 	if t.FMC != nil {
-		text = fmt.Sprintf("fmc %d, %s", *t.FMC, text)
+		text = append(strconv.AppendUint(append(text, "fmc "...), uint64(*t.FMC), 10), ", "...)
 	}
-	return text
+	text = strconv.AppendUint(append(text, "bootloader "...), uint64(t.Bootloader), 10)
+	text = strconv.AppendUint(append(text, ", tee "...), uint64(t.TEE), 10)
+	text = strconv.AppendUint(append(text, ", snp "...), uint64(t.SNP), 10)
+	return string(strconv.AppendUint(append(text, ", microcode "...), uint64(t.Microcode), 10))
 }
 
 func sameTCB(a, b *evidence.SNPTCB) bool {
