@@ -1,0 +1,409 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
+
+	"github.com/quotary/quotary/client"
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/agent"
+	"github.com/quotary/quotary/internal/agent/agenttest"
+)
+
+// service grants, refuses or does not answer, as a test says, and notes when it was asked.
+type service struct {
+	t         *testing.T
+	authority *agenttest.Authority
+	answer    func() error // nil grants
+	asked     []time.Time
+}
+
+// life is of the identities that the service grants.
+const life = time.Hour
+
+func (s *service) obtain(context.Context) (*agent.Identity, error) {
+	s.asked = append(s.asked, time.Now())
+	if err := s.answer(); err != nil {
+		return nil, err
+	}
+	return s.authority.Issue(s.t, "web", life), nil
+}
+
+func granting() error { return nil }
+
+func silent() error {
+	return evidence.Errorf(evidence.CodeServiceUnreached, "", "no answer from the service")
+}
+
+func refusing() error {
+	return &client.Problem{
+		Reason: evidence.Errorf(evidence.CodeNotAccepted, "", "another measurement"), Status: http.StatusUnprocessableEntity, Verdict: "rejected", RequestID: "r1",
+		Checks: evidence.Checks{{Code: evidence.CodePolicyTPMPCR, Status: evidence.Fail}},
+	}
+}
+
+func throttling(after time.Duration) func() error {
+	return func() error {
+		return &client.Problem{Reason: evidence.Errorf(evidence.CodeOverloaded, "", "later"), Status: http.StatusServiceUnavailable, RetryAfter: after}
+	}
+}
+
+// bubble runs an agent against a service of its own in fake time.
+func bubble(t *testing.T, c agent.Config, test func(*testing.T, *service, *agent.Agent)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{t: t, authority: agenttest.NewAuthority(t), answer: granting}
+		c.Obtain = s.obtain
+		a := agent.New(c)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- a.Run(ctx) }()
+		test(t, s, a)
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func view(a *agent.Agent) *agent.View {
+	v, _ := a.Current()
+	return v
+}
+
+// An identity is renewed by attesting at the moment that was chosen when it was
+// issued, with a key of its own each time.
+func TestRenewsByAttesting(t *testing.T) {
+	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
+		began := time.Now()
+		synctest.Wait()
+		first := view(a)
+		if first.Identity == nil || first.Status.State != agent.Healthy || len(s.asked) != 1 || !s.asked[0].Equal(began) {
+			t.Fatalf("%+v, asked %v", first.Status, s.asked)
+		}
+		after(life/2 - time.Second)
+		if len(s.asked) != 1 {
+			t.Error("attested before it was due")
+		}
+		after(2 * time.Second)
+		second := view(a)
+		if len(s.asked) != 2 || !s.asked[1].Equal(began.Add(life/2)) {
+			t.Errorf("asked %v", s.asked)
+		}
+		if second.Identity == first.Identity || second.Identity.Certificate.PrivateKey == first.Identity.Certificate.PrivateKey {
+			t.Error("the renewed identity has the old key")
+		}
+	})
+}
+
+// Without an answer the identity stays until it ends, and not longer; the agent asks
+// on, and is healthy as soon as it is answered.
+func TestServesTheLastIdentityUntilItEnds(t *testing.T) {
+	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
+		synctest.Wait()
+		s.answer = silent
+		after(life - time.Second)
+		held := view(a)
+		if held.Identity == nil || held.Status.State != agent.Degraded || held.Status.Failures == 0 || held.Status.Reason.Refused {
+			t.Fatalf("%+v", held.Status)
+		}
+		after(time.Second)
+		ended := view(a)
+		if ended.Identity != nil || ended.Status.State != agent.Degraded || !ended.Status.Expires.IsZero() {
+			t.Errorf("%+v", ended.Status)
+		}
+		asked := len(s.asked)
+		after(24 * time.Hour)
+		if len(s.asked) < asked+24*12 { // every five minutes at the latest
+			t.Errorf("asked %d times in a day", len(s.asked)-asked)
+		}
+		s.answer = granting
+		after(5 * time.Minute)
+		if v := view(a); v.Identity == nil || v.Status.State != agent.Healthy || v.Status.Failures != 0 || v.Status.Reason != nil {
+			t.Errorf("%+v", v.Status)
+		}
+	})
+}
+
+// An identity ends also while an attempt hangs.
+func TestEndsDuringAnAttempt(t *testing.T) {
+	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
+		synctest.Wait()
+		s.answer = func() error { time.Sleep(2 * life); return silent() } // deaf to its context
+		after(life)
+		if v := view(a); v.Identity != nil {
+			t.Error("an identity that has ended is handed out")
+		}
+	})
+}
+
+// A refusal takes the identity away at once; the agent asks on.
+func TestRefusalWithdraws(t *testing.T) {
+	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
+		synctest.Wait()
+		_, changed := a.Current()
+		s.answer = refusing
+		after(life / 2)
+		<-changed
+		v := view(a)
+		want := &agent.Reason{Refused: true, Code: "verdict.not-accepted", Failed: []string{evidence.CodePolicyTPMPCR.String()}, RequestID: "r1"}
+		if v.Status.Reason != nil {
+			want.Code, want.Detail = v.Status.Reason.Code, v.Status.Reason.Detail
+		}
+		if v.Identity != nil || v.Status.State != agent.Denied || !cmp.Equal(v.Status.Reason, want) {
+			t.Fatalf("%+v, reason %+v", v.Status, v.Status.Reason)
+		}
+		s.answer = silent // which does not say that it was wrong
+		after(time.Hour)
+		if v := view(a); v.Status.State != agent.Denied || v.Status.Reason.Refused {
+			t.Errorf("%+v", v.Status)
+		}
+		s.answer = granting
+		after(5 * time.Minute)
+		if v := view(a); v.Identity == nil || v.Status.State != agent.Healthy {
+			t.Errorf("%+v", v.Status)
+		}
+	})
+}
+
+// What the service asks to wait is waited for, within bounds.
+func TestHonoursRetryAfter(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{2 * time.Minute: 2 * time.Minute, 24 * time.Hour: 15 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &service{t: t, answer: throttling(asked)}
+			a := agent.New(agent.Config{Obtain: s.obtain})
+			ctx, cancel := context.WithTimeout(t.Context(), want+time.Second)
+			defer cancel()
+			if _, err := a.Once(ctx); err == nil || !errors.Is(err, context.DeadlineExceeded) || evidence.CodeOf(err) != evidence.CodeOverloaded {
+				t.Errorf("Once: %v", err)
+			}
+			if len(s.asked) != 2 {
+				t.Fatalf("asked %v", s.asked)
+			}
+			if gap := s.asked[1].Sub(s.asked[0]); gap < want || gap > want+time.Second {
+				t.Errorf("asked again after %v, want %v and up to a second", gap, want)
+			}
+		})
+	}
+}
+
+// The waits are random and their bound grows to five minutes.
+func TestBacksOffWithFullJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{t: t, answer: silent}
+		a := agent.New(agent.Config{Obtain: s.obtain})
+		ctx, cancel := context.WithTimeout(t.Context(), 48*time.Hour)
+		defer cancel()
+		_ = a.Run(ctx)
+		bound, long := time.Second, 0
+		for i := 1; i < len(s.asked); i++ {
+			gap := s.asked[i].Sub(s.asked[i-1])
+			if gap >= bound {
+				t.Fatalf("wait %d was %v, the bound is %v", i, gap, bound)
+			}
+			if gap > 4*time.Minute {
+				long++
+			}
+			bound = min(2*bound, 5*time.Minute)
+		}
+		// Of some 1150 waits of up to five minutes a fifth is longer than four.
+		if share := float64(long) / float64(len(s.asked)); share < 0.05 || share > 0.5 {
+			t.Errorf("%d of %d waits are longer than four minutes", long, len(s.asked))
+		}
+	})
+}
+
+// Once returns what the first answer is.
+func TestOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{t: t, authority: agenttest.NewAuthority(t)}
+		s.answer = func() error {
+			if len(s.asked) < 3 {
+				return silent()
+			}
+			return nil
+		}
+		if identity, err := agent.New(agent.Config{Obtain: s.obtain}).Once(t.Context()); err != nil || identity.ID.Path() != "/web" || len(s.asked) != 3 {
+			t.Errorf("%v after %d attempts", err, len(s.asked))
+		}
+		s.answer = refusing
+		if _, err := agent.New(agent.Config{Obtain: s.obtain}).Once(t.Context()); !agent.Refused(err) {
+			t.Errorf("refused: %v", err)
+		}
+	})
+}
+
+// What is a refusal, and what is none.
+func TestRefused(t *testing.T) {
+	problem := func(status int, code evidence.Code) error {
+		return &client.Problem{Reason: evidence.Errorf(code, "", "so"), Status: status}
+	}
+	for name, test := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"rejected":              {refusing(), true},
+		"no such path":          {problem(404, evidence.CodeTPMEnrolmentOff), true},
+		"another TPM's key":     {problem(409, evidence.CodeTPMEnrolled), true},
+		"overtaken":             {problem(409, evidence.CodeTPMClock), false},
+		"challenge spent":       {problem(409, evidence.CodeChallengeSpent), false},
+		"challenge expired":     {problem(410, evidence.CodeChallengeExpired), false},
+		"overloaded":            {problem(503, evidence.CodeOverloaded), false},
+		"throttled":             {problem(429, evidence.CodeOverloaded), false},
+		"the service's fault":   {problem(500, evidence.CodeResponseMalformed), false},
+		"malformed request":     {problem(400, evidence.CodeRequestMalformed), false},
+		"not reached":           {silent(), false},
+		"another's certificate": {evidence.Errorf(evidence.CodeResponseIdentity, "", "x"), false},
+		"a device":              {evidence.Errorf(evidence.CodeAttesterBusy, "", "x"), false},
+		"none":                  {nil, false},
+	} {
+		if got := agent.Refused(test.err); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// The clock on the wall is set while the agent sleeps.
+func TestClockJumps(t *testing.T) {
+	for name, test := range map[string]struct {
+		jump    time.Duration
+		wait    time.Duration // after the jump
+		attests bool
+		ended   bool // if there is no answer
+	}{
+		"forward past the renewal":   {40 * time.Minute, time.Minute, true, false},
+		"forward past the end":       {2 * time.Hour, time.Minute, true, true},
+		"a little forward":           {time.Minute, time.Minute, false, false},
+		"back, and time goes on":     {-24 * time.Hour, life/2 + time.Second, true, false},
+		"back, and the life is over": {-24 * time.Hour, life, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var offset time.Duration
+			c := agent.Config{Wall: func() time.Time { return time.Now().Add(offset) }}
+			bubble(t, c, func(t *testing.T, s *service, a *agent.Agent) {
+				synctest.Wait()
+				s.answer = silent
+				offset = test.jump
+				after(test.wait)
+				if attests := len(s.asked) > 1; attests != test.attests {
+					t.Errorf("attested: %v", attests)
+				}
+				if ended := view(a).Identity == nil; ended != test.ended {
+					t.Errorf("the identity is withdrawn: %v", ended)
+				}
+			})
+		})
+	}
+}
+
+// A newer bundle is handed out with the same identity; an older one is not; and one
+// without the identity's authority has the agent attest at once.
+func TestBundleIsRenewed(t *testing.T) {
+	var bundle *spiffebundle.Bundle
+	refresh := func(context.Context) (*spiffebundle.Bundle, error) {
+		if bundle == nil {
+			return nil, silent()
+		}
+		return bundle, nil
+	}
+	bubble(t, agent.Config{Refresh: refresh}, func(t *testing.T, s *service, a *agent.Agent) {
+		synctest.Wait()
+		first := view(a).Identity
+		after(5 * time.Minute)
+		if view(a).Identity != first {
+			t.Error("no answer changed the identity")
+		}
+		other := agenttest.NewAuthority(t)
+		bundle = s.authority.Bundle(7, other)
+		after(5 * time.Minute)
+		second := view(a).Identity
+		if !second.Bundle.Equal(bundle) || second.Certificate != first.Certificate || first.Bundle.Equal(bundle) {
+			t.Error("the new bundle is not handed out with the same certificate")
+		}
+		bundle = s.authority.Bundle(6)
+		after(5 * time.Minute)
+		if n, _ := view(a).Identity.Bundle.SequenceNumber(); n != 7 {
+			t.Errorf("the bundle is number %d", n)
+		}
+		bundle, s.authority = other.Bundle(8), other
+		after(5 * time.Minute)
+		if len(s.asked) != 2 || view(a).Identity.Certificate == first.Certificate {
+			t.Errorf("asked %d times", len(s.asked))
+		}
+	})
+}
+
+// An identity whose certificate does not verify under its bundle is none.
+func TestNewIdentityRefuses(t *testing.T) {
+	authority, other := agenttest.NewAuthority(t), agenttest.NewAuthority(t)
+	foreign, err := other.Bundle(1).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*client.Identity){
+		"another authority's bundle": func(i *client.Identity) { i.Bundle = foreign },
+		"no bundle":                  func(i *client.Identity) { i.Bundle = nil },
+		"no certificate":             func(i *client.Identity) { i.Certificate = nil },
+		"no SPIFFE ID":               func(i *client.Identity) { i.SPIFFEID = "web" },
+	} {
+		granted := authority.Granted(t, "web", life)
+		change(granted)
+		if _, err := agent.NewIdentity(granted, time.Now()); evidence.CodeOf(err).IsZero() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := agent.NewIdentity(authority.Granted(t, "web", life), time.Now()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
+		synctest.Wait()
+		s.answer = refusing
+		after(life / 2)
+		registry := prometheus.NewPedanticRegistry()
+		if err := registry.Register(a); err != nil {
+			t.Fatal(err)
+		}
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, family := range families {
+			for _, m := range family.GetMetric() {
+				name := strings.TrimPrefix(family.GetName(), "quotary_agent_")
+				for _, label := range m.GetLabel() {
+					name += " " + label.GetValue()
+				}
+				got[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+		v := view(a)
+		want := map[string]float64{
+			"attestations_total  granted": 1, "attestations_total " + evidence.CodeNotAccepted.String() + " refused": 1,
+			"consecutive_failures": 1, "identity_expiry_timestamp_seconds": 0,
+			"last_attested_timestamp_seconds": float64(v.Status.LastAttested.UnixMilli()) / 1000,
+			"next_due_timestamp_seconds":      float64(v.Status.NextDue.UnixMilli()) / 1000,
+			"state degraded":                  0, "state denied": 1, "state healthy": 0, "state starting": 0,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

@@ -1,0 +1,121 @@
+// Package agenttest makes identities for tests, under authorities of their own.
+//
+// Start at [NewAuthority].
+package agenttest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/quotary/quotary/client"
+	"github.com/quotary/quotary/internal/agent"
+)
+
+// Authority signs X509-SVIDs in the trust domain agent.test.
+type Authority struct {
+	Root *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+// TrustDomain is the trust domain of every authority.
+var TrustDomain = spiffeid.RequireTrustDomainFromString("agent.test")
+
+// NewAuthority returns an authority whose root is valid for a year around now.
+func NewAuthority(t testing.TB) *Authority {
+	t.Helper()
+	key := NewKey(t)
+	root := sign(t, &x509.Certificate{
+		SerialNumber: big.NewInt(1), URIs: []*url.URL{TrustDomain.ID().URL()},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(365 * 24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}, nil, key, key)
+	return &Authority{root, key}
+}
+
+// NewKey returns a key on P-256.
+func NewKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func sign(t testing.TB, template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) *x509.Certificate {
+	t.Helper()
+	if parent == nil {
+		parent = template
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+// Bundle returns the trust bundle with the roots of this and other authorities.
+func (a *Authority) Bundle(sequence uint64, others ...*Authority) *spiffebundle.Bundle {
+	bundle := spiffebundle.FromX509Authorities(TrustDomain, []*x509.Certificate{a.Root})
+	for _, other := range others {
+		bundle.AddX509Authority(other.Root)
+	}
+	bundle.SetSequenceNumber(sequence)
+	bundle.SetRefreshHint(time.Minute)
+	return bundle
+}
+
+// Granted is what a service grants for a while from now: the workload's SPIFFE ID is
+// spiffe://agent.test/ and its name. It is to be renewed at half of its life.
+func (a *Authority) Granted(t testing.TB, workload string, life time.Duration) *client.Identity {
+	t.Helper()
+	key, now := NewKey(t), time.Now().Truncate(time.Second)
+	id := spiffeid.RequireFromSegments(TrustDomain, workload)
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := sign(t, &x509.Certificate{
+		SerialNumber: serial, URIs: []*url.URL{id.URL()}, DNSNames: []string{workload + ".agent.test"},
+		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(life), BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+	}, a.Root, key, a.key)
+	bundle, err := a.Bundle(1).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &client.Identity{
+		AttestationID: "attestation of " + workload, Workload: workload, SPIFFEID: id.String(), Simulated: true, Bundle: bundle,
+		Certificate: &tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf},
+		NotAfter:    leaf.NotAfter, RenewAt: now.Add(life / 2),
+	}
+}
+
+// Issue returns the identity that an agent makes of what is granted.
+func (a *Authority) Issue(t testing.TB, workload string, life time.Duration) *agent.Identity {
+	t.Helper()
+	identity, err := agent.NewIdentity(a.Granted(t, workload, life), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return identity
+}
+
+// View returns what an agent has that was granted an identity.
+func View(identity *agent.Identity) *agent.View {
+	return &agent.View{Identity: identity, Status: agent.Status{State: agent.Healthy, SPIFFEID: identity.ID.String(), Expires: identity.NotAfter}}
+}

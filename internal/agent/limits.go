@@ -1,0 +1,35 @@
+package agent
+
+import "time"
+
+const (
+	// firstBackOff bounds the wait after a first failure: a service that restarts is
+	// back in about a second.
+	firstBackOff = time.Second
+	// maxBackOff bounds every wait: an outage that ends is noticed within it, and a
+	// thousand agents ask a service that is down seven times a second at most.
+	maxBackOff = 5 * time.Minute
+	// maxRetryAfter bounds what a service may ask for: lives are an hour at most
+	// by default, and a wait must not outlast one by a slip of an administrator.
+	maxRetryAfter = 15 * time.Minute
+	// minRenewal is the least time between an identity and the next attestation, whatever
+	// the service says: it keeps a service that says "at once" from being asked all the time.
+	minRenewal = time.Second
+	// maxSleep is how long the agent relies on timers, which stand still while a machine
+	// is suspended, before it looks at the clock on the wall.
+	maxSleep = time.Minute
+	// attemptTimeout bounds one attestation: three exchanges of a minute at most, a TPM
+	// that takes seconds for each command, and attempts that others overtook.
+	attemptTimeout = 5 * time.Minute
+	// minRefresh and maxRefresh bound how often the bundle is looked for, whatever its
+	// refresh hint says; defaultRefresh is for one without (SPIFFE Trust Domain and
+	// Bundle §4.1.2 leaves it to the consumer).
+	minRefresh     = 10 * time.Second
+	maxRefresh     = time.Hour
+	defaultRefresh = 5 * time.Minute
+	// refreshTimeout bounds one look at the bundle.
+	refreshTimeout = time.Minute
+	// maxDetail bounds what is kept of an error's text, in bytes: a sentence and what it
+	// speaks of. The log has the request's ID.
+	maxDetail = 2048
+)
