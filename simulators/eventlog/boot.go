@@ -8,6 +8,9 @@ import (
 // and systemd's stub log it, or by shim and GRUB. The zero value is a boot without
 // secure boot keys.
 type Boot struct {
+	// Firmware is what firmware measures of itself into PCR 0; nil is a volume that
+	// every simulated machine has. A trust domain's is in MRTD.
+	Firmware         []byte
 	SecureBoot       bool
 	PK, KEK, DB, DBX []byte // signature lists; empty where nothing is enrolled
 	// Authority is the entry of db that the first image was verified with, behind its
@@ -55,13 +58,17 @@ func (boot Boot) Log(registers eventlog.Registers, banks ...eventlog.Algorithm) 
 	return b
 }
 
-func (Boot) firmware(b *Builder) {
+func (boot Boot) firmware(b *Builder) {
 	if b.Registers == eventlog.RTMRs {
 		return // firmware is in MRTD
 	}
+	volume := boot.Firmware
+	if volume == nil {
+		volume = []byte("simulated firmware volume")
+	}
 	version := append(UTF16("Simulated Firmware 1"), 0, 0)
 	b.Measure(pcrFirmware, eventlog.SCRTMVersion, version)
-	b.Add(pcrFirmware, 0x8000_0008, []byte("simulated firmware volume"), make([]byte, 16))
+	b.Add(pcrFirmware, 0x8000_0008, volume, make([]byte, 16))
 }
 
 func (boot Boot) keys(b *Builder) {

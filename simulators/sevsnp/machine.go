@@ -8,6 +8,7 @@ import (
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/binary"
 	"fmt"
 	"math/big"
 	"slices"
@@ -137,6 +138,25 @@ func (m *Machine) Item(reportData [64]byte) (*evidence.SNP, error) {
 		item.Certificates = append(item.Certificates, slices.Clone(der))
 	}
 	return item, nil
+}
+
+// Table returns the auxiliary certificate table that the host hands the guest (GHCB
+// 56421, "SNP Extended Guest Request"): the signing key's certificate and its issuer's,
+// or zeros if the host has none.
+func (m *Machine) Table() []byte {
+	guids := []evidence.AuxiliaryGUID{evidence.AuxiliaryVCEK, evidence.AuxiliaryASK}
+	if m.Template.SigningKey == KeyVLEK {
+		guids[0] = evidence.AuxiliaryVLEK
+	}
+	const entry = 24
+	var header, blobs []byte
+	for i, der := range m.certificates {
+		header = append(header, guids[i][:]...)
+		header = binary.LittleEndian.AppendUint32(header, uint32(entry*(len(m.certificates)+1)+len(blobs)))
+		header = binary.LittleEndian.AppendUint32(header, uint32(len(der)))
+		blobs = append(blobs, der...)
+	}
+	return append(append(header, make([]byte, entry)...), blobs...)
 }
 
 // Public returns the public key of the machine's signing key.

@@ -38,7 +38,11 @@ const (
 type VendorOptions struct {
 	Seed      string    // the source of every key
 	Product   string    // Milan, Genoa or Turin; empty is Milan
-	NotBefore time.Time // from when on everything is valid
+	NotBefore time.Time // from when on roots and issuers are valid
+	// Clock dates what is issued to machines, which is valid from the beginning of
+	// its month on, and revocation lists, which are issued anew in time. A nil one
+	// stands at NotBefore.
+	Clock func() time.Time
 }
 
 // Vendor is a simulated AMD for one product line. It is safe for concurrent use.
@@ -78,12 +82,26 @@ func NewVendor(options VendorOptions) (*Vendor, error) {
 	v.asvk = sync.OnceValues(func() (*Issuer, error) {
 		return v.newAuthority("SEV-VLEK-"+options.Product, v.ark, 0x10101)
 	})
-	crl, err := v.ark.CRL(CRLOptions{Number: 1, ThisUpdate: options.NotBefore, NextUpdate: options.NotBefore.Add(crlLife)})
+	from := v.validFrom()
+	crl, err := v.ark.CRL(CRLOptions{Number: 1, ThisUpdate: from, NextUpdate: from.Add(crlLife)})
 	if err != nil {
 		return nil, err
 	}
 	v.crls = []*x509.RevocationList{crl}
 	return v, nil
+}
+
+// validFrom is from when on something is valid that is issued now: the beginning of the
+// month, so that the same seed gives the same bytes for a while.
+func (v *Vendor) validFrom() time.Time {
+	if v.options.Clock == nil {
+		return v.options.NotBefore
+	}
+	year, month, _ := v.options.Clock().UTC().Date()
+	if begin := time.Date(year, month, 1, 0, 0, 0, 0, time.UTC); begin.After(v.options.NotBefore) {
+		return begin
+	}
+	return v.options.NotBefore
 }
 
 // newAuthority makes a signing key and its certificate, self-signed if parent is nil.
@@ -116,6 +134,9 @@ func (v *Vendor) Anchor() tee.Anchor {
 	return tee.Anchor{DER: v.ark.Certificate.Raw, Origin: evidence.OriginSimulated}
 }
 
+// Product returns the product line that the vendor is of.
+func (v *Vendor) Product() string { return v.options.Product }
+
 // ARK returns the vendor's root key.
 func (v *Vendor) ARK() *Issuer { return v.ark }
 
@@ -126,8 +147,9 @@ func (v *Vendor) ASK() *Issuer { return v.ask }
 func (v *Vendor) ASVK() (*Issuer, error) { return v.asvk() }
 
 // Endorsements adds what the vendor publishes: the certificates of its signing
-// keys and of every machine made so far, and its revocation list.
+// keys and of every machine made so far, and its revocation lists.
 func (v *Vendor) Endorsements(e *tee.Endorsements) {
+	v.newestCRL() // issues it, if it is time
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	e.AddCertificate(v.ark.Certificate)

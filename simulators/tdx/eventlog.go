@@ -40,6 +40,16 @@ func (m *Machine) boot(boot simulated.Boot) {
 	}
 }
 
+// Reboot starts the machine again, with the same boot.
+func (m *Machine) Reboot() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.registers = m.opts.RTMR
+	if m.opts.Boot != nil {
+		m.boot(*m.opts.Boot)
+	}
+}
+
 // Extend extends RTMR2 or RTMR3 with a digest, as software does that writes to
 // the kernel's measurement registers: the event log knows nothing of it.
 func (m *Machine) Extend(register int, digest [48]byte) error {

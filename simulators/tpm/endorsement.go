@@ -30,6 +30,11 @@ const (
 	EKRSA3072     EKType = "rsa-3072"      // H-6
 )
 
+// EKTypes lists them all.
+func EKTypes() []EKType {
+	return []EKType{EKRSA2048, EKP256, EKRSA2048High, EKP256High, EKP384, EKRSA3072}
+}
+
 // The policies that guard endorsement keys: PolicySecret(endorsement) in the low
 // range, and that or PolicyAuthorizeNV in the high range.
 const (

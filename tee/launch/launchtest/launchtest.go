@@ -1,4 +1,4 @@
-// Package launchtest builds artefacts for tests: programs of UEFI, unified kernel
+// Package launchtest builds artefacts for tests and simulators: programs of UEFI, unified kernel
 // images, firmware with launch metadata. They run nowhere, and are the same on
 // every machine.
 package launchtest
@@ -6,7 +6,6 @@ package launchtest
 import (
 	"encoding/binary"
 	"os"
-	"testing"
 )
 
 // Section is a section of a program.
@@ -89,8 +88,16 @@ func Magic(version string) Section {
 	return Section{".sdmagic", []byte("#### LoaderInfo: systemd-stub " + version + " ####\x00")}
 }
 
+// TB is the part of testing.TB that is needed here. Simulators, which are no tests,
+// build artefacts, too.
+type TB interface {
+	Helper()
+	Fatal(args ...any)
+	Skipf(format string, args ...any)
+}
+
 // Installed returns a file of a Debian package; the test skips where it is absent.
-func Installed(tb testing.TB, path, from string) []byte {
+func Installed(tb TB, path, from string) []byte {
 	tb.Helper()
 	data, err := os.ReadFile(path)
 	if os.IsNotExist(err) {

@@ -1,0 +1,65 @@
+package machines
+
+import (
+	"context"
+	"slices"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/simulators"
+)
+
+// Fault is something that is wrong with a machine.
+type Fault struct {
+	Name         string
+	Title        string
+	Technologies []Technology  // that it can befall
+	Code         evidence.Code // that a service refuses it with
+}
+
+// fault is a fault and what it does. What is nil is as it should be.
+type fault struct {
+	Fault
+	// launch has the machine launch something else.
+	launch func(*Spec)
+	// build has it be something else.
+	build func(*simulators.World, *plan) error
+	// send has it send something else; honest is what it would send.
+	send func(ctx context.Context, m *Machine, binding evidence.Binding, honest attest) (evidence.Bundle, error)
+}
+
+// attest is a way of attesting.
+type attest = func(context.Context, evidence.Binding) (evidence.Bundle, error)
+
+// Faults lists the faults of machines, sorted by name.
+func Faults() []Fault {
+	var all []Fault
+	for _, f := range faults() {
+		all = append(all, f.Fault)
+	}
+	return all
+}
+
+// faults are what [Faults] lists, with what they do.
+func faults() []fault {
+	return []fault{}
+}
+
+// faultsOf returns the faults that a description names.
+func faultsOf(s Spec) ([]fault, error) {
+	if len(s.Faults) > maxFaults {
+		return nil, wrong("faults", "a machine has at most %d faults", maxFaults)
+	}
+	all := faults()
+	var named []fault
+	for _, name := range s.Faults {
+		at := slices.IndexFunc(all, func(f fault) bool { return f.Name == name })
+		if at < 0 {
+			return nil, wrong("faults", "%.60q is no fault of a machine; quotary-sim faults lists them", name)
+		}
+		if !slices.Contains(all[at].Technologies, s.Technology) {
+			return nil, wrong("faults", "%s does not befall a machine of technology %s, but %s", name, s.Technology, joined(all[at].Technologies))
+		}
+		named = append(named, all[at])
+	}
+	return named, nil
+}

@@ -1,0 +1,24 @@
+package machines
+
+const (
+	// maxName bounds a name: it becomes a label of a DNS name, and a policy document's.
+	maxName = 63
+	// maxArtefact bounds a firmware, kernel or initrd in bytes: initrds of
+	// distributions have some hundred megabytes.
+	maxArtefact = 512 << 20
+	// maxCommandLine bounds a kernel's command line in bytes: COMMAND_LINE_SIZE is 2048 on x86.
+	maxCommandLine = 2048
+	// maxVCPUs bounds virtual processors: each takes a hash, and tests have few.
+	maxVCPUs = 512
+	// maxFiles, maxPath and maxContent bound what the kernel measures: all of it is
+	// evidence, whose list has at most some megabytes.
+	maxFiles   = 1000
+	maxPath    = 1024
+	maxContent = 4096
+	// maxFaults bounds the faults of one machine: more than a few at once say nothing.
+	maxFaults = 16
+	// maxSpec bounds a description in bytes, with a thousand files.
+	maxSpec = 6 << 20
+	// maxDepth bounds how deep a description's values are nested: it has three levels.
+	maxDepth = 8
+)

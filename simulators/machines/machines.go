@@ -1,0 +1,106 @@
+// Package machines puts simulated machines together from a description: what a
+// machine is, what it boots, and what is wrong with it. A [Spec] says so in YAML or JSON,
+// [New] makes the [Machine], and the machine attests as a real one does.
+//
+// Everything that its evidence says is computed from the inputs: launch measurements by
+// tee/launch, registers and event logs by simulators/eventlog. So is the policy that
+// fits it: [Machine.Requirement] looks at the inputs and never at a report, and a
+// machine that boots something else is refused. Evidence of SEV-SNP and TDX goes
+// through the very code that collects it on real machines (tee/sevsnp/guest and
+// tee/tdx/guest), over a kernel that is a fake.
+//
+// A machine is hostile by choice: [Faults] lists what can be wrong, each with the code
+// that a service refuses it with. Whatever a fault changes is signed again by the
+// hardware's key, so that nothing but the fault can be noticed.
+//
+// Nothing that is deployed may import this package. Start at [New].
+package machines
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/simulators"
+	"github.com/quotary/quotary/simulators/paravisor"
+	"github.com/quotary/quotary/simulators/sevsnp"
+	"github.com/quotary/quotary/simulators/tdx"
+	"github.com/quotary/quotary/tee"
+)
+
+// Machine is a simulated machine. It implements tee.Attester and is safe for
+// concurrent use. Close it when it is not needed any more.
+type Machine struct {
+	spec    Spec // as it was asked for, with the defaults filled in
+	inputs  software
+	fits    launched // what a machine without faults measures
+	world   *simulators.World
+	faults  []fault
+	kernel  *kernel // of a TEE's guest; nil without one
+	guest   *sevsnp.Machine
+	domain  *tdx.Machine
+	module  module // the TPM; nil without one
+	virtual *paravisor.Machine
+	honest  tee.Attester // as the machine would attest if it only did as it should
+
+	mu      sync.Mutex
+	reboots int
+}
+
+var _ tee.Attester = (*Machine)(nil)
+
+// New makes a machine of a world and starts it. Files that the description names must
+// have been read ([Spec.Load]). Errors have [evidence.CodeConfigMalformed] where the
+// description is at fault, or the codes of tee/launch.
+func New(w *simulators.World, s Spec) (*Machine, error) {
+	s = s.filled()
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	m := &Machine{spec: s, world: w, inputs: s.software()}
+	var err error
+	if m.faults, err = faultsOf(s); err != nil {
+		return nil, err
+	}
+	if m.fits, err = launch(s, m.inputs); err != nil {
+		return nil, err
+	}
+	p, err := m.plan()
+	if err != nil {
+		return nil, err
+	}
+	if err := m.build(p); err != nil {
+		return nil, fmt.Errorf("machines: %s: %w", s.Name, err)
+	}
+	return m, nil
+}
+
+// Spec returns the machine's description, with defaults filled in.
+func (m *Machine) Spec() Spec { return m.spec.clone() }
+
+// Kinds returns the kinds of evidence that the machine sends.
+func (m *Machine) Kinds() []evidence.Kind { return m.honest.Kinds() }
+
+// Attest returns evidence that carries the binding, unless a fault has it otherwise.
+func (m *Machine) Attest(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
+	attest := m.honest.Attest
+	for _, f := range m.faults {
+		if f.send == nil {
+			continue
+		}
+		before := attest
+		attest = func(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
+			return f.send(ctx, m, binding, before)
+		}
+	}
+	return attest(ctx, binding)
+}
+
+// Close stops what the machine runs.
+func (m *Machine) Close() error {
+	if m.module == nil {
+		return nil
+	}
+	return m.module.Close()
+}
