@@ -86,7 +86,7 @@ func (s *Set) appraise(in *Input, b *bundle) []outcome {
 	for _, w := range s.workloads {
 		best := w.count(in, b)
 		if best.report.failed == 0 {
-			candidates = append(candidates, w.tell(in, b))
+			candidates = append(candidates, w.tell(in, b, best))
 		} else if nearest.workload == nil || best.better(&nearest) {
 			nearest = best
 		}
@@ -112,18 +112,18 @@ func (w *workload) count(in *Input, b *bundle) outcome {
 }
 
 // tell returns the workload's best outcome with checks and rules. The requirements of
-// one of its alternatives do not fail.
-func (w *workload) tell(in *Input, b *bundle) outcome {
+// counted, one of its alternatives, do not fail.
+func (w *workload) tell(in *Input, b *bundle, counted outcome) outcome {
 	var best outcome
 	for _, a := range w.alternatives {
-		counted := report{now: in.Now}
-		if len(w.alternatives) > 1 { // else it is the one
-			a.judge(&counted, w, in, b)
+		o := counted
+		if a != counted.alternative {
+			o = outcome{workload: w, alternative: a, report: report{now: in.Now}}
+			a.judge(&o.report, w, in, b)
 		}
-		if counted.failed > 0 {
+		if o.report.failed > 0 {
 			continue
 		}
-		o := outcome{workload: w, alternative: a}
 		o.tell(in, b)
 		if best.workload == nil || o.better(&best) {
 			best = o
@@ -132,10 +132,9 @@ func (w *workload) tell(in *Input, b *bundle) outcome {
 	return best
 }
 
-// tell appraises the outcome's alternative again, with checks and rules.
+// tell appraises the outcome's alternative again, which was counted, with checks and rules.
 func (o *outcome) tell(in *Input, b *bundle) {
-	const usual = 24 // checks of one technology
-	o.checks = make(evidence.Checks, 1, usual+len(o.alternative.rules))
+	o.checks = make(evidence.Checks, 1, 1+o.report.noted+len(o.alternative.rules))
 	o.report = report{now: in.Now, checks: &o.checks}
 	o.alternative.judge(&o.report, o.workload, in, b)
 	judgeRules(&o.report, o.alternative.rules, b)

@@ -14,6 +14,7 @@ import (
 type report struct {
 	now     time.Time
 	checks  *evidence.Checks // nil: count only
+	noted   int
 	failed  int
 	pending int // checks that could not be performed
 	// validUntil is the earliest end of what was used so far: reference values and
@@ -25,6 +26,7 @@ type report struct {
 type got func() string
 
 func (r *report) note(kind evidence.Kind, code evidence.Code, status evidence.Status, want string, got got) {
+	r.noted++
 	if r.checks != nil {
 		*r.checks = append(*r.checks, evidence.Check{Code: code, Kind: kind, Status: status, Want: want, Got: got()})
 	}
