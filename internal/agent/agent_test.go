@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,9 +24,11 @@ import (
 
 // service grants, refuses or does not answer, as a test says, and notes when it was asked.
 type service struct {
-	t         *testing.T
+	t *testing.T
+
+	mu        sync.Mutex
 	authority *agenttest.Authority
-	answer    func() error // nil grants
+	answer    func() error
 	asked     []time.Time
 }
 
@@ -31,11 +36,28 @@ type service struct {
 const life = time.Hour
 
 func (s *service) obtain(context.Context) (*agent.Identity, error) {
+	s.mu.Lock()
 	s.asked = append(s.asked, time.Now())
-	if err := s.answer(); err != nil {
+	answer, authority := s.answer, s.authority
+	s.mu.Unlock()
+	if err := answer(); err != nil {
 		return nil, err
 	}
-	return s.authority.Issue(s.t, "web", life), nil
+	return authority.Issue(s.t, "web", life), nil
+}
+
+// becomes changes how the service answers.
+func (s *service) becomes(answer func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
+}
+
+// requests are when the service was asked.
+func (s *service) requests() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
 }
 
 func granting() error { return nil }
@@ -92,17 +114,17 @@ func TestRenewsByAttesting(t *testing.T) {
 		began := time.Now()
 		synctest.Wait()
 		first := view(a)
-		if first.Identity == nil || first.Status.State != agent.Healthy || len(s.asked) != 1 || !s.asked[0].Equal(began) {
-			t.Fatalf("%+v, asked %v", first.Status, s.asked)
+		if first.Identity == nil || first.Status.State != agent.Healthy || len(s.requests()) != 1 || !s.requests()[0].Equal(began) {
+			t.Fatalf("%+v, asked %v", first.Status, s.requests())
 		}
 		after(life/2 - time.Second)
-		if len(s.asked) != 1 {
+		if len(s.requests()) != 1 {
 			t.Error("attested before it was due")
 		}
 		after(2 * time.Second)
 		second := view(a)
-		if len(s.asked) != 2 || !s.asked[1].Equal(began.Add(life/2)) {
-			t.Errorf("asked %v", s.asked)
+		if len(s.requests()) != 2 || !s.requests()[1].Equal(began.Add(life/2)) {
+			t.Errorf("asked %v", s.requests())
 		}
 		if second.Identity == first.Identity || second.Identity.Certificate.PrivateKey == first.Identity.Certificate.PrivateKey {
 			t.Error("the renewed identity has the old key")
@@ -115,7 +137,7 @@ func TestRenewsByAttesting(t *testing.T) {
 func TestServesTheLastIdentityUntilItEnds(t *testing.T) {
 	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
 		synctest.Wait()
-		s.answer = silent
+		s.becomes(silent)
 		after(life - time.Second)
 		held := view(a)
 		if held.Identity == nil || held.Status.State != agent.Degraded || held.Status.Failures == 0 || held.Status.Reason.Refused {
@@ -126,12 +148,12 @@ func TestServesTheLastIdentityUntilItEnds(t *testing.T) {
 		if ended.Identity != nil || ended.Status.State != agent.Degraded || !ended.Status.Expires.IsZero() {
 			t.Errorf("%+v", ended.Status)
 		}
-		asked := len(s.asked)
+		asked := len(s.requests())
 		after(24 * time.Hour)
-		if len(s.asked) < asked+24*12 { // every five minutes at the latest
-			t.Errorf("asked %d times in a day", len(s.asked)-asked)
+		if len(s.requests()) < asked+24*12 { // every five minutes at the latest
+			t.Errorf("asked %d times in a day", len(s.requests())-asked)
 		}
-		s.answer = granting
+		s.becomes(granting)
 		after(5 * time.Minute)
 		if v := view(a); v.Identity == nil || v.Status.State != agent.Healthy || v.Status.Failures != 0 || v.Status.Reason != nil {
 			t.Errorf("%+v", v.Status)
@@ -143,7 +165,7 @@ func TestServesTheLastIdentityUntilItEnds(t *testing.T) {
 func TestEndsDuringAnAttempt(t *testing.T) {
 	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
 		synctest.Wait()
-		s.answer = func() error { time.Sleep(2 * life); return silent() } // deaf to its context
+		s.becomes(func() error { time.Sleep(2 * life); return silent() }) // deaf to its context
 		after(life)
 		if v := view(a); v.Identity != nil {
 			t.Error("an identity that has ended is handed out")
@@ -156,7 +178,7 @@ func TestRefusalWithdraws(t *testing.T) {
 	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
 		synctest.Wait()
 		_, changed := a.Current()
-		s.answer = refusing
+		s.becomes(refusing)
 		after(life / 2)
 		<-changed
 		v := view(a)
@@ -167,12 +189,12 @@ func TestRefusalWithdraws(t *testing.T) {
 		if v.Identity != nil || v.Status.State != agent.Denied || !cmp.Equal(v.Status.Reason, want) {
 			t.Fatalf("%+v, reason %+v", v.Status, v.Status.Reason)
 		}
-		s.answer = silent // which does not say that it was wrong
+		s.becomes(silent) // which does not say that it was wrong
 		after(time.Hour)
 		if v := view(a); v.Status.State != agent.Denied || v.Status.Reason.Refused {
 			t.Errorf("%+v", v.Status)
 		}
-		s.answer = granting
+		s.becomes(granting)
 		after(5 * time.Minute)
 		if v := view(a); v.Identity == nil || v.Status.State != agent.Healthy {
 			t.Errorf("%+v", v.Status)
@@ -191,10 +213,10 @@ func TestHonoursRetryAfter(t *testing.T) {
 			if _, err := a.Once(ctx); err == nil || !errors.Is(err, context.DeadlineExceeded) || evidence.CodeOf(err) != evidence.CodeOverloaded {
 				t.Errorf("Once: %v", err)
 			}
-			if len(s.asked) != 2 {
-				t.Fatalf("asked %v", s.asked)
+			if len(s.requests()) != 2 {
+				t.Fatalf("asked %v", s.requests())
 			}
-			if gap := s.asked[1].Sub(s.asked[0]); gap < want || gap > want+time.Second {
+			if gap := s.requests()[1].Sub(s.requests()[0]); gap < want || gap > want+time.Second {
 				t.Errorf("asked again after %v, want %v and up to a second", gap, want)
 			}
 		})
@@ -206,12 +228,12 @@ func TestBacksOffWithFullJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{t: t, answer: silent}
 		a := agent.New(agent.Config{Obtain: s.obtain})
-		ctx, cancel := context.WithTimeout(t.Context(), 48*time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
 		_ = a.Run(ctx)
 		bound, long := time.Second, 0
-		for i := 1; i < len(s.asked); i++ {
-			gap := s.asked[i].Sub(s.asked[i-1])
+		for i := 1; i < len(s.requests()); i++ {
+			gap := s.requests()[i].Sub(s.requests()[i-1])
 			if gap >= bound {
 				t.Fatalf("wait %d was %v, the bound is %v", i, gap, bound)
 			}
@@ -220,9 +242,9 @@ func TestBacksOffWithFullJitter(t *testing.T) {
 			}
 			bound = min(2*bound, 5*time.Minute)
 		}
-		// Of some 1150 waits of up to five minutes a fifth is longer than four.
-		if share := float64(long) / float64(len(s.asked)); share < 0.05 || share > 0.5 {
-			t.Errorf("%d of %d waits are longer than four minutes", long, len(s.asked))
+		// Of some 570 waits of up to five minutes a fifth is longer than four.
+		if share := float64(long) / float64(len(s.requests())); share < 0.05 || share > 0.5 {
+			t.Errorf("%d of %d waits are longer than four minutes", long, len(s.requests()))
 		}
 	})
 }
@@ -231,16 +253,16 @@ func TestBacksOffWithFullJitter(t *testing.T) {
 func TestOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{t: t, authority: agenttest.NewAuthority(t)}
-		s.answer = func() error {
-			if len(s.asked) < 3 {
+		s.becomes(func() error {
+			if len(s.requests()) < 3 {
 				return silent()
 			}
 			return nil
+		})
+		if identity, err := agent.New(agent.Config{Obtain: s.obtain}).Once(t.Context()); err != nil || identity.ID.Path() != "/web" || len(s.requests()) != 3 {
+			t.Errorf("%v after %d attempts", err, len(s.requests()))
 		}
-		if identity, err := agent.New(agent.Config{Obtain: s.obtain}).Once(t.Context()); err != nil || identity.ID.Path() != "/web" || len(s.asked) != 3 {
-			t.Errorf("%v after %d attempts", err, len(s.asked))
-		}
-		s.answer = refusing
+		s.becomes(refusing)
 		if _, err := agent.New(agent.Config{Obtain: s.obtain}).Once(t.Context()); !agent.Refused(err) {
 			t.Errorf("refused: %v", err)
 		}
@@ -292,14 +314,14 @@ func TestClockJumps(t *testing.T) {
 		"back, and the life is over": {-24 * time.Hour, life, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var offset time.Duration
-			c := agent.Config{Wall: func() time.Time { return time.Now().Add(offset) }}
+			var offset atomic.Int64
+			c := agent.Config{Wall: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }}
 			bubble(t, c, func(t *testing.T, s *service, a *agent.Agent) {
 				synctest.Wait()
-				s.answer = silent
-				offset = test.jump
+				s.becomes(silent)
+				offset.Store(int64(test.jump))
 				after(test.wait)
-				if attests := len(s.asked) > 1; attests != test.attests {
+				if attests := len(s.requests()) > 1; attests != test.attests {
 					t.Errorf("attested: %v", attests)
 				}
 				if ended := view(a).Identity == nil; ended != test.ended {
@@ -313,12 +335,12 @@ func TestClockJumps(t *testing.T) {
 // A newer bundle is handed out with the same identity; an older one is not; and one
 // without the identity's authority has the agent attest at once.
 func TestBundleIsRenewed(t *testing.T) {
-	var bundle *spiffebundle.Bundle
+	var bundle atomic.Pointer[spiffebundle.Bundle]
 	refresh := func(context.Context) (*spiffebundle.Bundle, error) {
-		if bundle == nil {
-			return nil, silent()
+		if b := bundle.Load(); b != nil {
+			return b, nil
 		}
-		return bundle, nil
+		return nil, silent()
 	}
 	bubble(t, agent.Config{Refresh: refresh}, func(t *testing.T, s *service, a *agent.Agent) {
 		synctest.Wait()
@@ -328,21 +350,24 @@ func TestBundleIsRenewed(t *testing.T) {
 			t.Error("no answer changed the identity")
 		}
 		other := agenttest.NewAuthority(t)
-		bundle = s.authority.Bundle(7, other)
+		bundle.Store(s.authority.Bundle(7, other))
 		after(5 * time.Minute)
 		second := view(a).Identity
-		if !second.Bundle.Equal(bundle) || second.Certificate != first.Certificate || first.Bundle.Equal(bundle) {
+		if !second.Bundle.Equal(bundle.Load()) || second.Certificate != first.Certificate || first.Bundle.Equal(bundle.Load()) {
 			t.Error("the new bundle is not handed out with the same certificate")
 		}
-		bundle = s.authority.Bundle(6)
+		bundle.Store(s.authority.Bundle(6))
 		after(5 * time.Minute)
 		if n, _ := view(a).Identity.Bundle.SequenceNumber(); n != 7 {
 			t.Errorf("the bundle is number %d", n)
 		}
-		bundle, s.authority = other.Bundle(8), other
+		bundle.Store(other.Bundle(8))
+		s.mu.Lock()
+		s.authority = other
+		s.mu.Unlock()
 		after(5 * time.Minute)
-		if len(s.asked) != 2 || view(a).Identity.Certificate == first.Certificate {
-			t.Errorf("asked %d times", len(s.asked))
+		if len(s.requests()) != 2 || view(a).Identity.Certificate == first.Certificate {
+			t.Errorf("asked %d times", len(s.requests()))
 		}
 	})
 }
@@ -374,7 +399,7 @@ func TestNewIdentityRefuses(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
 		synctest.Wait()
-		s.answer = refusing
+		s.becomes(refusing)
 		after(life / 2)
 		registry := prometheus.NewPedanticRegistry()
 		if err := registry.Register(a); err != nil {
