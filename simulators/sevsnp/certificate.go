@@ -88,8 +88,8 @@ func (v *Vendor) keyTemplate(name string, life time.Duration, extensions []pkix.
 	return &x509.Certificate{
 		SerialNumber:    new(big.Int), // AMD numbers all of them zero
 		Subject:         distinguishedName(name),
-		NotBefore:       v.options.NotBefore,
-		NotAfter:        v.options.NotBefore.Add(life),
+		NotBefore:       v.validFrom(),
+		NotAfter:        v.validFrom().Add(life),
 		ExtraExtensions: extensions,
 	}
 }

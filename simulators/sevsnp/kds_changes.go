@@ -15,28 +15,40 @@ func (v *Vendor) PublishCRL(list *x509.RevocationList) {
 	v.crls = append(v.crls, list)
 }
 
-// newestCRL returns the list that was published last.
+// newestCRL returns the list that was published last, or the next one if that is half
+// over.
 func (v *Vendor) newestCRL() *x509.RevocationList {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.crls[len(v.crls)-1]
+	last := v.crls[len(v.crls)-1]
+	v.mu.Unlock()
+	if clock := v.options.Clock; clock != nil && clock().Sub(last.ThisUpdate) > crlLife/2 {
+		if next, err := v.successor(last, v.validFrom()); err == nil {
+			v.PublishCRL(next)
+			return next
+		}
+	}
+	return last
 }
 
 // Revoke issues and publishes the next revocation list: with the next number,
 // dated at, with what the last one listed and these certificates, if any.
 func (v *Vendor) Revoke(at time.Time, certs ...*x509.Certificate) (*x509.RevocationList, error) {
-	last := v.newestCRL()
-	options := CRLOptions{Number: last.Number.Int64() + 1, ThisUpdate: at, NextUpdate: at.Add(crlLife)}
-	for _, entry := range last.RevokedCertificateEntries {
-		options.Revoked = append(options.Revoked, &x509.Certificate{SerialNumber: entry.SerialNumber})
-	}
-	options.Revoked = append(options.Revoked, certs...)
-	list, err := v.ark.CRL(options)
+	list, err := v.successor(v.newestCRL(), at, certs...)
 	if err != nil {
 		return nil, err
 	}
 	v.PublishCRL(list)
 	return list, nil
+}
+
+// successor issues the list that comes after last.
+func (v *Vendor) successor(last *x509.RevocationList, at time.Time, certs ...*x509.Certificate) (*x509.RevocationList, error) {
+	options := CRLOptions{Number: last.Number.Int64() + 1, ThisUpdate: at, NextUpdate: at.Add(crlLife)}
+	for _, entry := range last.RevokedCertificateEntries {
+		options.Revoked = append(options.Revoked, &x509.Certificate{SerialNumber: entry.SerialNumber})
+	}
+	options.Revoked = append(options.Revoked, certs...)
+	return v.ark.CRL(options)
 }
 
 // RotateASK returns the vendor as it goes on after it replaced the key that
