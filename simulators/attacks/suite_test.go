@@ -1,21 +1,19 @@
-package attacks_test
+package attacks
 
 import (
 	"os"
 	"testing"
-
-	"github.com/quotary/quotary/simulators/attacks"
 )
 
 // TestSuite tries every row on a real service in this process.
 func TestSuite(t *testing.T) {
-	report, err := attacks.Run(t.Context(), target(t), attacks.Selection{}, nil)
+	report, err := Run(t.Context(), service(t), Selection{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range report.Results {
-		if r.Verdict != attacks.Held && r.Verdict != attacks.Skipped {
-			t.Errorf("%s, %s: %s; got %s", r.Row, r.Case, r.Reason, r.Got)
+		if r.Verdict != Held && r.Verdict != Skipped {
+			t.Errorf("%s, %s: %s; got %s %v", r.Row, r.Case, r.Reason, r.Got, r.Got.Code)
 		}
 	}
 	if testing.Verbose() {

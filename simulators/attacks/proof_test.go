@@ -1,0 +1,91 @@
+package attacks
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestProof builds the service without checks and tries every case on it again:
+// see TestProofs. What it builds is a copy of a few files in which a named check can
+// be taken away; no such switch stands in the product.
+func TestProof(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the service a second time")
+	}
+	dir := t.TempDir()
+	overlay := map[string]map[string]string{"Replace": {}}
+	for name, edits := range switches {
+		path, err := filepath.Abs(filepath.Join("../..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		replaced := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
+		if err := os.WriteFile(replaced, rewritten(t, path, edits), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		overlay["Replace"][path] = replaced
+	}
+	encoded, err := json.Marshal(overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(file, encoded, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", "-tags=proof", "-overlay="+file, "-run=^TestProofs$", ".")
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, output)
+	} else if testing.Verbose() {
+		t.Logf("%s", output)
+	}
+}
+
+// edit is a change of a source file, of a text that stands there exactly once.
+type edit struct{ old, new string }
+
+// switches are the places where a check can be taken away. Most checks go through
+// the first two files; the others stand where a failure ends an examination.
+var switches = map[string][]edit{
+	"evidence/check.go": {
+		{`import "fmt"`, "import (\n\"fmt\"\n\"slices\"\n\"sync/atomic\"\n)\n" +
+			"var disabled atomic.Pointer[[]Code]\n" +
+			"func Disable(codes ...Code) { disabled.Store(&codes) }\n" +
+			"func Disabled(code Code) bool { list := disabled.Load(); return list != nil && slices.Contains(*list, code) }\n"},
+		{"	status := Fail\n	if ok {", "	ok = ok || Disabled(code)\n	status := Fail\n	if ok {"},
+		{"	*c = append(*c, Check{Code: code, Status: status,", "	if status == Fail && Disabled(code) { status = Pass }\n	*c = append(*c, Check{Code: code, Status: status,"},
+	},
+	"policies/report.go": {
+		{"	status := evidence.Pass\n", "	ok = ok || evidence.Disabled(code)\n	status := evidence.Pass\n"},
+		{"	r.pending++\n", "	if evidence.Disabled(code) { return }\n	r.pending++\n"},
+	},
+	"policies/evaluate.go": {
+		{"no evidence of this kind\", func() string { return \"present, but the workload does not mention it\" })\n		r.failed += missingKind",
+			"no evidence of this kind\", func() string { return \"present, but the workload does not mention it\" })\n		if !evidence.Disabled(evidence.CodePolicyBundle) { r.failed += missingKind }"},
+	},
+	"tee/sevsnp/chain.go": {
+		{"	if err := isAuthority(cert); err != nil {", "	if err := isAuthority(cert); err != nil && !evidence.Disabled(evidence.CodeSNPChain) {"},
+		{"child.Signature); err != nil {", "child.Signature); err != nil && !evidence.Disabled(evidence.CodeSNPChain) {"},
+	},
+}
+
+func rewritten(t *testing.T, path string, edits []edit) []byte {
+	t.Helper()
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(source)
+	for _, e := range edits {
+		if strings.Count(text, e.old) != 1 {
+			t.Fatalf("%s does not have %q once: adapt the edits of this file", path, e.old)
+		}
+		text = strings.Replace(text, e.old, e.new, 1)
+	}
+	return []byte(text)
+}
