@@ -59,7 +59,7 @@ func (a *Attester) Paravisor(ctx context.Context) (*ParavisorAttester, error) {
 		return nil, err
 	}
 	if runtime.AKSHA256 != a.AttestationKey() {
-		return refuse(evidence.CodeAttesterReport, "the paravisor's report covers another attestation key than the TPM was opened with; open it with %#x", ParavisorAK)
+		return refuse(evidence.CodeAttesterReport, "the paravisor's report covers another attestation key than the TPM was opened with; open it with %#x", uint32(ParavisorAK))
 	}
 	return &ParavisorAttester{a, &evidence.SNP{Report: report.HardwareReport, RuntimeData: report.RuntimeData}}, nil
 }
