@@ -91,7 +91,7 @@ func TestKeyTypes(t *testing.T) {
 	}
 }
 
-func TestLifetime(t *testing.T) {
+func TestAttack_B16_Lifetime(t *testing.T) {
 	now := verifiertest.Now()
 	for name, c := range map[string]struct {
 		ttl   time.Duration
@@ -158,7 +158,7 @@ func TestSimulatedIsMarked(t *testing.T) {
 }
 
 // Only an accepted result for a certificate, just made, is certified.
-func TestResultsThatAreNotCertified(t *testing.T) {
+func TestAttack_A15_ResultsThatAreNotCertified(t *testing.T) {
 	now := verifiertest.Now()
 	for name, result := range map[string]verifier.Result{
 		"zero":             {},

@@ -112,7 +112,7 @@ func TestParseAuxiliaryTableRefuses(t *testing.T) {
 
 // A sum of offset and length that wraps at 32 bits would point back into the
 // table, or ask for gigabytes.
-func TestAttack_F8_OffsetAndLengthWrap(t *testing.T) {
+func TestAttack_D23_OffsetAndLengthWrap(t *testing.T) {
 	for _, e := range []tableEntry{
 		{vcek, 0xffff_fff0, 0x40}, {vcek, 0xffff_ffff, 1}, {vcek, 48, 0xffff_ffff}, {vcek, 48, 0xffff_ffd4},
 		{vcek, 1, 0xffff_ffff}, {vcek, 0x8000_0000, 0x8000_0000}, {vcek, 0xffff_ffff, 0xffff_ffff},
@@ -130,7 +130,7 @@ func TestAttack_F8_OffsetAndLengthWrap(t *testing.T) {
 }
 
 // Entries that share their bytes would make much out of little.
-func TestAttack_F8_OverlappingEntriesAmplify(t *testing.T) {
+func TestAttack_D04_OverlappingEntriesAmplify(t *testing.T) {
 	const size = 1 << 20
 	var entries []tableEntry
 	for i := range 4000 {

@@ -58,7 +58,7 @@ func refusesChallenge(t *testing.T, s *Sealer, name, sealed string) {
 	}
 }
 
-func TestChallengeRefused(t *testing.T) {
+func TestAttack_H06_ChallengesOfOtherForms(t *testing.T) {
 	key := [SealKeySize]byte{1}
 	s := NewSealer(key)
 	sealed := s.Seal(sampleChallenge())

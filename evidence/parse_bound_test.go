@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestParseMemory: no input of the largest size makes Parse take more than a
+// TestAttack_D03_ParseMemory: no input of the largest size makes Parse take more than a
 // few times its own size.
-func TestParseMemory(t *testing.T) {
+func TestAttack_D03_ParseMemory(t *testing.T) {
 	const most = 16 * MaxEncoded
 	full := func(s string) []byte { return []byte(strings.Repeat(s, MaxEncoded/len(s))) }
 	deep := strings.Repeat("[", MaxEncoded/2)

@@ -142,7 +142,7 @@ func TestKeySetsThatAreRefused(t *testing.T) {
 }
 
 // During a rollover both keys verify; a key that was taken out does not.
-func TestAttack_K22_KeyRollover(t *testing.T) {
+func TestAttack_K22_H11_KeyRollover(t *testing.T) {
 	h := newHouse(t)
 	old := h.issue(t, verifiertest.Request{})
 	private, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -39,7 +39,7 @@ func TestSpentSetRemembersForALife(t *testing.T) {
 	}
 }
 
-func TestSpentSetForgets(t *testing.T) {
+func TestAttack_D07_SpentSetForgets(t *testing.T) {
 	var s SpentSet
 	for i := range 10_000 {
 		if code := spend(&s, i, start.Add(time.Duration(i)*time.Second)); !code.IsZero() {
@@ -51,7 +51,7 @@ func TestSpentSetForgets(t *testing.T) {
 	}
 }
 
-func TestSpentSetIsBounded(t *testing.T) {
+func TestAttack_D07_SpentSetIsBounded(t *testing.T) {
 	s := SpentSet{started: start, latest: start, current: make(map[[16]byte]struct{}, maxSpent)}
 	for i := range maxSpent {
 		s.current[number(i)] = struct{}{}
@@ -101,5 +101,22 @@ func TestSpentSetAfterALongPause(t *testing.T) {
 	}
 	if code := spend(&s, 2, later); code != evidence.CodeChallengeSpent {
 		t.Errorf("twice at once: %v", code)
+	}
+}
+
+// A challenge is known by its seal alone: until it is spent nothing is remembered
+// of it, however many are asked for.
+func TestAttack_D07_ChallengesCostNothing(t *testing.T) {
+	var s SpentSet
+	c := NewChallenges(&s)
+	var last string
+	for range 5000 {
+		_, last = c.Issue(evidence.PurposeCertificate, "example.org", start)
+	}
+	if n := len(s.current) + len(s.previous); n != 0 {
+		t.Errorf("%d entries for challenges that nobody used", n)
+	}
+	if _, err := c.consume(last, "example.org", start); err != nil || len(s.current) != 1 {
+		t.Errorf("%v, %d entries for one that was used", err, len(s.current))
 	}
 }

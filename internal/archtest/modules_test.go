@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// TestModules holds go.mod to what the code relies on. A second opinion is worth
+// TestAttack_U01_Modules holds go.mod to what the code relies on. A second opinion is worth
 // something only from a version that is known to give it: the one of go-tdx-guest
 // is pinned, and go-sev-guest must be one that ignores roots in evidence.
-func TestModules(t *testing.T) {
+func TestAttack_U01_Modules(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("..", "..", "go.mod"))
 	if err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ values: {measurements: ["1111111111111111111111111111111111111111111111111111111
 `
 
 // Y10: a service that has keys for reference values starts with signed ones alone.
-func TestAttack_Y10_ServiceWithReferenceKeys(t *testing.T) {
+func TestAttack_Y10_U07_ServiceWithReferenceKeys(t *testing.T) {
 	dir := t.TempDir()
 	var keys []string
 	var signed [][]byte

@@ -137,7 +137,7 @@ func (r *running) attest(t *testing.T, machine tee.Attester) (*client.Identity, 
 
 // Simulated evidence is refused by a service whose operator did not accept it,
 // or whose policy did not, in whatever form it comes and wherever its roots stand.
-func TestSimulatedEvidenceIsRefusedByDefault(t *testing.T) {
+func TestAttack_K21_SimulatedEvidenceIsRefusedByDefault(t *testing.T) {
 	s := simulate(t)
 	allowed, silent := s.policy(t, "allow_simulated: true"), s.policy(t, "")
 	var all [][]byte // the simulated roots, to travel along

@@ -14,7 +14,7 @@ import (
 
 // Firmware TPMs' endorsement keys hang under a CA for each layer of the firmware, which all
 // come with the request.
-func TestLongChainOfEndorsementKey(t *testing.T) {
+func TestAttack_D04_LongChainOfEndorsementKey(t *testing.T) {
 	e := startEnrolling(t, enrollingOptions{})
 	body := e.keys(e.machine("one", simulated.MachineOptions{}))
 	chain := body["ek_certificates"].([][]byte)

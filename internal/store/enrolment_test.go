@@ -229,7 +229,7 @@ func TestEnrolmentsAreComplete(t *testing.T) {
 }
 
 // A file of an earlier build keeps its data, its chain and its head.
-func TestMigrationFromVersion2(t *testing.T) {
+func TestAttack_H06_MigrationFromVersion2(t *testing.T) {
 	s := fresh(t)
 	records(t, s, issued(1), refused(), issued(2))
 	head, err := s.Head(t.Context())

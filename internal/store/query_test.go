@@ -287,7 +287,7 @@ func TestQueriesEndWithTheirContext(t *testing.T) {
 
 // A file of the build before keeps its data, its chain and its head, and takes
 // policies from then on.
-func TestMigrationFromVersion3(t *testing.T) {
+func TestAttack_H06_MigrationFromVersion3(t *testing.T) {
 	s := fresh(t)
 	records(t, s, issued(1), refused(), enrolled(1, 100, 1), quoted(1, nil, at(5)))
 	head, err := s.Head(t.Context())

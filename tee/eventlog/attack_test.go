@@ -11,9 +11,9 @@ import (
 	"github.com/quotary/quotary/tee/eventlog"
 )
 
-// TestAttack_F14_HashesInVendorHeader puts hashes where a signature list has its
+// TestAttack_P30_HashesInVendorHeader puts hashes where a signature list has its
 // vendor's header, and sizes that ask for memory.
-func TestAttack_F14_HashesInVendorHeader(t *testing.T) {
+func TestAttack_P30_HashesInVendorHeader(t *testing.T) {
 	le := binary.LittleEndian
 	list := func(size, header, entry uint32, rest []byte) []byte {
 		b := simulated.GUID(simulated.GUIDSHA256)
@@ -49,9 +49,9 @@ func TestAttack_F14_HashesInVendorHeader(t *testing.T) {
 	}
 }
 
-// TestAttack_F15_P26_EventStripping leaves a register's events out. Its quoted
+// TestAttack_P26_EventStripping leaves a register's events out. Its quoted
 // value then has no explanation, and nothing is claimed from it.
-func TestAttack_F15_P26_EventStripping(t *testing.T) {
+func TestAttack_P26_EventStripping(t *testing.T) {
 	forBoth(t, func(t *testing.T, b *simulated.Builder) {
 		bank := bankOf(b.Registers)
 		quoted := b.Values(bank)
@@ -511,9 +511,9 @@ func TestAttack_P34_CommandLines(t *testing.T) {
 	}
 }
 
-// TestAttack_InitrdOfNothing measures an initial RAM disk that is empty, adds one
+// TestAttack_P34_InitrdOfNothing measures an initial RAM disk that is empty, adds one
 // later, or swaps it with the load options.
-func TestAttack_InitrdOfNothing(t *testing.T) {
+func TestAttack_P34_InitrdOfNothing(t *testing.T) {
 	forBoth(t, func(t *testing.T, b *simulated.Builder) {
 		last := len(b.Entries) - 3 // before the two steps out of boot services
 		empty := b.Clone()

@@ -12,8 +12,8 @@ func (v *Verifier) Remembered() [4]int {
 	return [4]int{v.keys.Len(), v.issuers.Len(), v.chains.Len(), v.crls.Len()}
 }
 
-// TestPins shows that an embedded root which is not the pinned one stops the build's use.
-func TestPins(t *testing.T) {
+// TestAttack_U02_Pins shows that an embedded root which is not the pinned one stops the build's use.
+func TestAttack_U02_Pins(t *testing.T) {
 	anchors, err := pinnedAnchors()
 	if err != nil {
 		t.Fatal(err)

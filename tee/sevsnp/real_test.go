@@ -214,9 +214,9 @@ func TestRealTurinKey(t *testing.T) {
 	}
 }
 
-// TestPinnedRootsAreAMDs compares the roots that genuine outcomes name with AMD's, and
+// TestAttack_U02_PinnedRootsAreAMDs compares the roots that genuine outcomes name with AMD's, and
 // shows that AMD's root does not become a simulated one by being given as such.
-func TestPinnedRootsAreAMDs(t *testing.T) {
+func TestAttack_U02_PinnedRootsAreAMDs(t *testing.T) {
 	for want, chain := range map[string][]byte{
 		"69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd": trust.AskArkMilanVcekBytes,
 		"4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1": trust.AskArkGenoaVcekBytes,

@@ -17,8 +17,8 @@ import (
 	"github.com/quotary/quotary/tee"
 )
 
-// TestPinnedRoot holds the embedded root to Intel's, by the hash of its DER.
-func TestPinnedRoot(t *testing.T) {
+// TestAttack_U02_PinnedRoot holds the embedded root to Intel's, by the hash of its DER.
+func TestAttack_U02_PinnedRoot(t *testing.T) {
 	const want = "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3"
 	a, err := intelAnchor()
 	if err != nil {

@@ -388,7 +388,7 @@ func TestLockedDirectory(t *testing.T) {
 
 // A clock of 1970 at the start admits nothing. Nothing is lost: what is there is
 // taken in when the clock is right.
-func TestStartWithAWrongClock(t *testing.T) {
+func TestAttack_B19_StartWithAWrongClock(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service) {
 		dir := t.TempDir()
 		h, contents := filled(t, s, dir)

@@ -224,7 +224,7 @@ func (c *clock) jump(by time.Duration) { c.ahead.Add(int64(by)) }
 // A clock that jumps years ahead makes everything look expired: it is asked for
 // at once, and then not more often than what has expired. When the clock is right
 // again, everything is as before.
-func TestClockJumpsAhead(t *testing.T) {
+func TestAttack_B20_ClockJumpsAhead(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service) {
 		c := &clock{}
 		list := s.list(5, epoch.Add(-day), epoch.AddDate(1, 0, 0)) // revokes nothing: handed out for the grace only
@@ -271,7 +271,7 @@ func TestClockJumpsAhead(t *testing.T) {
 
 // A clock that is set back lets nothing of its future in, takes nothing away, and
 // makes nothing be asked for more often.
-func TestClockJumpsBack(t *testing.T) {
+func TestAttack_B19_ClockJumpsBack(t *testing.T) {
 	bubble(t, func(t *testing.T, s *service) {
 		c := &clock{}
 		h := open(t, s, func(config *store.Config) { config.Now = c.now })
