@@ -49,7 +49,7 @@ func (a *Agent) refreshIn() time.Duration {
 // under that, its authority was withdrawn, and the agent attests at once.
 func (a *Agent) rebundle(bundle *spiffebundle.Bundle) {
 	view, _ := a.Current()
-	if view.Identity == nil || bundle.TrustDomain() != view.Identity.ID.TrustDomain() || !newer(bundle, view.Identity.Bundle) {
+	if view.Identity == nil || bundle.TrustDomain() != view.Identity.ID.TrustDomain() || !Newer(bundle, view.Identity.Bundle) {
 		return
 	}
 	a.publish(func(v *View) {
@@ -67,8 +67,9 @@ func (a *Agent) rebundle(bundle *spiffebundle.Bundle) {
 	}
 }
 
-// newer reports whether a bundle differs from the one at hand and is not an older one.
-func newer(bundle, held *spiffebundle.Bundle) bool {
+// Newer reports whether a bundle differs from the one at hand and is not an older one, as
+// far as they are numbered (SPIFFE Trust Domain and Bundle §4.1.1).
+func Newer(bundle, held *spiffebundle.Bundle) bool {
 	if bundle.Equal(held) {
 		return false
 	}
