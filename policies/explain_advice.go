@@ -46,9 +46,7 @@ var adviceOf = map[evidence.Code]advice{
 		key: "sev_snp.vmpl", machine: "ask for the report at the required privilege level", change: "write another sev_snp.vmpl",
 		caution: "software at that level is trusted then, and a report that the host asked for never passes",
 	},
-	evidence.CodePolicySNPDebug: {
-		key: "sev_snp.allow", word: allowDebug, machine: "launch the guest with a policy that forbids debugging", caution: "the host can read all of a guest that it may debug",
-	},
+	evidence.CodePolicySNPDebug: {machine: "launch the guest with a policy that forbids debugging: the host can read all of a guest that it may debug"},
 	evidence.CodePolicySNPProvisional: {
 		key: "sev_snp.allow", word: allowProvisional, machine: "commit the machine's firmware", caution: "the host can roll back firmware that is not committed",
 	},
@@ -94,9 +92,7 @@ var adviceOf = map[evidence.Code]advice{
 		key: "tdx.minimum_evaluation_data_number", machine: "provide newer collateral", change: "lower tdx.minimum_evaluation_data_number",
 		caution: "older collateral does not know the newest flaws", waiting: waitCollateral,
 	},
-	evidence.CodePolicyTDXDebug: {
-		key: "tdx.allow", word: allowDebug, machine: "start the TD without debugging", caution: "the host can read all of a TD that it may debug",
-	},
+	evidence.CodePolicyTDXDebug: {machine: "start the TD without debugging and profiling (attributes, TUD): the host can read all of a TD that it may debug"},
 	evidence.CodePolicyTDXMigratable: {
 		key: "tdx.allow", word: allowMigratable, machine: "start the TD so that it cannot be migrated", caution: "a service TD that migrates it reads all of it",
 	},

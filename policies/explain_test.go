@@ -118,7 +118,7 @@ func TestExplainRemediesHelp(t *testing.T) {
 			snpWith(), old, "or lower sev_snp.minimum_tcb of web to {bootloader: 3, tee: 0, snp: 22, microcode: 219} (caution: ",
 			replace(snpWith(), "{bootloader: 4, tee: 0, snp: 24, microcode: 219}", "{bootloader: 3, tee: 0, snp: 22, microcode: 219}"),
 		},
-		"debug":    {snpWith(), debugged, "or write allow: [debug] below sev_snp of web (caution: the host can read", snpWith("allow: [debug]")},
+		"debug":    {snpWith(), debugged, "launch the guest with a policy that forbids debugging: the host can read all of a guest that it may debug", ""},
 		"chip":     {snpWith(`chip_ids: {allow: ["` + hexOf(7, 64) + `"]}`), chip, "add " + hexOf(8, 64) + " to sev_snp.chip_ids.allow of web", snpWith(`chip_ids: {allow: ["` + hexOf(8, 64) + `"]}`)},
 		"denied":   {snpWith(`chip_ids: {deny: ["` + hexOf(8, 64) + `"]}`), chip, "take " + hexOf(8, 64) + " off sev_snp.chip_ids.deny of web", snpWith()},
 		"pcr":      {tpmWith(), patched, "add " + p58 + " to tpm.pcrs.sha256.7 of web", replace(tpmWith(), p57, p58)},
@@ -138,9 +138,28 @@ func TestExplainRemediesHelp(t *testing.T) {
 				t.Errorf("remedies:\n%s\nwant %q", got, c.want)
 			}
 			if c.better != "" {
+				if found, _ := lint(c.better); found != "" {
+					t.Errorf("the remedy cannot be put in force: %s", found)
+				}
 				wantVerdict(t, evaluate(load(t, c.better), c.claims), policies.Accepted, evidence.Code{})
 			}
 		})
+	}
+}
+
+// No remedy offers what lint refuses.
+func TestExplainOffersNoDebugging(t *testing.T) {
+	debugged, profiled := goodSNP(), goodTDX()
+	debugged.SEVSNP.Policy.Debug, debugged.SEVSNP.Policy.Raw = true, evidence.Hex{0, 0, 0, 0, 0, 0x0b, 0, 0}
+	profiled.TDX.Attributes.TUD = true
+	for _, c := range []struct {
+		set    *policies.Set
+		claims evidence.Claims
+	}{{load(t, snpWith()), debugged}, {load(t, tdxWith()), profiled}} {
+		e := c.set.Explain(policies.Input{Claims: []evidence.Claims{c.claims}, Now: now})
+		if len(e.Remedies) != 1 || e.Remedies[0].Key != "" || e.Remedies[0].Caution != "" || strings.Contains(e.Remedies[0].Text, "allow") {
+			t.Errorf("%+v", e.Remedies)
+		}
 	}
 }
 

@@ -11,6 +11,10 @@ const (
 	MaxFiles = 2000
 	// MaxTotalSize bounds the files of one set together, in bytes.
 	MaxTotalSize = 64 << 20
+	// MaxAppliedSize bounds the files of a set that is put in force, in bytes: reference
+	// values of 80,000 images. The service keeps every such set, and writes one in a
+	// tenth of a second, which everything else that it records waits for.
+	MaxAppliedSize = 8 << 20
 	// maxTokens bounds a file's YAML nodes before they are made: a node takes some 200
 	// bytes of memory, and 100,000 listed values need 200,000 tokens.
 	maxTokens = 600_000

@@ -23,7 +23,9 @@ func (o Options) Lint(now time.Time, files ...File) (found, warnings Problems) {
 		return asProblems(err), nil
 	}
 	var refused, warned problems
+	lintSize(files, &refused)
 	lintDebug(documents, &refused)
+	lintTrustDomain(documents, set.workloads, o.TrustDomain, &refused, &warned)
 	lintOverlaps(documents, set.workloads, &refused, &warned)
 	return asProblems(refused.err()), append(set.Warnings(now), asProblems(warned.err())...)
 }

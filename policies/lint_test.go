@@ -296,3 +296,48 @@ func TestLintRefusesDebug(t *testing.T) {
 		}
 	}
 }
+
+// A set that loads and that no service would take is told before it is sent.
+func TestLintSize(t *testing.T) {
+	files := filesOf(snpWith(), other(tdxWith()))
+	comment := "# " + strings.Repeat("x", 1000) + "\n"
+	pad := func(size int) {
+		files[1].Data = append([]byte(other(tdxWith())), strings.Repeat(comment, size/len(comment))...)
+	}
+	pad(policies.MaxAppliedSize / 2)
+	if found, _ := policies.Lint(now, files...); found != nil {
+		t.Error(found)
+	}
+	pad(policies.MaxAppliedSize)
+	found, _ := policies.Lint(now, files...)
+	if len(found) != 1 || found[0].Code != evidence.CodePolicyTooLarge || found[0].Field != "b.yaml:1:1" {
+		t.Error(found)
+	}
+}
+
+// A workload of another trust domain than the service's is never accepted by it.
+func TestLintTrustDomain(t *testing.T) {
+	foreign := replace(named("foreign", tdxWith()), "spiffe://example.org/", "spiffe://example.net/")
+	for name, c := range map[string]struct {
+		domain          string
+		texts           []string
+		found, warnings int
+	}{
+		"unknown":     {"", []string{snpWith(), foreign}, 0, 0},
+		"one of them": {"example.org", []string{snpWith(), foreign}, 0, 1},
+		"the other":   {"example.net", []string{snpWith(), foreign}, 0, 1},
+		"none":        {"example.com", []string{snpWith(), foreign}, 2, 0},
+		"all":         {"example.org", []string{snpWith()}, 0, 0},
+		"no set":      {"example.org", nil, 0, 0},
+	} {
+		found, warned := policies.Options{TrustDomain: c.domain}.Lint(now, filesOf(c.texts...)...)
+		if len(found) != c.found || len(warned) != c.warnings {
+			t.Errorf("%s: found %v, warnings %v", name, found, warned)
+		}
+		for _, p := range append(found, warned...) {
+			if p.Code != evidence.CodePolicyTrustDomain {
+				t.Errorf("%s: %v", name, p)
+			}
+		}
+	}
+}

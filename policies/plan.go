@@ -31,6 +31,9 @@ type PlanOptions struct {
 	Expiring time.Duration
 	// Details is how many changes are told of each group, [DefaultPlanDetails] if zero, at most [MaxPlanDetails].
 	Details int
+	// LeftOut counts the records that there were and that were not replayed. It is asked
+	// after the last of them was; nil if there are none.
+	LeftOut func() int
 }
 
 // PlanReport says what a candidate set would change. Claims are as they were
@@ -40,9 +43,10 @@ type PlanReport struct {
 	Candidate string    `json:"candidate"`
 	Now       time.Time `json:"now"`
 
-	Records int `json:"records"` // all that were replayed
-	Live    int `json:"live"`    // of them
-	Same    int `json:"same"`    // the candidate decides as the active set does, at the same instant
+	Records int `json:"records"`            // all that were replayed
+	Live    int `json:"live"`               // of them
+	LeftOut int `json:"left_out,omitempty"` // records that were not replayed, so that the plan says nothing of them
+	Same    int `json:"same"`               // the candidate decides as the active set does, at the same instant
 
 	// Denied are no longer accepted, or no longer undecided.
 	Denied PlanGroup `json:"denied"`
@@ -134,6 +138,9 @@ func Plan(active, candidate *Set, records iter.Seq[Record], options PlanOptions)
 	p.report = PlanReport{Active: active.Digest(), Candidate: candidate.Digest(), Now: options.Now}
 	for record := range records {
 		p.replay(&record)
+	}
+	if options.LeftOut != nil {
+		p.report.LeftOut = options.LeftOut()
 	}
 	for _, group := range []struct {
 		tally *tally

@@ -111,6 +111,9 @@ func one(b bool) int {
 // would be denied".
 func (r *PlanReport) Lines() []string {
 	lines := []string{fmt.Sprintf("%d of %d stay as they are", r.Same, r.Records)}
+	if r.LeftOut > 0 {
+		lines = append(lines, fmt.Sprintf("%d more were left out: the plan does not say what becomes of them", r.LeftOut))
+	}
 	for _, group := range []struct {
 		*PlanGroup
 		what string

@@ -82,6 +82,25 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// What was not replayed is counted when the records are through, and told.
+func TestPlanTellsWhatWasLeftOut(t *testing.T) {
+	set, read := load(t, snpWith()), 0
+	records := func(yield func(policies.Record) bool) {
+		for range 3 {
+			if read++; !yield(recorded("a", true, set, goodSNP())) {
+				return
+			}
+		}
+	}
+	r := policies.Plan(set, set, records, policies.PlanOptions{Now: now, LeftOut: func() int { return 10 - read }})
+	if r.Records != 3 || r.LeftOut != 7 || !slices.Contains(r.Lines(), "7 more were left out: the plan does not say what becomes of them") {
+		t.Errorf("%+v\n%v", r, r.Lines())
+	}
+	if whole := plan(set, set, recorded("a", true, set, goodSNP())); whole.LeftOut != 0 || len(whole.Lines()) != 1 {
+		t.Errorf("%+v", whole)
+	}
+}
+
 // The reason of a denial is of the workload that the machine had, not of one that
 // is nearer now; and a check that stands alone is told from one of several.
 func TestPlanReasonsAreOfTheWorkload(t *testing.T) {

@@ -19,6 +19,9 @@ type Options struct {
 	// ReferenceKeys are the keys that may sign reference values. With any, every document
 	// of reference values must be signed by one of them.
 	ReferenceKeys []ReferenceKey
+	// TrustDomain is the one that the set is for, which [Options.Lint] looks at; empty if
+	// that is not known.
+	TrustDomain string
 }
 
 // Load is [Load] with options.
