@@ -31,6 +31,9 @@ type Attempt struct {
 	Members func(members map[string]any) error
 }
 
+// attestations is where evidence goes.
+const attestations = "/v1/attestations"
+
 // Attest takes a challenge, answers it as the attempt says, and keeps what comes back.
 func (a *Attacker) Attest(ctx context.Context, t Attempt) (Got, error) {
 	_, got, err := a.Attempt(ctx, t)
@@ -50,7 +53,7 @@ func (a *Attacker) Attempt(ctx context.Context, t Attempt) (Answer, Got, error) 
 	if err != nil {
 		return Answer{}, Got{}, err
 	}
-	answer, err := a.PostMembers(ctx, "/v1/attestations", members)
+	answer, err := a.PostMembers(ctx, attestations, members)
 	if err != nil {
 		return Answer{}, Got{}, err
 	}
