@@ -16,7 +16,8 @@ import (
 // adminLines are all administrators' commands with what they need besides.
 var adminLines = [][]string{
 	{"whoami"}, {"status"}, {"attestations", "list"}, {"attestations", "show", "at-1"}, {"certs", "list"}, {"certs", "show", "0a07"},
-	{"audit", "tail"}, {"audit", "verify"},
+	{"audit", "tail"}, {"audit", "verify"}, {"keys", "list"}, {"keys", "show", keyOfTest}, {"keys", "revoke", "--reason", "r", keyOfTest},
+	{"keys", "release", "--reason", "r", keyOfTest, "--yes"}, {"reload"},
 }
 
 func with(line []string, more ...string) []string {
@@ -40,7 +41,7 @@ func TestAttack_Y19_AdministratorsExitCodes(t *testing.T) {
 		"done":                     {nil, exitAccepted, ""},
 		"by another credential":    {[]string{"--token-file", file("bootstrap.token")}, exitAccepted, ""},
 		"an unknown credential":    {[]string{"--token-file", file("wrong.token")}, exitRejected, "hint: the service does not take this credential"},
-		"no role":                  {[]string{"--cert", file("mallory.pem")}, exitRejected, "hint: this needs the role viewer"},
+		"no role":                  {[]string{"--cert", file("mallory.pem")}, exitRejected, "hint: you are mallory, none here, and this needs the role "},
 		"a certificate that ended": {[]string{"--cert", file("ended.pem")}, exitFailed, "hint: have another issued"},
 		"nobody there":             {[]string{"--url", "https://127.0.0.1:1"}, exitFailed, "hint: is the service running"},
 		"no profile":               {[]string{"--profile", "none"}, exitFailed, "hint: profiles are default"},

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 
 	"github.com/quotary/quotary/client"
@@ -34,6 +36,8 @@ const (
 	viewer   = "viewer"
 	operator = "operator"
 	owner    = "owner"
+	// proposer is that of who changes the policy.
+	proposer = "owner, or operator where several owners have to agree"
 )
 
 // adminFlags are the flags of administrators' commands.
@@ -43,6 +47,7 @@ type adminFlags struct {
 	output     *choice
 	endless    bool // the command goes on until it is interrupted: nobody waits for its end
 	given      *flag.FlagSet
+	profile    string // that says what the flags leave out; "" if none does
 }
 
 func (f *adminFlags) register(fs *flag.FlagSet) {
@@ -80,6 +85,9 @@ func (f *adminFlags) dial(ctx context.Context, s streams) (*admin.Client, error)
 	profileName, p, err := f.service.chosen(config)
 	if err != nil && !(given && f.service.complete()) {
 		return nil, err
+	}
+	if p.URL != "" {
+		f.profile = profileName
 	}
 	target, err := f.service.find(ctx, p)
 	if err != nil {
@@ -120,12 +128,16 @@ func (f *adminFlags) do(s streams, role string, work func(ctx context.Context, c
 	}
 	stop := s.waiting("waiting for the service")
 	c, err := f.dial(ctx, s)
-	if err == nil {
+	if err != nil {
+		err = explainService(err)
+	} else {
 		defer c.Close()
-		err = work(ctx, c)
+		if err = explainAdmin(work(ctx, c)); refusalStatus(err) == http.StatusForbidden {
+			err = explainForbidden(ctx, c, err, role)
+		}
 	}
 	stop()
-	return ended(s, explainAdmin(err, role))
+	return ended(s, err)
 }
 
 // ended is how a command ends: a refusal has an exit code of its own.
@@ -156,7 +168,7 @@ func refused(err error) bool {
 }
 
 // explainAdmin adds to an error what the administrator can do about it.
-func explainAdmin(err error, role string) error {
+func explainAdmin(err error) error {
 	var p *client.Problem
 	if !errors.As(err, &p) {
 		return explainService(err)
@@ -164,12 +176,14 @@ func explainAdmin(err error, role string) error {
 	switch {
 	case p.Status == http.StatusUnauthorized:
 		return withHint(err, "the service does not take this credential: log in with another (quotary login --help), or have a certificate issued (quotaryd admin issue)")
-	case p.Status == http.StatusForbidden:
-		return withHint(err, "this needs the role "+role+"; quotary whoami says which is yours. Certificates get theirs from quotaryd admin issue --role, tokens from the identity provider")
 	case p.Reason.Code == evidence.CodePolicySetUnknown:
 		return withHint(err, "see quotary policy history")
 	case p.Reason.Code == evidence.CodePolicyProposalUnknown:
 		return withHint(err, "see quotary policy proposals")
+	case p.Reason.Code == evidence.CodeAttestationKeyUnknown:
+		return withHint(err, "see quotary keys list")
+	case p.Reason.Code == evidence.CodeAttestationKeyChanged:
+		return withHint(err, "see quotary keys show")
 	case p.Reason.Code == evidence.CodeAttestationUnknown:
 		return withHint(err, "see quotary attestations list")
 	case p.Status == http.StatusNotFound && p.Reason.Code == evidence.CodeNotFound:
@@ -178,4 +192,35 @@ func explainAdmin(err error, role string) error {
 		return err // says what is wrong
 	}
 	return explainService(err)
+}
+
+// refusalStatus is that of a refusal, or 0.
+func refusalStatus(err error) int {
+	var p *client.Problem
+	if errors.As(err, &p) {
+		return p.Status
+	}
+	return 0
+}
+
+// explainForbidden adds to a refusal what the administrator lacks. Who they are is asked of
+// the service: only it knows.
+func explainForbidden(ctx context.Context, c *admin.Client, err error, role string) error {
+	const from = ". Certificates get theirs from quotaryd admin issue --role, tokens from the identity provider"
+	who, failed := c.Whoami(ctx)
+	switch {
+	case failed != nil:
+		return withHint(err, "this needs the role "+role+from)
+	case who.Method == "bootstrap" && who.Role == owner:
+		return withHint(err, "the credential of the first start is nobody in particular: log in with a certificate (quotaryd admin issue), or a token of the identity provider")
+	case rank(who.Role) >= rank(role):
+		return err // says what else is lacking
+	}
+	return withHint(err, fmt.Sprintf("you are %s, %s here, and this needs the role %s%s", printable(who.Name), printable(who.Role), role, from))
+}
+
+// rank orders the roles.
+func rank(role string) int {
+	role, _, _ = strings.Cut(role, ",") // behind a comma stands when less is enough
+	return slices.Index([]string{viewer, operator, owner}, role)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -177,7 +178,8 @@ func auditRoute(who admin.Principal, body []byte) (any, *admintest.Problem) {
 }
 
 func adminRoutes() map[string]admintest.Route {
-	return map[string]admintest.Route{
+	routes := keyRoutes()
+	maps.Copy(routes, map[string]admintest.Route{
 		"GET status": func(who admin.Principal, body []byte) (any, *admintest.Problem) {
 			if p := admitted(who, nil, nil); p != nil {
 				return nil, p
@@ -225,7 +227,8 @@ func adminRoutes() map[string]admintest.Route {
 			}
 			return admin.Verification{Events: 40, Issuances: 20, Head: admin.Head{Events: 40, Hash: events[39].Hash}}, nil
 		},
-	}
+	})
+	return routes
 }
 
 // loggedIn sets up a user with a profile, and returns the directory with the files of

@@ -108,6 +108,11 @@ func TestAttack_Y19_HostileService(t *testing.T) {
 		"POST attestations":          of(map[string]any{"attestations": []admin.Attestation{hostile[admin.Attestation]()}}),
 		"POST certificates":          of(map[string]any{"attestations": []admin.Attestation{hostile[admin.Attestation]()}}),
 		"POST attestations/show":     of(shown),
+		"POST keys":                  of(map[string]any{"keys": []admin.Key{hostile[admin.Key]()}}),
+		"POST keys/show":             of(hostile[admin.Key]()),
+		"POST keys/revoke":           of(hostile[admin.ChangedKey]()),
+		"POST keys/release":          of(hostile[admin.ChangedKey]()),
+		"POST reload":                of(hostile[admin.Reloaded]()),
 		"POST audit":                 of(map[string]any{"events": []admin.Event{hostile[admin.Event]()}, "last_seq": 1}),
 		"POST audit/verify":          of(hostile[admin.Verification]()),
 	})

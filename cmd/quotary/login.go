@@ -81,7 +81,7 @@ func login(s streams, args []string) (exit, error) {
 	defer os.Remove(attempt.tried)
 	who, err := attempt.try(ctx, s)
 	if err != nil {
-		return ended(s, explainAdmin(err, viewer))
+		return ended(s, explainAdmin(err))
 	}
 	if err := attempt.keep(); err != nil {
 		return exitFailed, err
@@ -261,16 +261,5 @@ func logout(s streams, args []string) (exit, error) {
 	if p.URL == "" {
 		return exitFailed, usage("not logged in", "profiles are made by quotary login")
 	}
-	if err := os.Remove(config.credentialFile(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return exitFailed, err
-	}
-	delete(config.Profiles, name)
-	if config.Current == name {
-		config.Current = ""
-	}
-	if err := config.write(); err != nil {
-		return exitFailed, err
-	}
-	fmt.Fprintf(s.out, "forgot profile %s\n", name)
-	return exitAccepted, nil
+	return forget(s, config, name)
 }

@@ -144,7 +144,7 @@ func applying(c *admin.Client, how changeFlags, command []string, service *admin
 // role is what the service demands of who tries, or makes, a change.
 func (f *changeFlags) role() string {
 	if f.yes {
-		return owner
+		return proposer
 	}
 	return operator
 }

@@ -50,11 +50,14 @@ func commands() []command {
 		{"reference", "look after reference values", referenceHelp, referenceCommand},
 		{"login", "keep a service and a credential for it in a profile", loginHelp, login},
 		{"logout", "forget a profile", logoutHelp, logout},
+		{"profile", "list profiles, and switch between them", profilesHelp, profileCommand},
 		{"whoami", "show whom the service takes you for", whoamiHelp, whoami},
 		{"status", "show how the service does", serviceStatusHelp, serviceStatus},
 		{"attestations", "look at what the service issued", attestationsHelp, attestationsCommand},
 		{"certs", "look at the certificates that it issued", certsHelp, certsCommand},
+		{"keys", "look after attestation keys of TPMs", attestationKeysHelp, keysCommand},
 		{"audit", "look at the audit trail", auditHelp, auditCommand},
+		{"reload", "have the service read its files again", reloadHelp, reload},
 		{"completion", "print a script that completes command lines", completionHelp, completion},
 		{"version", "print the version of this program", versionHelp, version},
 		{"help", "print this text, or the help text of a command", helpHelp, help},
@@ -66,7 +69,7 @@ func families() map[string][]command {
 	return map[string][]command{
 		"endorsements": endorsementsCommands(), "evidence": evidenceCommands(), "tpm": tpmCommands(), "measure": measureCommands(),
 		"policy": policyCommands(), "reference": referenceCommands(),
-		"attestations": attestationsCommands(), "certs": certsCommands(), "audit": auditCommands(), "completion": completionCommands(),
+		"attestations": attestationsCommands(), "certs": certsCommands(), "audit": auditCommands(), "keys": keysCommands(), "profile": profileCommands(), "completion": completionCommands(),
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"flag"
-	"fmt"
-	"net"
 	"os"
 	"time"
 
@@ -79,13 +77,10 @@ func (f *serviceFlags) chosen(c *userConfig) (name string, p profile, err error)
 		name = c.Current
 	}
 	p, ok := c.Profiles[name]
-	switch {
-	case ok || f.profile == "":
-		return name, p, nil
-	case len(c.Profiles) == 0:
-		return "", p, usage(fmt.Sprintf("there is no profile %q", name), "log in: quotary login --help")
+	if !ok && f.profile != "" {
+		return "", p, c.absent(name)
 	}
-	return "", p, usage(fmt.Sprintf("there is no profile %q", name), "profiles are "+c.names()+"; to make one: quotary login --help")
+	return name, p, nil
 }
 
 // find returns the service that flags and profile say.
@@ -96,7 +91,7 @@ func (f *serviceFlags) find(ctx context.Context, p profile) (*service, error) {
 	given := f.root != "" || f.digest != nil
 	switch {
 	case f.url == "":
-		return nil, usage("which service?", "log in (quotary login --help), or give --url https://HOST:PORT")
+		return nil, usage("which service?", "log in (quotary login --help), choose a profile (quotary profile list), or give --url https://HOST:PORT")
 	case f.root != "" && f.digest != nil, !given && p.Root == "":
 		return nil, usage("how is the service to be known?", "give --root FILE or --root-sha256 HEX, which the service prints when it starts; there is no way without")
 	case f.digest != nil && len(f.digest) != sha256.Size:
@@ -162,17 +157,13 @@ func (f *serviceFlags) authority(ctx context.Context) (*x509.Certificate, error)
 // explainService adds to an error of the service what can be done about it.
 func explainService(err error) error {
 	var p *client.Problem
-	var alert *net.OpError
 	switch {
 	case errors.As(err, &p) && p.Temporary():
 		return withHint(err, "the service cannot say now; try again in "+max(p.RetryAfter, time.Second).String())
 	case errors.As(err, &p):
 		return withHint(err, "the service's log has the cause under request "+p.RequestID)
-	case errors.As(err, &alert) && alert.Op == "remote error": // of TLS
-		return withHint(err, "the service does not take the certificate: give one that was issued for it (quotaryd admin issue)")
 	case evidence.CodeOf(err) == evidence.CodeServiceUnreached:
-		// A refused certificate looks so, too, where the connection ends before the alert is read (TLS 1.3).
-		return withHint(err, "is the service running at this URL, and is this its root? If a certificate was given, was it issued for this service (quotaryd admin issue)?")
+		return withHint(err, "is the service running at this URL, and is this its root?")
 	}
 	return err
 }

@@ -41,7 +41,7 @@ func whoami(s streams, args []string) (exit, error) {
 		if err != nil {
 			return err
 		}
-		return showPrincipal(s, f.output.value, identity{Principal: *who, URL: f.service.url, TrustDomain: f.service.trustDomain}, "")
+		return showPrincipal(s, f.output.value, identity{Principal: *who, Profile: f.profile, URL: f.service.url, TrustDomain: f.service.trustDomain}, "")
 	})
 }
 
