@@ -132,11 +132,12 @@ func (s *Server) computing(x *exchange, work func(context.Context) error) error 
 }
 
 // askForCertificates has TLS connections ask for an administrator's certificate.
-// Connections without one are served; one of another authority ends the handshake.
-// What a certificate is worth is judged anew at each request.
+// Connections without one are served. That the client has its key is what the handshake
+// shows; what the certificate is worth is judged anew at each request, so that one of
+// another authority is refused as any other credential is.
 func (s *Server) askForCertificates(config *tls.Config) *tls.Config {
 	asking := config.Clone()
-	asking.ClientAuth = tls.VerifyClientCertIfGiven
+	asking.ClientAuth = tls.RequestClientCert
 	asking.NextProtos = []string{"h2", "http/1.1"}
 	out := config.Clone()
 	out.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
