@@ -75,6 +75,11 @@ func FromClaims(claims []evidence.Claims, o Options) (Draft, error) {
 			return Draft{}, evidence.Errorf(evidence.CodePolicyClaims, "", "no policy can be made of these claims: want %s, got %s", check.Want, check.Got)
 		}
 	}
+	for i := range claims {
+		if c := claims[i].TPM; c != nil && !measuresBoot(c) {
+			return Draft{}, evidence.Errorf(evidence.CodePolicyClaims, "", "no policy can be made of these claims: %s", withoutMeasurement(c))
+		}
+	}
 	var refused error
 	for _, p := range plans(claims) {
 		d, err := p.draft(claims, o, bare.Advisories)

@@ -1,6 +1,7 @@
 package draft_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"regexp"
 	"strings"
@@ -98,6 +99,34 @@ func TestProvenance(t *testing.T) {
 	for _, want := range []string{`source: "observed: a machine's own evidence, in machine.json"`, `created_by: "j.doe"`, "created_at: 2026-11-22T08:00:00Z", "not_after: 2027-05-21T08:00:00Z", "# WARNING: the values below are what one machine showed of itself"} {
 		if !strings.Contains(string(d.YAML), want) {
 			t.Errorf("no %s in\n%s", want, d.YAML)
+		}
+	}
+}
+
+// Of a TPM that shows nothing of the boot no policy can be made; the error says why,
+// and what to do.
+func TestTPMWithoutMeasurement(t *testing.T) {
+	for name, c := range map[string]struct {
+		pcrs  map[int]evidence.Hex
+		wants []string
+	}{
+		"empty":      {map[int]evidence.Hex{4: make(evidence.Hex, 32), 7: make(evidence.Hex, 32), 18: bytes.Repeat([]byte{0xff}, 32)}, []string{"(bank sha256: 4, 7, 18)", "another bank"}},
+		"resettable": {map[int]evidence.Hex{16: {15: 1, 31: 1}, 23: {31: 1}}, []string{"no PCR with a value that lasts", "PCRs 0 to 9"}},
+		"IMA alone":  {map[int]evidence.Hex{10: {31: 1}}, []string{"no PCR with a value that lasts"}},
+		"none":       {nil, []string{"no PCR with a value that lasts"}},
+	} {
+		for _, machine := range []string{"tpm", "tpm with a log", "sev-snp and tpm"} {
+			claims := cloned(machines(t)[machine])
+			claims[len(claims)-1].TPM.PCRs = c.pcrs
+			_, err := draft.FromClaims(claims, options())
+			if evidence.CodeOf(err) != evidence.CodePolicyClaims {
+				t.Fatalf("%s, %s: %v", machine, name, err)
+			}
+			for _, want := range c.wants {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%s, %s: no %q in %v", machine, name, want, err)
+				}
+			}
 		}
 	}
 }

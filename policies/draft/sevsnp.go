@@ -182,7 +182,7 @@ func (w *page) snpPolicy(c *evidence.SNPClaims) {
 	var allow []string
 	if p.Debug {
 		allow = append(allow, "debug")
-		w.warn("the guest's policy lets the host debug it, which is to read it. Launch it without.")
+		w.warn("the guest's policy lets the host debug it, which is to read it. Launch it without: no service puts a policy with this line in force.")
 	}
 	if tcb(c.CurrentTCB) != tcb(c.CommittedTCB) || c.CurrentVersion != c.CommittedVersion || c.CurrentVersion == "" {
 		allow = append(allow, "provisional-firmware")

@@ -29,7 +29,7 @@ func (w *page) tdx(c *evidence.TDXClaims) {
 		"rtmr3": c.Boot != nil && w.plan.boot >= bootAll && hasEvents(c.Boot, 3),
 	}
 	for _, r := range []tdxRegister{
-		{"rtmr0", c.RTMR0, "the firmware's settings, its secure boot and the host's hardware tables, so that it differs with the machine's size. Where that is a burden, list the values of each size."},
+		{"rtmr0", c.RTMR0, "the firmware's settings, its secure boot and the host's hardware tables, so that it differs with the machine's size. Where that is a burden, list the values of each size; or write {warn_only: …} around them, to be told of others and not to deny them."},
 		{"rtmr1", c.RTMR1, "boot loaders and kernels, and the partition table."},
 		{"rtmr2", c.RTMR2, "the kernel's command line and RAM disk, and what boot loaders read."},
 		{"rtmr3", c.RTMR3, "what applications measured. Zeros mean that none did: then none may."},
@@ -78,7 +78,7 @@ func (w *page) tdxAttributes(at *evidence.TDXAttributes) {
 			w.warn("%s", why)
 		}
 	}
-	ask(at.Debug || at.TUD, "debug", "the host can debug or profile the trust domain, which is to read it. Launch it without.")
+	ask(at.Debug || at.TUD, "debug", "the host can debug or profile the trust domain, which is to read it. Launch it without: no service puts a policy with this line in force.")
 	ask(at.Migratable, "migratable", "the trust domain can be migrated by whoever serves its migration.")
 	ask(!at.SEPTVEDisable, "no-sept-ve-disable", "the host can inject exceptions by unmapping pages (SEPT_VE_DISABLE is off), which not every kernel withstands.")
 	ask(at.Perfmon, "perfmon", "the trust domain uses performance monitoring.")

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -39,7 +40,7 @@ func (w *page) tpm(c *evidence.TPMClaims, anchor *evidence.TrustAnchor) {
 }
 
 func (w *page) pcrs(c *evidence.TPMClaims) {
-	w.open("pcrs", "The PCRs of the one bank that the quote covers. Delete those that tell nothing of the workload and differ from machine to machine, 1 and 5 first.")
+	w.open("pcrs", "The PCRs of the one bank that the quote covers. Delete those that tell nothing of the workload and differ from machine to machine, 1 and 5 first; or write {warn_only: …} around their values, to be told of others and not to deny them.")
 	w.line("%s:", word(c.Bank))
 	w.indent += 2
 	for _, i := range slices.Sorted(maps.Keys(c.PCRs)) {
@@ -67,6 +68,36 @@ func (w *page) pcrs(c *evidence.TPMClaims) {
 	}
 	w.indent -= 2
 	w.close()
+}
+
+// pinned reports whether a PCR's value says something of what was booted.
+func pinned(pcr int, value evidence.Hex) bool {
+	return pcr != pcrIMA && !slices.Contains(resettable, pcr) && filled(value)
+}
+
+// measuresBoot reports whether a quote shows anything of what was booted.
+func measuresBoot(c *evidence.TPMClaims) bool {
+	for pcr, value := range c.PCRs {
+		if pinned(pcr, value) {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutMeasurement says why a quote shows nothing of what was booted, and what to do.
+func withoutMeasurement(c *evidence.TPMClaims) string {
+	var empty []string
+	for _, pcr := range slices.Sorted(maps.Keys(c.PCRs)) {
+		if pcr != pcrIMA && !slices.Contains(resettable, pcr) {
+			empty = append(empty, strconv.Itoa(pcr))
+		}
+	}
+	if len(empty) == 0 {
+		return "the TPM's quote covers no PCR with a value that lasts; quote what firmware and boot loaders measure too, PCRs 0 to 9 and 11 to 14"
+	}
+	return "nothing was measured into the PCRs that the TPM's quote covers (bank " + c.Bank + ": " + strings.Join(empty, ", ") + "), so that any machine shows the same; " +
+		"quote more PCRs, 0, 4 and 7 first. If those are empty as well, firmware measures into another bank, which is to be quoted then, or its measured boot is off"
 }
 
 // leaves reports whether the plan leaves a PCR to the event log, which accounts for it.
