@@ -1,9 +1,13 @@
 package attacks
 
-import "github.com/quotary/quotary/simulators"
+import (
+	"slices"
 
-// certificateRows are the attacks on certificates.
-func certificateRows() []Row { return nil }
+	"github.com/quotary/quotary/simulators"
+)
 
-// certificateSubjects are what they are tried on.
+// certificateRows are the attacks on certificates and how they are issued.
+func certificateRows() []Row { return slices.Concat(requestRows(), issuedRows(), otherWayRows()) }
+
+// certificateSubjects are none: what is attacked is not the evidence.
 func certificateSubjects(*simulators.World) ([]Subject, error) { return nil, nil }
