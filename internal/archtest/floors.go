@@ -30,6 +30,7 @@ var floors = map[string]int{
 	"verifier":            3,
 	"simulators/machines": 3, // collect evidence as guests do
 	"simulators/samples":  3, // reads its endorsements as tee/endorsements does
+	"simulators/vendors":  3, // the simulated vendors over HTTP
 
 	"verifier/verifiertest": 4, // for tests only
 

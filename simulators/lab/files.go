@@ -43,9 +43,11 @@ func (f Files) make() error {
 
 // writeRoots writes the roots that evidence and enrolments rest on.
 func (f Files) writeRoots(w *simulators.World) error {
-	for name, anchor := range map[string]tee.Anchor{
-		"amd": w.SEVSNP.Anchor(), "intel": w.TDX.Anchor(), "tpm": w.TPM.Anchor(), "tpm-ek": w.TPM.EKAnchor(),
-	} {
+	roots := map[string]tee.Anchor{"intel": w.TDX.Anchor(), "tpm": w.TPM.Anchor(), "tpm-ek": w.TPM.EKAnchor()}
+	for _, line := range w.Lines() {
+		roots["amd-"+line.Product()] = line.Anchor()
+	}
+	for name, anchor := range roots {
 		block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: anchor.DER})
 		if err := os.WriteFile(filepath.Join(f.Roots(), name+"-root-SIMULATED.pem"), block, 0o644); err != nil {
 			return err

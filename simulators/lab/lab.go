@@ -25,6 +25,8 @@ import (
 	"github.com/quotary/quotary/internal/daemon"
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/simulators"
+	"github.com/quotary/quotary/simulators/vendors"
+	"github.com/quotary/quotary/tee"
 )
 
 // DefaultTrustDomain is a name that nobody can own (RFC 6761).
@@ -46,6 +48,12 @@ type Options struct {
 	// Clock is the clock of world, vendors and service. Defaults to one that shows the
 	// real time.
 	Clock *Clock
+	// Fetch has the service fetch endorsements from the simulated vendors over HTTP, as
+	// far as a vendor's service hands them out. Otherwise it gets them as files.
+	Fetch bool
+	// Vendors, if set, is called before the service starts, which fetches at once: to
+	// inject faults.
+	Vendors func(*vendors.Server) error
 	// Documents are the policy set to begin with.
 	Documents []policies.File
 	// Configure has the last word on the service's configuration; nil for none.
@@ -59,6 +67,8 @@ type Lab struct {
 	options Options
 	files   Files
 	world   *simulators.World
+	vendors *vendors.Server
+	served  *served         // the vendors
 	life    context.Context // of the service, restarts included
 	socket  *socket
 
@@ -88,14 +98,23 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 			return nil, err
 		}
 	}
+	l.vendors = vendors.New(l.world)
+	if o.Vendors != nil {
+		if err := o.Vendors(l.vendors); err != nil {
+			return nil, err
+		}
+	}
 	if err := l.prepare(); err != nil {
 		return nil, err
 	}
-	if l.socket, err = listen(ctx, o.Listen); err != nil {
+	if l.served, err = serve(ctx, l.vendors); err != nil {
 		return nil, err
 	}
+	if l.socket, err = listen(ctx, o.Listen); err != nil {
+		return nil, errors.Join(err, l.served.close())
+	}
 	if err := l.start(); err != nil {
-		return nil, errors.Join(err, l.socket.close())
+		return nil, errors.Join(err, l.socket.close(), l.served.close())
 	}
 	return l, nil
 }
@@ -105,18 +124,18 @@ func (l *Lab) prepare() error {
 	if err := l.files.make(); err != nil {
 		return err
 	}
-	if err := l.files.writeRoots(l.world); err != nil {
-		return err
-	}
 	if err := l.files.writePolicies(l.options.Documents); err != nil {
 		return err
 	}
-	return l.publish()
+	if l.options.Fetch {
+		return l.publish(l.vendors.TPM)
+	}
+	return l.publish(l.vendors.Endorsements)
 }
 
-// publish writes what the vendors publish now.
-func (l *Lab) publish() error {
-	published, err := l.world.Endorsements()
+// publish writes what the vendors publish now, for the service to read.
+func (l *Lab) publish(what func() (*tee.Endorsements, error)) error {
+	published, err := what()
 	if err != nil {
 		return err
 	}
@@ -125,6 +144,9 @@ func (l *Lab) publish() error {
 
 // start starts the service.
 func (l *Lab) start() error {
+	if err := l.files.writeRoots(l.world); err != nil {
+		return err
+	}
 	s, err := startService(l.life, l.daemonOptions(), l.socket)
 	if err != nil {
 		return err
@@ -140,6 +162,10 @@ func (l *Lab) daemonOptions() daemon.Options {
 		Vendors:   daemon.Vendors{Offline: true},
 		Simulated: daemon.Simulated{Accept: true, Roots: []string{l.files.Roots()}},
 	}
+	if l.options.Fetch {
+		urls := l.VendorURLs()
+		config.Vendors = daemon.Vendors{AMDKDS: urls[vendors.AMDKDS], IntelPCS: urls[vendors.IntelPCS], IntelRoot: urls[vendors.IntelRoot]}
+	}
 	if l.options.Configure != nil {
 		l.options.Configure(&config)
 	}
@@ -148,6 +174,12 @@ func (l *Lab) daemonOptions() daemon.Options {
 
 // World is where the machines come from.
 func (l *Lab) World() *simulators.World { return l.world }
+
+// Vendors are the services of the world's vendors, and what can go wrong with them.
+func (l *Lab) Vendors() *vendors.Server { return l.vendors }
+
+// VendorURLs says where these services are.
+func (l *Lab) VendorURLs() vendors.URLs { return vendors.At(l.served.url) }
 
 // Clock is the clock of world, vendors and service.
 func (l *Lab) Clock() *Clock { return l.options.Clock }
@@ -227,19 +259,21 @@ func (l *Lab) Grant(ctx context.Context, documents ...policies.File) error {
 	return nil
 }
 
-// Refresh hands the service what the vendors publish now: for machines that were
-// made since, and after what was revoked or has expired.
+// Refresh hands the service what the vendors publish now, as files: for machines that
+// were made since, and after what was revoked or has expired. A service that fetches
+// need not wait for its next look then.
 func (l *Lab) Refresh(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.publish(); err != nil {
+	if err := l.publish(l.vendors.Endorsements); err != nil {
 		return err
 	}
 	return l.service.Reload(ctx)
 }
 
 // Restart stops the service and starts it again, on the same files and address. It
-// takes no context: the service's is that of [Open].
+// trusts all roots of the world then, those of product lines made since included.
+// There is no context: the service's is that of [Open].
 func (l *Lab) Restart() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -249,9 +283,9 @@ func (l *Lab) Restart() error {
 	return l.start()
 }
 
-// Close stops the service, once it answered what it has begun.
+// Close stops the service, once it answered what it has begun, and the vendors.
 func (l *Lab) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return errors.Join(l.service.stop(), l.socket.close())
+	return errors.Join(l.service.stop(), l.socket.close(), l.served.close())
 }

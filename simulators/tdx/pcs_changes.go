@@ -4,10 +4,14 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/quotary/quotary/tee"
 )
 
 // Channel is one of the two in which Intel publishes what follows a TCB recovery
@@ -89,6 +93,32 @@ func (p *publications) RotateSigning() Issuer {
 	template.SerialNumber = p.vendor.Serial(label)
 	p.signer = p.vendor.issuer(template, label)
 	return p.signer
+}
+
+// Collateral returns what the services hand out now, on the standard channel.
+func (p *publications) Collateral() Collateral {
+	p.mu.Lock()
+	fmspcs, signer := slices.Sorted(maps.Keys(p.infos)), p.signer
+	p.mu.Unlock()
+	v := p.vendor
+	c := Collateral{Certificates: []*x509.Certificate{v.Root.Certificate, v.Platform.Certificate, v.Processor.Certificate, signer.Certificate}}
+	for _, issuer := range []Issuer{v.Root, v.Platform, v.Processor} {
+		c.CRLs = append(c.CRLs, p.list(issuer))
+	}
+	standard := edition{channel: Standard}
+	for _, fmspc := range fmspcs {
+		if info, status := p.tcbInfo(fmspc, standard); status == statusOK {
+			info.IssueDate, info.NextUpdate = p.dates()
+			raw, _ := p.sign("tcbInfo", info)
+			c.Documents = append(c.Documents, tee.Document{Type: tee.DocumentTCBInfo, Key: strings.ToLower(fmspc), Raw: raw})
+		}
+	}
+	if id, status := p.qeIdentity(standard); status == statusOK {
+		id.IssueDate, id.NextUpdate = p.dates()
+		raw, _ := p.sign("enclaveIdentity", id)
+		c.Documents = append(c.Documents, tee.Document{Type: tee.DocumentQEIdentity, Key: id.ID, Raw: raw})
+	}
+	return c
 }
 
 // dates are those of what is issued now.
