@@ -3,16 +3,27 @@ package archtest
 import (
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 )
 
-// TestRepository holds the whole repository to every rule.
-func TestRepository(t *testing.T) {
-	tree, err := Load(os.DirFS("../.."))
+// load reads the repository's source once for all tests.
+var load = sync.OnceValues(func() (Tree, error) { return Load(os.DirFS("../..")) })
+
+// repository is the repository's source.
+func repository(t *testing.T) Tree {
+	t.Helper()
+	tree, err := load()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return tree
+}
+
+// TestRepository holds the whole repository to every rule.
+func TestRepository(t *testing.T) {
+	tree := repository(t)
 	if len(tree) < 5 || len(tree["evidence"]) == 0 {
 		t.Fatalf("only %d packages found; this is not the repository", len(tree))
 	}
@@ -102,6 +113,11 @@ var samples = []sample{
 	{"a long file", "size", map[string]string{"ca/a.go": strings.Repeat("\n", maxFileLines)}},
 	{"a long test", "size", map[string]string{"ca/a_test.go": "package ca\n" + strings.Repeat("\n", maxFileLines)}},
 	{"a long function", "size", map[string]string{"ca/a.go": "func f() {" + strings.Repeat("\n", maxFunctionLines) + "}"}},
+
+	{"a secret compared byte by byte", "secrets", map[string]string{"verifier/a.go": "import \"bytes\"\nfunc f(theSecret, got []byte) bool { return bytes.Equal(got, theSecret[:4]) }"}},
+	{"a credential compared as text", "secrets", map[string]string{"internal/admin/a.go": "type t struct { credential string }\nfunc (a t) f(got string) bool { return got != a.credential }"}},
+	{"lengths and constants", "", map[string]string{"verifier/a.go": "func f(secret []byte) bool { return len(secret) == 32 && secret != nil }"}},
+	{"in constant time", "", map[string]string{"verifier/a.go": "import \"crypto/subtle\"\nfunc f(secret, got []byte) bool { return subtle.ConstantTimeCompare(secret, got) == 1 }"}},
 
 	{"nested modules are no part", "", map[string]string{"tools/go.mod": "module x", "tools/a.go": "package tools"}},
 	{"test data are no part", "", map[string]string{"ca/testdata/a.go": "package x"}},

@@ -21,5 +21,6 @@ func Rules() []Rule {
 		{"package-comment", documented},
 		{"limits", reasoned},
 		{"size", sized},
+		{"secrets", comparedEarly},
 	}
 }
