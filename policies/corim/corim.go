@@ -50,9 +50,9 @@ type Imported struct {
 }
 
 // Requirement is a key of a workload's alternative, below sev_snp or tdx, with its
-// value in YAML.
+// value in YAML; or an entry of the alternative's list of rules, if the key is "require".
 type Requirement struct {
-	Technology string // "sev_snp" or "tdx"
+	Technology string // "sev_snp" or "tdx", which a rule is about
 	Key, Value string
 	At         string // the place in the CoRIM
 }
@@ -67,6 +67,7 @@ const (
 	tagCoRIM        = 501
 	tagSignedCoRIM  = 502 // of earlier drafts, around tag 18
 	tagCoMID        = 506
+	tagSVN          = 552
 	tagMinSVN       = 553
 	tagBytes        = 560
 	tagDigestMember = 60020 // Intel's sets of digests

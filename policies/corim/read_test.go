@@ -2,6 +2,7 @@ package corim_test
 
 import (
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -57,6 +58,11 @@ func snp(measurements ...any) tuple {
 
 func element(key uint64, key2 int64, v any) object { return object{0: key, 1: object{key2: v}} }
 
+// exact is the requirement of an exact version: a rule.
+func exact(what, rule string) string {
+	return fmt.Sprintf("require {name: exact-%s, rule: %q, message: \"the supplier names this version and no other\"}", what, rule)
+}
+
 // What reference values cannot hold is refused by its name, and told apart when
 // the values are taken all the same.
 func TestBeyondReferenceValues(t *testing.T) {
@@ -66,8 +72,13 @@ func TestBeyondReferenceValues(t *testing.T) {
 		required string // "key value" in a workload; empty: left out
 	}{
 		"least guest SVN":    {snp(element(1, 1, tag(553, 3))), "sev_snp.minimum_guest_svn 3", "minimum_guest_svn 3"},
-		"exact guest SVN":    {snp(element(1, 1, tag(552, 3))), "exactly one security version", ""},
-		"exact SVN, no tag":  {snp(element(1, 1, 3)), "exactly one security version", ""},
+		"exact guest SVN":    {snp(element(1, 1, tag(552, 3))), "sev_snp.require {name: exact-guest-svn", exact("guest-svn", "sev_snp.guest_svn == 3")},
+		"exact SVN, no tag":  {snp(element(1, 1, 3)), "sev_snp.require", exact("guest-svn", "sev_snp.guest_svn == 3")},
+		"huge SVN":           {snp(element(1, 1, uint64(1<<32))), "no report has", ""},
+		"SVN of another tag": {snp(element(1, 1, tag(554, 3))), "exact (tag 552 or none)", ""},
+		"a text as SVN":      {snp(element(1, 1, "3")), "expected a security version", ""},
+		"exact launch TCB":   {snp(element(3968, 1, uint64(0xdb18000000000004))), "sev_snp.require", exact("launch-tcb", "!has(sev_snp.launch_tcb.fmc) && sev_snp.launch_tcb.bootloader == 4 && sev_snp.launch_tcb.tee == 0 && sev_snp.launch_tcb.snp == 24 && sev_snp.launch_tcb.microcode == 219")},
+		"exact Turin TCB":    {snp(element(647, 1, tag(552, uint64(0x4a00000004010102)))), "sev_snp.require", exact("reported-tcb", "sev_snp.reported_tcb.fmc == 2 && sev_snp.reported_tcb.bootloader == 1 && sev_snp.reported_tcb.tee == 1 && sev_snp.reported_tcb.snp == 4 && sev_snp.reported_tcb.microcode == 74")},
 		"Milan TCB":          {snp(element(647, 1, tag(553, uint64(0xdb18000000000004)))), "minimum_tcb", "minimum_tcb {bootloader: 4, tee: 0, snp: 24, microcode: 219}"},
 		"Turin TCB":          {snp(element(3329, 1, tag(553, uint64(0x4a00000004010101)))), "minimum_tcb", "minimum_tcb {fmc: 1, bootloader: 1, tee: 1, snp: 4, microcode: 74}"},
 		"no product's TCB":   {snp(element(3968, 1, tag(553, 4))), "of no product line", ""},
@@ -86,7 +97,9 @@ func TestBeyondReferenceValues(t *testing.T) {
 		"module's signer":    {tuple{tdxModule, tuple{object{1: object{-83: digest11, -84: tuple{digest12}}}}}, "tdx.mrsigner_seam", "mrsigner_seam [\"" + strings.Repeat("12", 48) + "\"]"},
 		"module's version":   {tuple{tdxModule, tuple{object{1: object{-83: digest11, -73: tag(60010, tuple{2, 6})}}}}, "isvsvn", ""},
 		"evaluation":         {tuple{tdxModule, tuple{object{1: object{-83: digest11, -86: tag(60010, tuple{2, 17})}}}}, "tdx.minimum_evaluation_data_number 17", "minimum_evaluation_data_number 17"},
-		"another evaluation": {tuple{tdxModule, tuple{object{1: object{-83: digest11, -86: 17}}}}, "tagged", ""},
+		"exact evaluation":   {tuple{tdxModule, tuple{object{1: object{-83: digest11, -86: 17}}}}, "tdx.require", exact("tcb-evaluation", "tdx.tcb.evaluation_data_number == 17")},
+		"huge evaluation":    {tuple{tdxModule, tuple{object{1: object{-83: digest11, -86: uint64(1 << 32)}}}}, "no collateral", ""},
+		"another evaluation": {tuple{tdxModule, tuple{object{1: object{-83: digest11, -86: tag(60010, tuple{4, 17})}}}}, "not a least one", ""},
 		"an element":         {tuple{td, tuple{object{1: object{-83: digest11}}, object{0: 70, 1: object{11: "x"}}}}, "not understood", ""},
 	} {
 		data := manifest(t, nil, nil, c.triple)

@@ -2,7 +2,6 @@ package corim
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"strconv"
 
@@ -23,6 +22,9 @@ const (
 	snpCommittedTCB = 3329
 	snpLaunchTCB    = 3968
 )
+
+// snpTCBs are the names that TCBs have as claims.
+var snpTCBs = map[uint64]string{snpReportedTCB: "reported_tcb", snpCommittedTCB: "committed_tcb", snpLaunchTCB: "launch_tcb"}
 
 // snpElements names the elements that are known and have no place here.
 var snpElements = map[uint64]string{
@@ -117,15 +119,9 @@ func (r *reader) snpElement(m measurement, key uint64, f map[string]item) error 
 	var err error
 	switch key {
 	case snpGuestSVN:
-		var least uint64
-		least, err = one(m.value, f, "svn").minimum()
-		name, value = "minimum_guest_svn", strconv.FormatUint(least, 10)
+		name, value, err = one(m.value, f, "svn").guestSVN()
 	case snpReportedTCB, snpCommittedTCB, snpLaunchTCB:
-		name = "minimum_tcb"
-		if key == snpLaunchTCB {
-			name = "minimum_launch_tcb"
-		}
-		value, err = one(m.value, f, "svn").tcb()
+		name, value, err = one(m.value, f, "svn").tcb(snpTCBs[key])
 	case snpVMPL:
 		var level uint64
 		level, err = one(m.value, f, "int-range").uint()
@@ -163,34 +159,6 @@ func rawRequirement(name string, i item, size int) (string, string, error) {
 	}
 	value, err := content.bytes(size)
 	return name, fmt.Sprintf("[%q]", evidence.Hex(value).String()), err
-}
-
-// minimum returns a least security version number. An exact one has no place:
-// updates would be refused.
-func (i item) minimum() (uint64, error) {
-	if number, content, err := i.tagged(); err == nil && number == tagMinSVN {
-		return content.uint()
-	}
-	return 0, i.unsupported("it asks for exactly one security version; least ones (tag %d) alone have their place in a workload", tagMinSVN)
-}
-
-// tcb writes a least TCB by its components, which are compared one by one. Which bytes
-// they are in depends on the product line: Turin fills the lower four, the others leave bytes
-// 2 to 5 empty (AMD 56860, 2.2). A number that may be either is refused.
-func (i item) tcb() (string, error) {
-	number, err := i.minimum()
-	if err != nil {
-		return "", err
-	}
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], number)
-	switch {
-	case b[2]|b[3]|b[4]|b[5] == 0 && b[6] != 0:
-		return fmt.Sprintf("{bootloader: %d, tee: %d, snp: %d, microcode: %d}", b[0], b[1], b[6], b[7]), nil
-	case b[4]|b[5]|b[6] == 0 && b[3] != 0:
-		return fmt.Sprintf("{fmc: %d, bootloader: %d, tee: %d, snp: %d, microcode: %d}", b[0], b[1], b[2], b[3], b[7]), nil
-	}
-	return "", i.unsupported("the TCB %#016x is of no product line that could be told by it", number)
 }
 
 // snpFlags are the flags that every SEV-SNP guest has, and is-debug, which

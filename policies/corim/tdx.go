@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/quotary/quotary/evidence"
@@ -108,11 +107,11 @@ func (r *reader) tdxValue(name string, i item, rec record, register string) erro
 		}
 		return r.require(i, "tdx", "mrsigner_seam", hexList(values))
 	case name == "tcb-eval-num":
-		least, err := i.atLeast()
+		key, value, err := i.evaluation()
 		if err != nil {
 			return r.unlessPartial(i, err)
 		}
-		return r.require(i, "tdx", "minimum_evaluation_data_number", strconv.FormatUint(least, 10))
+		return r.require(i, "tdx", key, value)
 	}
 	return r.beyond(i, "it asks for %s", name)
 }
