@@ -1,7 +1,6 @@
 package strictjson
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -40,7 +39,7 @@ func (r *Rules) text(s string, odd bool) error {
 		return fmt.Errorf("a text of more than %d bytes", r.Text)
 	}
 	if odd && strings.ContainsRune(s, utf8.RuneError) {
-		return errors.New("a text holds a character that was not encoded")
+		return errUnencoded
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package strictjson
 import (
 	"encoding/json"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -14,6 +15,7 @@ type scanner struct {
 	stack  []Item // of the objects and arrays that are open
 	places []Item // for those that are closed
 	odd    bool   // the replacement character is somewhere in the text
+	half   bool   // half of a surrogate pair was read
 }
 
 // peek returns the next byte behind white space, or 0 at the end.
@@ -85,7 +87,10 @@ func (s *scanner) digits() bool {
 // quoted reads a text. Where there are no rules it stays as it is written.
 func (s *scanner) quoted() (string, error) {
 	literal, escaped, ok := s.literal()
-	if !ok {
+	switch {
+	case s.half:
+		return "", errUnencoded
+	case !ok:
 		return "", errNotJSON
 	}
 	if s.rules == nil {
@@ -116,17 +121,39 @@ func (s *scanner) literal() (literal string, escaped, ok bool) {
 	return "", escaped, false
 }
 
-// escape reads what stands behind a backslash.
+// escape reads what stands behind a backslash. Half of a surrogate pair stands for
+// no character: readers make different things of it (RFC 8259 §8.2).
 func (s *scanner) escape() bool {
 	if !s.sign("u") {
 		return s.sign(`"\/bfnrt`)
 	}
-	for range 4 {
-		if !s.sign("0123456789abcdefABCDEF") {
-			return false
-		}
+	unit, ok := s.unit()
+	if !ok || !utf16.IsSurrogate(unit) {
+		return ok
 	}
-	return true
+	s.half = true
+	if !s.word(`\u`) {
+		return false
+	}
+	low, ok := s.unit()
+	s.half = utf16.DecodeRune(unit, low) == utf8.RuneError
+	return ok && !s.half
+}
+
+// unit reads the four digits of a UTF-16 code unit.
+func (s *scanner) unit() (unit rune, ok bool) {
+	for range 4 {
+		if s.at == len(s.text) {
+			return 0, false
+		}
+		digit := strings.IndexByte("0123456789abcdef", s.text[s.at]|0x20)
+		if digit < 0 || s.text[s.at] < '0' {
+			return 0, false
+		}
+		unit = unit<<4 | rune(digit)
+		s.at++
+	}
+	return unit, true
 }
 
 // unquoted is the text of a literal. Without escapes it is a part of it; else the

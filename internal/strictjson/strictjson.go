@@ -56,8 +56,8 @@ func Members(data []byte, most int) ([]Member, error) {
 		seen[name] = true
 		s.peek()
 		start := s.at
-		if s.value(&Value{}, 1) != nil {
-			return nil, errNotJSON
+		if err := s.value(&Value{}, 1); err != nil {
+			return nil, err
 		}
 		members = append(members, Member{name, json.RawMessage(s.text[start:s.at])})
 	}
@@ -80,10 +80,11 @@ type Repeated struct{ Name string }
 func (r *Repeated) Error() string { return fmt.Sprintf("the member %q is there twice", brief(r.Name)) }
 
 var (
-	errNotUTF8 = errors.New("not UTF-8")
-	errNotJSON = errors.New("not JSON")
-	errNull    = errors.New("null says nothing")
-	errBehind  = errors.New("something stands behind the JSON value")
+	errNotUTF8   = errors.New("not UTF-8")
+	errNotJSON   = errors.New("not JSON")
+	errNull      = errors.New("null says nothing")
+	errBehind    = errors.New("something stands behind the JSON value")
+	errUnencoded = errors.New("a text holds a character that was not encoded")
 )
 
 // brief keeps foreign text in messages short.

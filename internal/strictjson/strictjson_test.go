@@ -26,6 +26,10 @@ var ambiguous = map[string]string{
 	"trailing comma":        `{"a":1,}`,
 	"comment":               `{"a":1}//`,
 	"byte order mark":       "\xef\xbb\xbf{\"a\":1}",
+	"high surrogate alone":  `{"a":"\ud800"}`,
+	"low surrogate alone":   `{"a":["\udc00x"]}`,
+	"two high surrogates":   `{"a":"\ud800\ud800"}`,
+	"surrogate in a name":   `{"\ud83d":1}`,
 }
 
 func TestRefuses(t *testing.T) {
