@@ -3,9 +3,7 @@ package machines
 import (
 	"fmt"
 	"io/fs"
-	"testing/fstest"
 
-	"github.com/quotary/quotary/simulators/eventlog"
 	"github.com/quotary/quotary/simulators/paravisor"
 	"github.com/quotary/quotary/simulators/sevsnp"
 	"github.com/quotary/quotary/simulators/tdx"
@@ -17,17 +15,16 @@ import (
 
 // plan is what a machine is about to be made of. Faults change it.
 type plan struct {
-	spec   Spec
-	inputs software
-	boot   eventlog.Boot
+	spec Spec
 
 	amd    *sevsnp.Vendor
 	guest  sevsnp.MachineOptions
 	vmpl   uint // that the guest asks for
 	intel  *tdx.Vendor
-	domain tdx.MachineOptions
+	domain tdx.MachineOptions // Boot is its own
 	maker  *tpm.Vendor
-	module tpm.MachineOptions
+	module tpm.MachineOptions // likewise
+	cloned bool               // the TPM is copied, and the machine rebooted then
 	layer  paravisor.Options
 }
 
@@ -44,11 +41,8 @@ func (m *Machine) plan() (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{spec: s, inputs: inputs, boot: inputs.boot(), amd: m.world.SEVSNP, intel: m.world.TDX, maker: m.world.TPM}
+	p := &plan{spec: s, amd: m.amd, intel: m.world.TDX, maker: m.world.TPM}
 	if s.Technology.hasSNP() {
-		if p.amd.Product() != s.Product {
-			return nil, wrong("product", "the world's processors are of the line %s, not %s", p.amd.Product(), s.Product)
-		}
 		p.guest = sevsnp.MachineOptions{Name: s.Name, CSPID: s.VLEK, Report: p.amd.Report(s.Name)}
 		p.guest.Report.Measurement = measured.measurement
 	}
@@ -56,12 +50,12 @@ func (m *Machine) plan() (*plan, error) {
 		p.domain = tdx.DefaultMachine()
 		p.domain.Name, p.domain.MRTD, p.domain.RTMR = s.Name, measured.mrtd, [4][48]byte{}
 		if !s.Technology.isAzure() {
-			p.domain.Boot = &p.boot
+			p.domain.Boot = inputs.boot()
 		}
 	}
 	if s.Technology.hasTPM() {
 		p.module = tpm.MachineOptions{
-			Name: s.Name, Key: s.TPM.Key, EK: s.TPM.EK, Bank: s.TPM.Bank, Boot: &p.boot, IMA: s.IMA != nil,
+			Name: s.Name, Key: s.TPM.Key, EK: s.TPM.EK, Bank: s.TPM.Bank, Boot: inputs.boot(), IMA: s.IMA != nil,
 			WithoutCertificate: s.Technology.isAzure(),
 		}
 	}
@@ -92,6 +86,12 @@ func (m *Machine) build(p *plan) error {
 	if m.spec.Technology.hasTPM() {
 		if m.module, err = newModule(p); err != nil {
 			return err
+		}
+		if inner, ok := m.module.(inProcess); ok && p.cloned {
+			m.clone = inner.Clone()
+			if err := m.module.Reboot(); err != nil {
+				return err
+			}
 		}
 	}
 	switch {
@@ -149,7 +149,7 @@ type logTables struct{ *tdx.Machine }
 
 // Open opens a file as Linux shows it in /sys/firmware/acpi/tables.
 func (l logTables) Open(name string) (fs.File, error) {
-	return fstest.MapFS{"CCEL": {Data: l.CCEL()}, "data/CCEL": {Data: l.EventLog()}}.Open(name)
+	return files{"CCEL": l.CCEL(), "data/CCEL": l.EventLog()}.Open(name)
 }
 
 // buildAzure puts the TPM behind a paravisor.

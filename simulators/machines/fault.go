@@ -3,6 +3,7 @@ package machines
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/simulators"
@@ -14,11 +15,19 @@ type Fault struct {
 	Title        string
 	Technologies []Technology  // that it can befall
 	Code         evidence.Code // that a service refuses it with
+	// After is how often the machine attests as it should before the fault shows: what is
+	// wrong with it contradicts what was accepted earlier.
+	After int
+	// Measuring says that it befalls only machines whose kernel measures files.
+	Measuring bool
 }
 
 // fault is a fault and what it does. What is nil is as it should be.
 type fault struct {
 	Fault
+	// inside says that the fault is in a TPM, or needs its keys: only one that runs
+	// in-process has it.
+	inside bool
 	// launch has the machine launch something else.
 	launch func(*Spec)
 	// build has it be something else.
@@ -41,8 +50,22 @@ func Faults() []Fault {
 
 // faults are what [Faults] lists, with what they do.
 func faults() []fault {
-	return []fault{}
+	all := slices.Concat(generalFaults(), compositeFaults(), snpReportFaults(), snpKeyFaults(), tdxFaults(), tdxQuoteFaults(), tpmFaults(), tpmQuoteFaults(), logFaults(), imaFaults())
+	slices.SortFunc(all, func(a, b fault) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
+
+// The technologies that faults befall.
+var (
+	everyTechnology = Technologies()
+	withSNP         = []Technology{SEVSNP, SEVSNPTPM, AzureSNP}
+	withTDX         = []Technology{TDX, TDXTPM, AzureTDX}
+	withTDXLog      = []Technology{TDX, TDXTPM}
+	withTPM         = []Technology{TPM, SEVSNPTPM, TDXTPM, AzureSNP, AzureTDX}
+	withCertifiedAK = []Technology{TPM, SEVSNPTPM, TDXTPM}
+	covering        = []Technology{SEVSNPTPM, TDXTPM}
+	azure           = []Technology{AzureSNP, AzureTDX}
+)
 
 // faultsOf returns the faults that a description names.
 func faultsOf(s Spec) ([]fault, error) {
@@ -58,6 +81,12 @@ func faultsOf(s Spec) ([]fault, error) {
 		}
 		if !slices.Contains(all[at].Technologies, s.Technology) {
 			return nil, wrong("faults", "%s does not befall a machine of technology %s, but %s", name, s.Technology, joined(all[at].Technologies))
+		}
+		if all[at].inside && s.TPM.Backend == SWTPM {
+			return nil, wrong("faults", "%s is of TPMs that run in-process", name)
+		}
+		if all[at].Measuring && s.IMA == nil {
+			return nil, wrong("faults", "%s befalls machines whose kernel measures files: add ima", name)
 		}
 		named = append(named, all[at])
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"testing/fstest"
 
 	"github.com/google/go-configfs-tsm/configfs/configfsi"
 	"github.com/google/go-configfs-tsm/configfs/faketsm"
@@ -97,7 +96,7 @@ func (m *Machine) ConfigFS() configfsi.Client {
 // /sys/firmware/acpi/tables: those of the event log, if there is one.
 func (m *Machine) ACPITables() fs.FS {
 	if m.kernel == nil || m.kernel.tables == nil {
-		return fstest.MapFS{}
+		return files{}
 	}
 	return m.kernel.tables
 }

@@ -98,15 +98,20 @@ func runtimeRegisters(s Spec, w software) (map[int]evidence.Hex, error) {
 // platformRegisters returns the PCRs that a boot determines: 0, which the simulated
 // firmware measures itself into, and those that tee/launch foretells.
 func platformRegisters(s Spec, w software) (map[int]evidence.Hex, error) {
-	bank, algorithm := crypto.SHA256, eventlog.SHA256
-	if s.TPM.Bank == tpm.SHA384 {
-		bank, algorithm = crypto.SHA384, eventlog.SHA384
-	}
-	chain, err := w.chain(bank)
+	algorithm := map[crypto.Hash]eventlog.Algorithm{crypto.SHA256: eventlog.SHA256, crypto.SHA384: eventlog.SHA384}[s.TPM.hash()]
+	chain, err := w.chain(s.TPM.hash())
 	if err != nil {
 		return nil, err
 	}
 	values := chain.Values()
 	values[0] = w.boot().Log(eventlog.PCRs, algorithm).Values(algorithm)[0]
 	return values, nil
+}
+
+// hash returns the hash of the bank that is quoted.
+func (t TPMSpec) hash() crypto.Hash {
+	if t.Bank == tpm.SHA384 {
+		return crypto.SHA384
+	}
+	return crypto.SHA256
 }

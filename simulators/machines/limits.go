@@ -12,13 +12,11 @@ const (
 	maxVCPUs = 512
 	// maxFiles, maxPath and maxContent bound what the kernel measures: all of it is
 	// evidence, whose list has at most some megabytes.
-	maxFiles   = 1000
-	maxPath    = 1024
-	maxContent = 4096
+	maxFiles   = 256
+	maxPath    = 512
+	maxContent = 2048
 	// maxFaults bounds the faults of one machine: more than a few at once say nothing.
 	maxFaults = 16
-	// maxSpec bounds a description in bytes, with a thousand files.
-	maxSpec = 6 << 20
-	// maxDepth bounds how deep a description's values are nested: it has three levels.
-	maxDepth = 8
+	// maxSpec bounds a description in bytes: with all these files it has 650 KiB.
+	maxSpec = 1 << 20
 )

@@ -19,6 +19,7 @@ package machines
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/quotary/quotary/evidence"
@@ -26,6 +27,7 @@ import (
 	"github.com/quotary/quotary/simulators/paravisor"
 	"github.com/quotary/quotary/simulators/sevsnp"
 	"github.com/quotary/quotary/simulators/tdx"
+	"github.com/quotary/quotary/simulators/tpm"
 	"github.com/quotary/quotary/tee"
 )
 
@@ -36,6 +38,7 @@ type Machine struct {
 	inputs  software
 	fits    launched // what a machine without faults measures
 	world   *simulators.World
+	amd     *sevsnp.Vendor // of the product; nil without SEV-SNP
 	faults  []fault
 	kernel  *kernel // of a TEE's guest; nil without one
 	guest   *sevsnp.Machine
@@ -44,8 +47,12 @@ type Machine struct {
 	virtual *paravisor.Machine
 	honest  tee.Attester // as the machine would attest if it only did as it should
 
-	mu      sync.Mutex
-	reboots int
+	clone     *tpm.Machine             // of its TPM; nil unless a fault has one
+	neighbour func() (*Machine, error) // another machine with the same software, made when needed
+
+	mu       sync.Mutex
+	reboots  int
+	attested int // how often the machine has attested
 }
 
 var _ tee.Attester = (*Machine)(nil)
@@ -66,6 +73,12 @@ func New(w *simulators.World, s Spec) (*Machine, error) {
 	if m.fits, err = launch(s, m.inputs); err != nil {
 		return nil, err
 	}
+	if s.Technology.hasSNP() {
+		if m.amd, err = w.Line(s.Product); err != nil {
+			return nil, err
+		}
+	}
+	m.neighbour = sync.OnceValues(m.newNeighbour)
 	p, err := m.plan()
 	if err != nil {
 		return nil, err
@@ -84,17 +97,35 @@ func (m *Machine) Kinds() []evidence.Kind { return m.honest.Kinds() }
 
 // Attest returns evidence that carries the binding, unless a fault has it otherwise.
 func (m *Machine) Attest(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
+	m.mu.Lock()
+	before := m.attested
+	m.attested++
+	m.mu.Unlock()
 	attest := m.honest.Attest
 	for _, f := range m.faults {
-		if f.send == nil {
+		if f.send == nil || before < f.After {
 			continue
 		}
-		before := attest
+		honest := attest
 		attest = func(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
-			return f.send(ctx, m, binding, before)
+			return f.send(ctx, m, binding, honest)
 		}
 	}
 	return attest(ctx, binding)
+}
+
+// newNeighbour makes another machine that nothing is wrong with and that launches the
+// same: it would be accepted in m's place.
+func (m *Machine) newNeighbour() (*Machine, error) {
+	s := m.spec.clone()
+	s.Name, s.Faults, s.TPM.Backend = neighbourOf(s.Name), nil, ""
+	return New(m.world, s)
+}
+
+// neighbourOf returns a name that differs and is no longer than names may be.
+func neighbourOf(name string) string {
+	const prefix = "beside-"
+	return prefix + strings.TrimRight(name[:min(len(name), maxName-len(prefix))], "-")
 }
 
 // Close stops what the machine runs.

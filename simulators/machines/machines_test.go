@@ -18,7 +18,7 @@ func TestHonest(t *testing.T) {
 		"command line": {func(s *machines.Spec) { s.CommandLine = "init=/bin/sh" }, map[machines.Technology][]evidence.Code{
 			machines.SEVSNP: {evidence.CodePolicySNPMeasurement}, machines.TDX: {evidence.CodePolicyTDXRTMR1, evidence.CodePolicyTDXRTMR2},
 			machines.TPM: {evidence.CodePolicyTPMPCR}, machines.SEVSNPTPM: {evidence.CodePolicySNPMeasurement, evidence.CodePolicyTPMPCR},
-			machines.TDXTPM: {evidence.CodePolicyTDXRTMR1, evidence.CodePolicyTDXRTMR2, evidence.CodePolicyTPMPCR},
+			machines.TDXTPM:   {evidence.CodePolicyTDXRTMR1, evidence.CodePolicyTDXRTMR2, evidence.CodePolicyTPMPCR},
 			machines.AzureSNP: {evidence.CodePolicyTPMPCR}, machines.AzureTDX: {evidence.CodePolicyTPMPCR},
 		}},
 	}

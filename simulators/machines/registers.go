@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
-	"testing/fstest"
 
 	"github.com/google/go-configfs-tsm/configfs/configfsi"
 
@@ -46,11 +45,11 @@ func (r *registers) MkdirTemp(dir, pattern string) (string, error) {
 func (r *registers) ReadDir(string) ([]os.DirEntry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	listing := fstest.MapFS{}
+	var listing []os.DirEntry
 	for _, name := range slices.Sorted(maps.Keys(r.entries)) {
-		listing[name] = &fstest.MapFile{Mode: fs.ModeDir}
+		listing = append(listing, fs.FileInfoToDirEntry(entry{name: name, mode: fs.ModeDir | 0o755}))
 	}
-	return listing.ReadDir(".")
+	return listing, nil
 }
 
 // ReadFile reads an entry's index, or the value of its register.

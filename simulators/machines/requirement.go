@@ -9,6 +9,7 @@ import (
 
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/simulators/sevsnp"
+	"github.com/quotary/quotary/tee/launch/pcr"
 )
 
 // Requirement returns an alternative of a workload that the machine meets if nothing
@@ -32,7 +33,7 @@ func (m *Machine) Requirement() string {
 }
 
 func (m *Machine) requireSNP() string {
-	tcb := m.world.SEVSNP.Report(m.spec.Name).ReportedTCB
+	tcb := m.amd.Report(m.spec.Name).ReportedTCB
 	levels := fmt.Sprintf("bootloader: %d, tee: %d, snp: %d, microcode: %d", tcb.Bootloader, tcb.TEE, tcb.SNP, tcb.Microcode)
 	if m.spec.Product == sevsnp.Turin {
 		levels = fmt.Sprintf("fmc: %d, ", tcb.FMC) + levels
@@ -58,15 +59,24 @@ func (m *Machine) requireTPM() string {
 	if m.spec.Technology.isAzure() {
 		source = "tee"
 	}
-	files := ""
+	measured := ""
 	if m.spec.IMA != nil {
-		var digests []string
-		for _, f := range m.spec.IMA {
-			digests = append(digests, fmt.Sprintf("%x", f.digest()))
-		}
-		files = ", ima: {files: [" + strings.Join(digests, ", ") + "]}"
+		values = append(values, "8: boot")
+		measured = m.requireFiles()
 	}
-	return fmt.Sprintf("tpm: {ak: {sources: [%s]}, pcrs: {%s: {%s}}%s}", source, m.spec.TPM.Bank, strings.Join(values, ", "), files)
+	return fmt.Sprintf("tpm: {ak: {sources: [%s]}, pcrs: {%s: {%s}}%s}", source, m.spec.TPM.Bank, strings.Join(values, ", "), measured)
+}
+
+// requireFiles asks for the files that the kernel measures, and for what decides that it
+// measures them: its command line and initial RAM disk.
+func (m *Machine) requireFiles() string {
+	var digests []string
+	for _, f := range m.spec.IMA {
+		digests = append(digests, fmt.Sprintf("%x", f.digest()))
+	}
+	bank := m.spec.TPM.hash()
+	options, initrd := pcr.Text(m.inputs.commandLine)(bank), pcr.Bytes(m.inputs.initrd)(bank)
+	return fmt.Sprintf(", boot: {load_options: [%x], initrds: [%x]}, ima: {files: [%s]}", options, initrd, strings.Join(digests, ", "))
 }
 
 // digest returns the SHA-256 of a file's content.

@@ -59,13 +59,13 @@ func firmware(name string) []byte {
 
 // boot returns how the software boots where each step is measured. The image's
 // digest stands for its Authenticode one.
-func (w software) boot() eventlog.Boot {
+func (w software) boot() *eventlog.Boot {
 	key := func(of string) []byte {
 		certificate := sha256.Sum256([]byte("SIMULATED certificate of " + of))
 		return eventlog.SignatureList(eventlog.GUIDX509, certificate[:])
 	}
 	revoked := sha256.Sum256([]byte("SIMULATED revoked image"))
-	return eventlog.Boot{
+	return &eventlog.Boot{
 		Firmware:   bytes.Clone(w.firmware),
 		SecureBoot: true,
 		PK:         key("the platform's owner"), KEK: key("the key exchange"), DB: key("the distribution"),

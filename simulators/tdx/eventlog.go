@@ -109,6 +109,16 @@ func (m *Machine) EventLog() []byte {
 	return append(log, bytes.Repeat([]byte{0xff}, max(logArea-len(log), 0))...)
 }
 
+// Log returns a copy of the event log, to be altered, or nil if the machine has none.
+func (m *Machine) Log() *simulated.Builder {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil {
+		return nil
+	}
+	return m.log.Clone()
+}
+
 // CCEL returns the ACPI table that says where the log is (UEFI 2.10, 38.4.2), or
 // nil if the machine has no log.
 func (m *Machine) CCEL() []byte {

@@ -88,6 +88,16 @@ func (m *Machine) MeasureEvent(pcr int, typ eventlog.EventType, measured, data [
 	return m.follow(m.log.Entries[len(m.log.Entries)-1])
 }
 
+// Log returns a copy of the event log, to be altered, or nil if the machine keeps none.
+func (m *Machine) Log() *simulated.Builder {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.log == nil {
+		return nil
+	}
+	return m.log.Clone()
+}
+
 // EventLog returns what the kernel offers as binary_bios_measurements, or nil if the
 // machine keeps no log.
 func (m *Machine) EventLog() []byte {

@@ -33,7 +33,7 @@ func (m *Machine) MakeKey(o KeyOptions) (*Key, error) {
 	m.keys++
 	label := fmt.Sprintf("machine/%s/key/%d", m.options.Name, m.keys)
 	m.mu.Unlock()
-	return newKey(m.vendor.source, label, keyOptions{typ: o.Type, attributes: o.Attributes, hierarchy: tpm2.TPMRHOwner})
+	return m.vendor.newKey(label, keyOptions{typ: o.Type, attributes: o.Attributes, hierarchy: tpm2.TPMRHOwner})
 }
 
 // UseKey makes the evidence carry the certification of a key from now on; nil ends

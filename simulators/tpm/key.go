@@ -13,8 +13,6 @@ import (
 	"math/big"
 
 	"github.com/google/go-tpm/tpm2"
-
-	"github.com/quotary/quotary/simulators/seed"
 )
 
 // KeyType is the type of a signing key.
@@ -57,16 +55,16 @@ type keyOptions struct {
 }
 
 // newKey makes the key that belongs to a label.
-func newKey(source seed.Source, label string, o keyOptions) (*Key, error) {
+func (v *Vendor) newKey(label string, o keyOptions) (*Key, error) {
 	var area tpm2.TPMTPublic
 	k := &Key{}
 	switch o.typ {
 	case KeyECC:
-		key := source.ECDSA(elliptic.P256(), label)
+		key := v.source.ECDSA(elliptic.P256(), label)
 		k.signer = key
 		area = eccArea(&key.PublicKey, o)
 	case KeyRSA:
-		key := source.RSA(2048, label)
+		key := v.keyRSA(2048, label)
 		k.signer = key
 		area = rsaArea(&key.PublicKey, o)
 	default:

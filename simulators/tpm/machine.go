@@ -85,7 +85,7 @@ func (v *Vendor) NewMachine(options MachineOptions) (*Machine, error) {
 	o := m.options
 	m.endorsement = sync.OnceValues(func() (*endorsementKey, error) { return v.newEK(o.EK, o.Name) })
 	var err error
-	m.ak, err = newKey(v.source, "machine/"+o.Name, keyOptions{o.Key, o.Attributes, o.Hierarchy, true})
+	m.ak, err = v.newKey("machine/"+o.Name, keyOptions{o.Key, o.Attributes, o.Hierarchy, true})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,76 @@
+package machines_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/simulators/machines"
+)
+
+// TestFaults: every fault, on each technology that it befalls, is refused with its code
+// and no other; the same machine without the fault is accepted.
+func TestFaults(t *testing.T) {
+	for _, technology := range machines.Technologies() {
+		t.Run(technology.String(), func(t *testing.T) {
+			honest := map[bool]*machines.Machine{false: newMachine(t, specOf(technology))}
+			if technology == machines.TPM {
+				honest[true] = newMachine(t, measuring())
+			}
+			for _, twin := range honest {
+				if got := newService(t, twin).attest(t, twin); got != nil {
+					t.Fatalf("the honest machine: %v", got)
+				}
+			}
+			for _, f := range machines.Faults() {
+				if !slices.Contains(f.Technologies, technology) {
+					continue
+				}
+				t.Run(f.Name, func(t *testing.T) {
+					twin := honest[f.Measuring]
+					spec := twin.Spec()
+					spec.Faults = []string{f.Name}
+					m, s := newMachine(t, spec), newService(t, twin)
+					for range f.After {
+						if got := s.attest(t, m); got != nil {
+							t.Fatalf("before the fault shows: %v", got)
+						}
+					}
+					got := s.attest(t, m)
+					if !slices.Contains(got, f.Code) {
+						t.Errorf("refused with %v, want %s", got, f.Code)
+					}
+					for _, code := range got {
+						if code != f.Code && !slices.Contains(also[f.Name], code) && !(len(m.Kinds()) > 1 && slices.Contains(follows, code)) {
+							t.Errorf("refused with %s, too", code)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// also are further checks that a fault cannot but fail.
+var also = map[string][]evidence.Code{
+	"snp-cxl":  {evidence.CodePolicySNPGuestPolicy},
+	"tpm-bank": {evidence.CodePolicyTPMPCR},
+	// The quote is then judged by the key that the paravisor names.
+	"azure-stitched": {evidence.CodeTPMSignature},
+}
+
+// follows are checks of a bundle's parts against each other: none holds if one part
+// is refused.
+var follows = []evidence.Code{evidence.CodeBinding, evidence.CodeCompositeLink, evidence.CodeTPMAKVouched, evidence.CodeTPMAKUntrusted}
+
+// specOf describes a machine of a technology.
+func specOf(technology machines.Technology) machines.Spec {
+	return machines.Spec{Name: "machine", Technology: technology}
+}
+
+// measuring describes a machine whose kernel measures files.
+func measuring() machines.Spec {
+	s := specOf(machines.TPM)
+	s.IMA = []machines.File{{Path: "/usr/bin/app"}, {Path: "/usr/lib/lib.so", Content: "library"}}
+	return s
+}
