@@ -1,9 +1,13 @@
 package attacks
 
-import "github.com/quotary/quotary/simulators"
+import (
+	"slices"
 
-// apiRows are the attacks on the interface and resources.
-func apiRows() []Row { return nil }
+	"github.com/quotary/quotary/simulators"
+)
 
-// apiSubjects are what they are tried on.
+// apiRows are the attacks on the interface and its resources.
+func apiRows() []Row { return slices.Concat(bodyRows(), pathRows(), floodRows()) }
+
+// apiSubjects are none: what is attacked is not the evidence.
 func apiSubjects(*simulators.World) ([]Subject, error) { return nil, nil }
