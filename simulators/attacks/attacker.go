@@ -28,8 +28,10 @@ type Target struct {
 	// World has the simulated vendors that it trusts. The attacker owns their hardware,
 	// and whoever certifies it.
 	World *simulators.World
-	// Refresh hands the service what the world's vendors publish now. Nil where nobody can.
-	Refresh func(ctx context.Context) error
+	// Unendorsed is another service on the same world, with the same policies, that has no
+	// endorsements and fetches none. Nil if there is none: then the attacks with collateral
+	// that the target itself would not miss are skipped.
+	Unendorsed *Target
 }
 
 // Attacker speaks to a target as anybody on its network can, and owns the hardware.
@@ -38,7 +40,8 @@ type Attacker struct {
 	target   Target
 	http     *http.Client
 	subjects map[string]*Subject
-	subject  *Subject // of the case that is tried
+	subject  *Subject  // of the case that is tried
+	other    *Attacker // of the target's neighbour without endorsements, or nil
 }
 
 // newAttacker makes the subjects' machines.
@@ -50,21 +53,34 @@ func newAttacker(t Target) (*Attacker, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Attacker{target: t, subjects: map[string]*Subject{}, http: &http.Client{
+	a := &Attacker{target: t, subjects: map[string]*Subject{}, http: newClient(t)}
+	for i := range subjects {
+		a.subjects[subjects[i].Name] = &subjects[i]
+	}
+	if t.Unendorsed != nil {
+		a.other = &Attacker{target: *t.Unendorsed, subjects: a.subjects, http: newClient(*t.Unendorsed)}
+	}
+	return a, nil
+}
+
+// newClient trusts the target's roots alone, and follows nothing.
+func newClient(t Target) *http.Client {
+	return &http.Client{
 		Transport: &http.Transport{
 			TLSClientConfig:     &tls.Config{RootCAs: t.Roots, MinVersion: tls.VersionTLS13},
 			MaxIdleConnsPerHost: maxAtOnce,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-	for i := range subjects {
-		a.subjects[subjects[i].Name] = &subjects[i]
 	}
-	return a, nil
 }
 
 // close lets go of the connections.
-func (a *Attacker) close() { a.http.CloseIdleConnections() }
+func (a *Attacker) close() {
+	a.http.CloseIdleConnections()
+	if a.other != nil {
+		a.other.close()
+	}
+}
 
 // at returns the attacker of one subject.
 func (a *Attacker) at(name string) (*Attacker, error) {
@@ -74,6 +90,17 @@ func (a *Attacker) at(name string) (*Attacker, error) {
 	}
 	scoped := *a
 	scoped.subject = subject
+	return &scoped, nil
+}
+
+// Unendorsed is the attacker of the target's neighbour without endorsements, at the same
+// subject. The error is that of [Skip] if there is none.
+func (a *Attacker) Unendorsed() (*Attacker, error) {
+	if a.other == nil {
+		return nil, Skip("it takes a second service that has no endorsements")
+	}
+	scoped := *a.other
+	scoped.subject = a.subject
 	return &scoped, nil
 }
 

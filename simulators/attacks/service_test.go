@@ -2,12 +2,16 @@ package attacks
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/quotary/quotary/internal/daemon"
+	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/simulators"
 	"github.com/quotary/quotary/simulators/lab"
 )
@@ -17,16 +21,16 @@ import (
 var opened struct {
 	once   sync.Once
 	target Target
-	close  func() error
+	close  []func() error // in the reverse order
 	err    error
 }
 
 // TestMain stops the service after all tests, if there is one.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if opened.close != nil {
-		if err := opened.close(); err != nil {
-			println(err.Error())
+	for _, closes := range slices.Backward(opened.close) {
+		if err := closes(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
 	}
@@ -56,12 +60,23 @@ func open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := lab.Open(ctx, lab.Options{World: world, Dir: dir, Documents: documents})
+	opened.close = append(opened.close, func() error { return os.RemoveAll(dir) })
+	bare, err := target(ctx, world, documents, filepath.Join(dir, "unendorsed"), func(c *daemon.Config) { c.Endorsements = []string{} })
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
+		return err
 	}
-	opened.close = func() error { return errors.Join(l.Close(), os.RemoveAll(dir)) }
-	roots, err := l.Roots()
-	opened.target = Target{URL: l.URL(), Roots: roots, TrustDomain: l.TrustDomain(), World: world, Refresh: l.Refresh}
+	opened.target, err = target(ctx, world, documents, filepath.Join(dir, "service"), nil)
+	opened.target.Unendorsed = &bare
 	return err
+}
+
+// target opens one service.
+func target(ctx context.Context, world *simulators.World, documents []policies.File, dir string, configure func(*daemon.Config)) (Target, error) {
+	l, err := lab.Open(ctx, lab.Options{World: world, Dir: dir, Documents: documents, Configure: configure})
+	if err != nil {
+		return Target{}, err
+	}
+	opened.close = append(opened.close, l.Close)
+	roots, err := l.Roots()
+	return Target{URL: l.URL(), Roots: roots, TrustDomain: l.TrustDomain(), World: world}, err
 }

@@ -23,7 +23,7 @@ func (a *Attacker) snpMachine() (*sevsnp.Machine, error) {
 
 // changed attests with what change makes of the honest machine's report, signed again.
 func changed(change func(*sevsnp.Report)) try {
-	return forged(func(m *sevsnp.Machine, data [64]byte) (*evidence.SNP, error) {
+	return forged(func(_ *Attacker, m *sevsnp.Machine, data [64]byte) (*evidence.SNP, error) {
 		change(&m.Template)
 		return m.Item(data)
 	})
@@ -31,7 +31,7 @@ func changed(change func(*sevsnp.Report)) try {
 
 // edited attests with the honest machine's report after edit, signed again.
 func edited(edit func(report []byte)) try {
-	return forged(func(m *sevsnp.Machine, data [64]byte) (*evidence.SNP, error) {
+	return forged(func(_ *Attacker, m *sevsnp.Machine, data [64]byte) (*evidence.SNP, error) {
 		item, err := m.Item(data)
 		if err != nil {
 			return nil, err
@@ -44,7 +44,7 @@ func edited(edit func(report []byte)) try {
 
 // unsigned attests with the honest machine's report after edit, as it then is.
 func unsigned(edit func(report []byte) []byte) try {
-	return forged(func(m *sevsnp.Machine, data [64]byte) (*evidence.SNP, error) {
+	return forged(func(_ *Attacker, m *sevsnp.Machine, data [64]byte) (*evidence.SNP, error) {
 		item, err := m.Item(data)
 		if err == nil {
 			item.Report = edit(item.Report)
@@ -53,19 +53,42 @@ func unsigned(edit func(report []byte) []byte) try {
 	})
 }
 
+// remade attests as a machine of that chip and provider, whose key is certified for
+// what change makes of the honest machine's report; and then with lies about it.
+func remade(chip, csp string, change func(*sevsnp.Report), lies ...func(*sevsnp.Report)) try {
+	return forged(func(a *Attacker, m *sevsnp.Machine, data [64]byte) (*evidence.SNP, error) {
+		report := m.Template
+		report.ChipID = a.World().SEVSNP.Report(chipName(chip)).ChipID
+		change(&report)
+		other, err := a.World().SEVSNP.NewMachine(sevsnp.MachineOptions{Name: chipName(chip), Report: &report, CSPID: csp})
+		if err != nil {
+			return nil, err
+		}
+		for _, lie := range lies {
+			lie(&other.Template)
+		}
+		return other.Item(data)
+	})
+}
+
 // forged attests with what forge makes with a copy of the honest machine.
-func forged(forge func(m *sevsnp.Machine, data [64]byte) (*evidence.SNP, error)) try {
+func forged(forge func(a *Attacker, m *sevsnp.Machine, data [64]byte) (*evidence.SNP, error)) try {
 	return func(ctx context.Context, a *Attacker) (Got, error) {
+		return a.Attest(ctx, snpAttempt(a, forge))
+	}
+}
+
+// snpAttempt is the attempt of forged, for cases that lie elsewhere as well.
+func snpAttempt(a *Attacker, forge func(a *Attacker, m *sevsnp.Machine, data [64]byte) (*evidence.SNP, error)) Attempt {
+	return Attempt{Evidence: func(_ context.Context, binding evidence.Binding) (evidence.Bundle, error) {
 		m, err := a.snpMachine()
 		if err != nil {
-			return Got{}, err
+			return nil, err
 		}
-		return a.Attest(ctx, Attempt{Evidence: func(_ context.Context, binding evidence.Binding) (evidence.Bundle, error) {
-			item, err := forge(m, binding)
-			if err != nil {
-				return nil, err
-			}
-			return evidence.NewBundle(item)
-		}})
-	}
+		item, err := forge(a, m, binding)
+		if err != nil {
+			return nil, err
+		}
+		return evidence.NewBundle(item)
+	}}
 }

@@ -1,0 +1,207 @@
+package attacks
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"strings"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/simulators/sevsnp"
+)
+
+const noKey = "a certificate that cannot be read as a chip's has no key to go by"
+
+// snpChainRows lie in the certificates above the key.
+func snpChainRows() []Row {
+	return []Row{
+		{"S01", "self-made root", []Case{
+			{
+				Name: "with the names of the trusted one", Subject: snpMinted, Want: codes(evidence.CodeSNPChain),
+				Try: minted(mint{issuer: selfMadeASK(plainNames), further: selfMadeARK(plainNames)}),
+			},
+			{
+				Name: "as an endorsement", Subject: snpMinted, Want: codes(evidence.CodeSNPChain),
+				Try: minted(mint{issuer: selfMadeASK(plainNames), further: selfMadeARK(plainNames), stapled: true}),
+			},
+			{
+				Name: "with the names of the real vendor", Subject: snpMinted, Want: codes(evidence.CodeSNPChain),
+				Try: minted(mint{issuer: selfMadeASK(realNames), further: selfMadeARK(realNames), edit: func(c *x509.Certificate) { c.Subject = realNames(c.Subject) }}),
+			},
+		}},
+		{"S36", "issuer that is none", append(notIssuers(), []Case{
+			{
+				Name: "a chip's key with the name of its issuer certifies another", Subject: snpMinted, Want: codes(evidence.CodeSNPCertificateProfile),
+				Proof: ByParser, Why: noKey, Try: minted(mint{issuer: chipAsIssuer}),
+			},
+			{
+				Name: "an authority below the signing key", Subject: snpMinted, Want: codes(evidence.CodeSNPChain),
+				Try: minted(mint{issuer: func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
+					key, err := intrudersKey(v)
+					if err != nil {
+						return nil, err
+					}
+					return issuedBy(v.ASK(), authority(v, 99), key)
+				}}),
+			},
+			{
+				Name: "the root certifies the chip's key itself", Subject: snpMinted, Want: codes(evidence.CodeSNPProductAgreement, evidence.CodeSNPChain),
+				Try: minted(mint{issuer: func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) { return v.ARK(), nil }}),
+			},
+			{
+				Name: "the signing key of providers certifies a chip's", Subject: snpMinted, Want: codes(evidence.CodeSNPProductAgreement, evidence.CodeSNPChain),
+				Try: minted(mint{issuer: (*sevsnp.Vendor).ASVK}),
+			},
+		}...)},
+		{"S37", "weak keys and signatures", weakKeys()},
+		{"S39", "certificates out of their time", outOfTime()},
+	}
+}
+
+// plainNames leave a name as the simulated vendor has it.
+func plainNames(name pkix.Name) pkix.Name { return name }
+
+// realNames are those of AMD's own certificates.
+func realNames(name pkix.Name) pkix.Name {
+	return pkix.Name{
+		OrganizationalUnit: []string{"Engineering"}, Country: []string{"US"}, Locality: []string{"Santa Clara"},
+		Province: []string{"CA"}, Organization: []string{"Advanced Micro Devices"}, CommonName: strings.TrimSuffix(name.CommonName, " SIMULATED"),
+	}
+}
+
+// selfMadeRoot is a root of the attacker's own.
+func selfMadeRoot(v *sevsnp.Vendor, names func(pkix.Name) pkix.Name) (*sevsnp.Issuer, error) {
+	key, err := intrudersKey(v)
+	if err != nil {
+		return nil, err
+	}
+	root := authority(v, 1)
+	root.Subject = names(v.ARK().Certificate.Subject)
+	root.MaxPathLenZero = false
+	root.KeyUsage |= x509.KeyUsageCRLSign
+	return issuedBy(&sevsnp.Issuer{Certificate: root, Key: key}, root, key)
+}
+
+func selfMadeARK(names func(pkix.Name) pkix.Name) func(v *sevsnp.Vendor) ([][]byte, error) {
+	return func(v *sevsnp.Vendor) ([][]byte, error) {
+		root, err := selfMadeRoot(v, names)
+		if err != nil {
+			return nil, err
+		}
+		return [][]byte{root.Certificate.Raw}, nil
+	}
+}
+
+// selfMadeASK is a signing key under it.
+func selfMadeASK(names func(pkix.Name) pkix.Name) func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
+	return func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
+		root, err := selfMadeRoot(v, names)
+		if err != nil {
+			return nil, err
+		}
+		below := authority(v, 2)
+		below.Subject = names(below.Subject)
+		return issuedBy(root, below, root.Key)
+	}
+}
+
+// chipAsIssuer is a chip's key that certifies others, with the name of its issuer.
+func chipAsIssuer(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	r := v.Report(chipName("issuing chip"))
+	cert := v.VCEKTemplate(r.ChipID, r.ReportedTCB)
+	cert.Subject = v.ASK().Certificate.Subject
+	return issuedBy(v.ASK(), cert, key)
+}
+
+// notIssuers are signing keys whose certificates, of the root's own issuing, are not
+// of the form of such.
+func notIssuers() []Case {
+	var cases []Case
+	for _, x := range []struct {
+		name string
+		edit func(c *x509.Certificate)
+	}{
+		{"not a CA", func(c *x509.Certificate) { c.IsCA = false; c.MaxPathLenZero = false }},
+		{"may not sign certificates", func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }},
+		{"signed with PKCS #1 v1.5", func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA384WithRSA }},
+		{"signed with SHA-256", func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA256WithRSAPSS }},
+		{"unknown critical extension", func(c *x509.Certificate) { c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3}, Critical: true}} }},
+	} {
+		cases = append(cases, Case{
+			Name: x.name, Subject: snpMinted, Want: codes(evidence.CodeSNPChain),
+			Try: minted(mint{issuer: func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
+				key, err := intrudersKey(v)
+				if err != nil {
+					return nil, err
+				}
+				template := authority(v, 99)
+				x.edit(template)
+				return issuedBy(v.ARK(), template, key)
+			}}),
+		})
+	}
+	return cases
+}
+
+// weakKeys are certificates of keys, by the true signing key, that are not of AMD's form.
+func weakKeys() []Case {
+	var cases []Case
+	for _, x := range []struct {
+		name   string
+		public func(v *sevsnp.Vendor) (crypto.PublicKey, error)
+		edit   func(c *x509.Certificate)
+	}{
+		{"RSA key", func(v *sevsnp.Vendor) (crypto.PublicKey, error) { return v.ASK().Key.Public(), nil }, nil},
+		{"P-256 key", func(*sevsnp.Vendor) (crypto.PublicKey, error) {
+			key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			if err != nil {
+				return nil, err
+			}
+			return key.Public(), nil
+		}, nil},
+		{"signed with PKCS #1 v1.5", nil, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA384WithRSA }},
+		{"signed with SHA-256", nil, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA256WithRSAPSS }},
+		{"a CA's", nil, func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }},
+		{"may not sign", nil, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement }},
+	} {
+		cases = append(cases, Case{
+			Name: x.name, Subject: snpMinted, Want: codes(evidence.CodeSNPCertificateProfile), Proof: ByParser, Why: noKey,
+			Try: minted(mint{public: x.public, edit: x.edit}),
+		})
+	}
+	return cases
+}
+
+func outOfTime() []Case {
+	ended := func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
+	return []Case{
+		{
+			Name: "the key's has ended", Subject: snpMinted, Want: codes(evidence.CodeSNPValidity), Behind: codes(evidence.CodeIssuingValidity),
+			Try: minted(mint{edit: ended}),
+		},
+		{
+			Name: "the key's has not begun", Subject: snpMinted, Want: codes(evidence.CodeSNPValidity),
+			Try: minted(mint{edit: func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }}),
+		},
+		{
+			Name: "the signing key's has ended", Subject: snpMinted, Want: codes(evidence.CodeSNPValidity), Behind: codes(evidence.CodeIssuingValidity),
+			Try: minted(mint{issuer: func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
+				key, err := intrudersKey(v)
+				if err != nil {
+					return nil, err
+				}
+				template := authority(v, 99)
+				ended(template)
+				return issuedBy(v.ARK(), template, key)
+			}}),
+		},
+	}
+}
