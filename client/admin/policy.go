@@ -97,6 +97,7 @@ func (c *Client) Plan(ctx context.Context, candidate []Document) (*Plan, error) 
 type Change struct {
 	Plan
 	Applied  bool             `json:"applied"`
+	InForce  bool             `json:"in_force,omitempty"` // already: nothing was changed
 	Seq      int64            `json:"seq,omitempty"`
 	Proposal *ProposalPending `json:"proposal,omitempty"` // where more owners must agree
 }

@@ -21,7 +21,7 @@ func service(t *testing.T) *admin.Client {
 	t.Helper()
 	d, err := daemon.Open(t.Context(), daemon.Options{
 		Data: filepath.Join(t.TempDir(), "data"), Version: "test", Logger: slog.New(slog.DiscardHandler),
-		Config: daemon.Config{Vendors: daemon.Vendors{Offline: true}},
+		Config: daemon.Config{TrustDomain: servertest.TrustDomain, Vendors: daemon.Vendors{Offline: true}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,8 @@ const policyApplyHelp = `usage: quotary policy apply [FLAG]… FILE|DIRECTORY…
 
 Put a set in force: the files are the whole of it. Without --yes this is a dry run, which
 shows what differs, what would become of recorded attestations, and what to type next.
-With --yes the set takes effect if the one that it was compared with is in force still.
+With --yes the set takes effect if the one that it was compared with is in force still;
+if it is in force itself, nothing is changed.
 Where several owners have to agree, it becomes a proposal, to which you have agreed.
 
 ` + changeHelp + adminHelp + adminExits + `
@@ -78,7 +79,7 @@ func (ch change) do(ctx context.Context, s streams, c *admin.Client) error {
 	if err != nil {
 		return err
 	}
-	if ch.flags.yes {
+	if ch.flags.yes && !result.InForce {
 		if result, err = ch.request(ctx, base, false); err != nil {
 			return err
 		}
@@ -90,6 +91,9 @@ func (ch change) show(s streams, result *admin.Change) error {
 	switch {
 	case result.Applied:
 		fmt.Fprintf(s.out, "%s: number %d of the history\n", s.terminal.paint(green, "IN FORCE"), result.Seq)
+	case result.InForce:
+		fmt.Fprintf(s.out, "%s: these documents are number %d of the history; nothing was changed\n", s.terminal.paint(green, "ALREADY IN FORCE"), result.Seq)
+		return nil
 	case result.Proposal != nil:
 		p := result.Proposal
 		fmt.Fprintf(s.out, "%s: number %d, %d of %d owners agree; it ends %s\n", s.terminal.paint(yellow, "PROPOSED"), p.ID, p.Approvals, p.Needed, stamp(p.ExpiresAt))

@@ -1,9 +1,12 @@
 package inforce
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
@@ -27,7 +30,8 @@ type Change struct {
 type Outcome struct {
 	Plan
 	Applied  bool
-	Seq      int64           // in the history, if it was applied
+	InForce  bool            // the very documents are in force already: nothing was changed
+	Seq      int64           // in the history, if it was applied or is in force
 	Proposal *store.Proposal // if it waits for approvals
 }
 
@@ -38,7 +42,19 @@ func (p *Policies) Rehearse(ctx context.Context, change Change) (Outcome, error)
 		return Outcome{}, err
 	}
 	plan, err := p.plan(ctx, c, active)
+	if active.has(change.Documents) {
+		return Outcome{Plan: plan, InForce: true, Seq: active.Applied.Seq}, err
+	}
 	return Outcome{Plan: plan}, err
+}
+
+// has reports whether the documents are those that were applied last, to the byte: a set
+// whose comments or files' names differ is applied, so that it is found as it was given.
+func (a *Active) has(documents []policies.File) bool {
+	byName := func(f, g policies.File) int { return cmp.Compare(f.Name, g.Name) }
+	same := func(f, g policies.File) bool { return f.Name == g.Name && bytes.Equal(f.Data, g.Data) }
+	return a.Applied != nil && slices.EqualFunc(
+		slices.SortedFunc(slices.Values(documents), byName), slices.SortedFunc(slices.Values(a.Documents), byName), same)
 }
 
 // check refuses a change that cannot be made now.
@@ -73,7 +89,7 @@ func (p *Policies) managed() error {
 // Apply puts a set in force, or up for approval where several owners must agree.
 // event is what the audit trail has of it. The plan, which may take long, is made
 // before that, ends with ctx, and holds up no other change; what follows does not end
-// with ctx.
+// with ctx. Of documents that are in force already nothing is recorded.
 func (p *Policies) Apply(ctx context.Context, event store.Event, change Change) (Outcome, error) {
 	c, active, err := p.check(change)
 	if err != nil {
@@ -87,6 +103,9 @@ func (p *Policies) Apply(ctx context.Context, event store.Event, change Change) 
 	defer p.changing.Unlock()
 	if active = p.Active(); active.isBase(change.Base) != nil {
 		return Outcome{}, active.isBase(change.Base)
+	}
+	if active.has(change.Documents) {
+		return Outcome{Plan: plan, InForce: true, Seq: active.Applied.Seq}, nil
 	}
 	ctx = context.WithoutCancel(ctx)
 	wanted := store.Candidate{Digest: c.set.Digest(), Base: active.applied(), Documents: change.Documents, Author: change.Author, Comment: change.Comment}

@@ -61,6 +61,7 @@ type Policies struct {
 	active   atomic.Pointer[Active]
 	shadow   atomic.Pointer[shadow] // nil without one
 
+	most      int   // how many attestations a plan replays
 	unwatched error // why the shadow that was kept is not tried; nil if it is
 }
 
@@ -80,7 +81,8 @@ func Open(ctx context.Context, c Config) (p *Policies, ignored bool, err error) 
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	p = &Policies{Config: c}
+	c.Reading.TrustDomain = c.TrustDomain
+	p = &Policies{Config: c, most: maxRecords}
 	first, ignored, err := p.first(ctx)
 	if err != nil {
 		return nil, false, err

@@ -11,7 +11,7 @@ const (
 	// identity lives longer, so all that are in force are among them.
 	recent = 24 * time.Hour
 	// maxRecords bounds the attestations that a plan replays, the newest first: at
-	// some 0.2 ms each, ten seconds.
+	// some 0.2 ms each, ten seconds. A plan says how many it left out.
 	maxRecords = 50_000
 	// expiring is how far ahead a plan looks for reference values that end.
 	expiring = 14 * 24 * time.Hour

@@ -61,34 +61,57 @@ func (p *Policies) plan(ctx context.Context, c *candidate, active *Active) (Plan
 	if err != nil {
 		return Plan{}, err
 	}
-	var failed error
-	report := policies.Plan(active.Set, c.set, p.records(ctx, &failed), policies.PlanOptions{
+	replay := &replay{Policies: p}
+	report := policies.Plan(active.Set, c.set, replay.records(ctx), policies.PlanOptions{
 		Now: p.Now(), TrustDomain: p.TrustDomain, SimulatedAccepted: p.SimulatedAccepted, Expiring: expiring,
+		LeftOut: func() int { return replay.leftOut(ctx) },
 	})
-	return Plan{Digest: c.set.Digest(), Base: active.Set.Digest(), Report: report, Diff: changes, Warnings: c.warnings}, failed
+	return Plan{Digest: c.set.Digest(), Base: active.Set.Digest(), Report: report, Diff: changes, Warnings: c.warnings}, replay.failed
+}
+
+// replay is the look at the ledger that a plan takes.
+type replay struct {
+	*Policies
+	unread int                   // records of a build that claimed other things
+	rest   *store.IssuanceFilter // asks for what was not looked at any more; nil if there is nothing
+	failed error                 // why the plan was ended early
+}
+
+// leftOut counts what was not replayed.
+func (r *replay) leftOut(ctx context.Context) int {
+	if r.rest == nil || r.failed != nil {
+		return r.unread
+	}
+	older, err := r.Ledger.CountIssuances(ctx, *r.rest)
+	r.failed = err
+	return r.unread + int(older)
 }
 
 // records are the attestations that a plan replays, the newest first: those of the last day,
-// and so all that live. An attestation that ends a plan early leaves its
-// error in failed.
-func (p *Policies) records(ctx context.Context, failed *error) iter.Seq[policies.Record] {
-	now := p.Now()
+// and so all that live.
+func (r *replay) records(ctx context.Context) iter.Seq[policies.Record] {
+	now := r.Now()
 	return func(yield func(policies.Record) bool) {
-		filter := store.IssuanceFilter{Since: now.Add(-recent), Claims: true, Limit: store.MaxPage}
-		for told := 0; told < maxRecords; {
-			page, next, err := p.Ledger.Issuances(ctx, filter)
+		filter := store.IssuanceFilter{Since: now.Add(-recent), Claims: true, Limit: min(store.MaxPage, r.most)}
+		for told := 0; ; {
+			if told >= r.most {
+				r.rest = &filter
+				return
+			}
+			page, next, err := r.Ledger.Issuances(ctx, filter)
 			if err != nil {
-				*failed = err
+				r.failed = err
 				return
 			}
 			for _, issuance := range page {
+				if told++; ctx.Err() != nil {
+					r.failed = evidence.Errorf(evidence.CodeOverloaded, "", "the plan was left after %d attestations: %w", told-1, ctx.Err())
+					return
+				}
 				var claims []evidence.Claims
 				if json.Unmarshal(issuance.Claims, &claims) != nil {
-					continue // of a build that claimed other things
-				}
-				if told++; ctx.Err() != nil {
-					*failed = evidence.Errorf(evidence.CodeOverloaded, "", "the plan was left after %d attestations: %w", told-1, ctx.Err())
-					return
+					r.unread++
+					continue
 				}
 				if !yield(policies.Record{
 					ID: issuance.AttestationID, Live: now.Before(issuance.NotAfter), At: issuance.IssuedAt,

@@ -24,6 +24,7 @@ type PlanResponse struct {
 type ChangeResponse struct {
 	PlanResponse
 	Applied  bool             `json:"applied"`
+	InForce  bool             `json:"in_force,omitempty"` // already: nothing was changed
 	Seq      int64            `json:"seq,omitempty"`
 	Proposal *ProposalPending `json:"proposal,omitempty"` // where more owners must agree
 }
@@ -122,11 +123,12 @@ func (s *Server) changePolicy(x *exchange, action string, change inforce.Change,
 			outcome, err = s.Policies.Apply(x.r.Context(), event, change)
 			return err
 		})
+		x.caller.recorded = x.caller.recorded && !outcome.InForce // the ledger has no change
 	}
 	if err != nil {
 		return reply{}, err
 	}
-	r := ChangeResponse{PlanResponse: newPlan(outcome.Plan), Applied: outcome.Applied, Seq: outcome.Seq}
+	r := ChangeResponse{PlanResponse: newPlan(outcome.Plan), Applied: outcome.Applied, InForce: outcome.InForce, Seq: outcome.Seq}
 	if p := outcome.Proposal; p != nil {
 		r.Proposal = &ProposalPending{p.ID, s.Policies.Agreed(*p), s.Administrators.Approvals(), p.Expires.UTC()}
 	}

@@ -102,7 +102,13 @@ func TestPolicyOfAdministrators(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	alice.call(c, "POST policy/apply", change).refused(http.StatusConflict, evidence.CodePolicyConflict)
-	change["documents"], change["base"] = strict, applied.Digest
+	var again server.ChangeResponse
+	change["base"] = applied.Digest
+	alice.call(c, "POST policy/apply", change).into(&again)
+	if again.Applied || !again.InForce || again.Seq != 1 {
+		t.Errorf("applied again %+v", again)
+	}
+	change["documents"] = strict
 	alice.call(c, "POST policy/apply", change).into(&applied)
 
 	rollback := map[string]any{"seq": 1, "base": applied.Digest, "dry_run": false}

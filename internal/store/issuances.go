@@ -74,6 +74,16 @@ func (s *Store) Issuances(ctx context.Context, f IssuanceFilter) (list []Issuanc
 	return list, next, nil
 }
 
+// CountIssuances counts what [Store.Issuances] would return altogether.
+func (s *Store) CountIssuances(ctx context.Context, f IssuanceFilter) (n int64, err error) {
+	q, err := f.query()
+	if err != nil {
+		return 0, err
+	}
+	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM issuances`+q.String(), q.values...).Scan(&n)
+	return n, unavailable(err)
+}
+
 func (f IssuanceFilter) query() (q query, err error) {
 	if !f.Since.IsZero() && !f.Until.IsZero() && f.Until.Before(f.Since) {
 		return query{}, evidence.Errorf(evidence.CodeLedgerQuery, "until", "the range ends before it begins")

@@ -34,9 +34,8 @@ const (
 	// is refused once, and then is there.
 	maxKeys = 1 << 20
 	// MaxPolicySize bounds the documents of a set that is applied, proposed or watched,
-	// in bytes: reference values of 80,000 images. One is written in a tenth of a
-	// second, which every other entry of the transaction waits for.
-	MaxPolicySize = 8 << 20
+	// in bytes.
+	MaxPolicySize = policies.MaxAppliedSize
 	// MaxPolicyDocuments bounds their number.
 	MaxPolicyDocuments = policies.MaxFiles
 	// MaxProposals bounds the proposals that are open at once: administrators who
