@@ -13,6 +13,7 @@ import (
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/simulators/sevsnp"
+	"github.com/quotary/quotary/tokens"
 )
 
 // relayRows stand between a machine and the service, or come back later.
@@ -41,6 +42,9 @@ func relayRows() []Row {
 			Name: "by the certificate that it brought", Subject: snpPlain, Want: codes(evidence.CodeEvidenceEmpty), Proof: ByService,
 			Why: "without evidence there is nothing to check", Try: renewal,
 		}}},
+		{"B18", "token shown to somebody else", []Case{
+			shown("another relying party", evidence.CodeTokenAudience, func(c *tokens.VerifierConfig) { c.Audience = "another-party.test" }),
+		}},
 	}
 }
 

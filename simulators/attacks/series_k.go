@@ -1,9 +1,14 @@
 package attacks
 
-import "github.com/quotary/quotary/simulators"
+import (
+	"slices"
 
-// tokenRows are the attacks on attestation results.
-func tokenRows() []Row { return nil }
+	"github.com/quotary/quotary/simulators"
+)
 
-// tokenSubjects are what they are tried on.
+// tokenRows are the attacks on attestation results. They are tried on a relying party
+// that has the target's keys and verifies by this project's own library.
+func tokenRows() []Row { return slices.Concat(tokenHeaderRows(), tokenClaimRows(), tokenIssuedRows()) }
+
+// tokenSubjects are none: what is attacked is not the evidence.
 func tokenSubjects(*simulators.World) ([]Subject, error) { return nil, nil }
