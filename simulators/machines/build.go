@@ -56,7 +56,7 @@ func (m *Machine) plan() (*plan, error) {
 	if s.Technology.hasTPM() {
 		p.module = tpm.MachineOptions{
 			Name: s.Name, Key: s.TPM.Key, EK: s.TPM.EK, Bank: s.TPM.Bank, Boot: inputs.boot(), IMA: s.IMA != nil,
-			WithoutCertificate: s.Technology.isAzure(),
+			WithoutCertificate: s.Technology.isAzure() || s.TPM.Enrolled,
 		}
 	}
 	for _, f := range m.faults {

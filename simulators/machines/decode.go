@@ -161,3 +161,11 @@ func (r *reader) number(n *yaml.Node) int {
 	}
 	return int(value)
 }
+
+// truth reads true or false.
+func (r *reader) truth(n *yaml.Node) bool {
+	if r.plain(n) && (n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" || n.Value != "true" && n.Value != "false") {
+		r.fail(n, "there must be true or false")
+	}
+	return n.Value == "true"
+}

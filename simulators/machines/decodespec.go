@@ -46,6 +46,7 @@ func (r *reader) artefact(n *yaml.Node, a *Artefact) {
 func (r *reader) tpm(n *yaml.Node, t *TPMSpec) {
 	r.mapping(n, "a TPM", []member{
 		{"backend", into(r, &t.Backend)}, {"key", into(r, &t.Key)}, {"ek", into(r, &t.EK)}, {"bank", into(r, &t.Bank)},
+		{"enrolled", func(n *yaml.Node) { t.Enrolled = r.truth(n) }},
 	})
 }
 

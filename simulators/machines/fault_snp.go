@@ -91,7 +91,7 @@ func snpKeyFaults() []fault {
 				changed.Report = item.Report[:len(item.Report)-1]
 				return &changed, nil
 			})},
-		{Fault: snpFault("own-root", "its maker is an AMD of its own", evidence.CodeSNPChain), build: ownAMD},
+		{Fault: Fault{Name: "snp-own-root", Title: "its maker is an AMD of its own", Technologies: []Technology{SEVSNP}, Code: evidence.CodeSNPChain}, build: ownAMD},
 	}
 }
 

@@ -13,12 +13,13 @@ import (
 func TestFaults(t *testing.T) {
 	for _, technology := range machines.Technologies() {
 		t.Run(technology.String(), func(t *testing.T) {
-			honest := map[bool]*machines.Machine{false: newMachine(t, specOf(technology))}
+			twins, services := map[bool]*machines.Machine{false: newMachine(t, specOf(technology))}, map[bool]*service{}
 			if technology == machines.TPM {
-				honest[true] = newMachine(t, measuring())
+				twins[true] = newMachine(t, measuring())
 			}
-			for _, twin := range honest {
-				if got := newService(t, twin).attest(t, twin); got != nil {
+			for measuring, twin := range twins {
+				services[measuring] = newService(t, twin)
+				if got := services[measuring].attest(t, twin); got != nil {
 					t.Fatalf("the honest machine: %v", got)
 				}
 			}
@@ -27,10 +28,10 @@ func TestFaults(t *testing.T) {
 					continue
 				}
 				t.Run(f.Name, func(t *testing.T) {
-					twin := honest[f.Measuring]
-					spec := twin.Spec()
+					s, spec := services[f.Measuring], twins[f.Measuring].Spec()
+					s.forget()
 					spec.Faults = []string{f.Name}
-					m, s := newMachine(t, spec), newService(t, twin)
+					m := newMachine(t, spec)
 					for range f.After {
 						if got := s.attest(t, m); got != nil {
 							t.Fatalf("before the fault shows: %v", got)

@@ -1,5 +1,7 @@
 package machines
 
+import "time"
+
 const (
 	// maxName bounds a name: it becomes a label of a DNS name, and a policy document's.
 	maxName = 63
@@ -19,4 +21,10 @@ const (
 	maxFaults = 16
 	// maxSpec bounds a description in bytes: with all these files it has 650 KiB.
 	maxSpec = 1 << 20
+	// startTime is how long swtpm may take until it answers: usually a tenth of a second.
+	startTime = 20 * time.Second
+	// startPause is the time between two looks.
+	startPause = 20 * time.Millisecond
+	// commandTime bounds what a machine does with its TPM at a time: an RSA key takes seconds.
+	commandTime = time.Minute
 )

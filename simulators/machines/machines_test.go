@@ -1,6 +1,7 @@
 package machines_test
 
 import (
+	"os/exec"
 	"slices"
 	"testing"
 
@@ -44,5 +45,29 @@ func TestHonest(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSoftwareTPM: a TPM that a program runs serves a machine as one in-process does.
+func TestSoftwareTPM(t *testing.T) {
+	if _, err := exec.LookPath("swtpm"); err != nil {
+		t.Skip("swtpm is not installed (Debian: swtpm)")
+	}
+	m := newMachine(t, machines.Spec{Name: "software", Technology: machines.TPM, TPM: machines.TPMSpec{Backend: machines.SWTPM}})
+	s := newService(t, m)
+	if got := s.attest(t, m); got != nil {
+		t.Fatalf("refused for %v", got)
+	}
+	if err := m.Extend("pcr4", []byte("another loader")); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.attest(t, m); !slices.Contains(got, evidence.CodePolicyTPMPCR) {
+		t.Errorf("with something else measured: %v", got)
+	}
+	if err := m.Reboot(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.attest(t, m); got != nil {
+		t.Errorf("rebooted: %v", got)
 	}
 }

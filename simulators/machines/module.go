@@ -1,6 +1,9 @@
 package machines
 
 import (
+	"context"
+
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/simulators/tpm"
 	"github.com/quotary/quotary/tee"
 )
@@ -12,11 +15,19 @@ type module interface {
 	Measure(pcr int, data []byte) error
 	// Reboot starts the machine again.
 	Reboot() error
+	// EnrolmentRequest and Activate are the two steps of an enrolment.
+	EnrolmentRequest(ctx context.Context) (evidence.Enrolment, error)
+	Activate(ctx context.Context, credential tee.Credential) ([]byte, error)
+	// UseCertificates makes the evidence carry these certificates of the attestation key.
+	UseCertificates(certificates [][]byte)
 	Close() error
 }
 
 // newModule makes the TPM and boots the machine around it.
 func newModule(p *plan) (module, error) {
+	if p.spec.TPM.Backend == SWTPM {
+		return newExternal(p)
+	}
 	made, err := p.maker.NewMachine(p.module)
 	if err != nil {
 		return nil, err
@@ -47,6 +58,16 @@ func (m inProcess) measureFiles() error {
 		}
 	}
 	return nil
+}
+
+// EnrolmentRequest returns the TPM's keys, with a certificate of the endorsement key.
+func (m inProcess) EnrolmentRequest(context.Context) (evidence.Enrolment, error) {
+	return m.Enrolment()
+}
+
+// Activate has the TPM decrypt a credential.
+func (m inProcess) Activate(_ context.Context, credential tee.Credential) ([]byte, error) {
+	return m.Machine.Activate(credential)
 }
 
 // Close does nothing: there is nothing to stop.

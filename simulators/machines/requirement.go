@@ -56,8 +56,11 @@ func (m *Machine) requireTPM() string {
 		values = append(values, fmt.Sprintf("%d: [%s]", n, m.fits.pcrs[n]))
 	}
 	source := "certificate"
-	if m.spec.Technology.isAzure() {
+	switch {
+	case m.spec.Technology.isAzure():
 		source = "tee"
+	case m.spec.TPM.Enrolled:
+		source = "enrolled"
 	}
 	measured := ""
 	if m.spec.IMA != nil {

@@ -1,6 +1,7 @@
 package machines
 
 import (
+	"context"
 	"crypto/sha512"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-configfs-tsm/rtmr"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
 )
 
 // Extend measures data into a register, as software on the machine does: "rtmr2" and
@@ -20,6 +22,8 @@ func (m *Machine) Extend(register string, data []byte) error {
 	}
 	if n, ok := number("rtmr"); ok && m.kernel != nil && m.kernel.registers != nil {
 		digest := sha512.Sum384(data)
+		m.mu.Lock() // one at a time finds or makes a register's entry
+		defer m.mu.Unlock()
 		if err := rtmr.ExtendDigest(m.kernel.configFS(), n, digest[:]); err != nil {
 			return wrong("register", "%s: %w", register, err)
 		}
@@ -43,4 +47,35 @@ func (m *Machine) Reboot() error {
 		return m.module.Reboot()
 	}
 	return nil
+}
+
+// EnrolmentRequest returns what a service needs to enrol the machine's TPM: see
+// package client. A machine without a TPM has [evidence.CodeAttesterAbsent].
+func (m *Machine) EnrolmentRequest(ctx context.Context) (evidence.Enrolment, error) {
+	if m.module == nil {
+		return evidence.Enrolment{}, m.withoutTPM()
+	}
+	return m.module.EnrolmentRequest(ctx)
+}
+
+// Activate has the machine's TPM decrypt the credential of an enrolment.
+func (m *Machine) Activate(ctx context.Context, credential tee.Credential) ([]byte, error) {
+	if m.module == nil {
+		return nil, m.withoutTPM()
+	}
+	return m.module.Activate(ctx, credential)
+}
+
+// UseCertificates makes the machine's evidence carry these certificates of its attestation
+// key, DER: those that an enrolment gave, the key's first.
+func (m *Machine) UseCertificates(certificates [][]byte) error {
+	if m.module == nil {
+		return m.withoutTPM()
+	}
+	m.module.UseCertificates(certificates)
+	return nil
+}
+
+func (m *Machine) withoutTPM() error {
+	return evidence.Errorf(evidence.CodeAttesterAbsent, "", "%s has no TPM", m.spec.Name)
 }

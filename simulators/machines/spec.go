@@ -80,6 +80,9 @@ type TPMSpec struct {
 	Key     tpm.KeyType `json:"key,omitempty"`     // of the attestation key; empty is ecc, and rsa behind a paravisor
 	EK      tpm.EKType  `json:"ek,omitempty"`      // empty is p-256, and rsa-2048 behind a paravisor
 	Bank    string      `json:"bank,omitempty"`    // that quotes cover: sha256, also if empty, or sha384
+	// Enrolled leaves the attestation key without a certificate until a service enrols it
+	// ([Machine.EnrolmentRequest]); the requirement then asks for an enrolled key.
+	Enrolled bool `json:"enrolled,omitempty"`
 }
 
 // Artefact is a piece of software: its bytes, or a name that bytes are made from.
@@ -235,6 +238,9 @@ func (s Spec) checkTPM() (errs []error) {
 	}
 	if s.Technology.isAzure() && (t.Key != tpm.KeyRSA || t.EK != tpm.EKRSA2048 && t.EK != tpm.EKRSA2048High) {
 		add("key", "paravisors have RSA keys of 2048 bits")
+	}
+	if s.Technology.isAzure() && t.Enrolled {
+		add("enrolled", "a paravisor vouches for its TPM's key, which is not enrolled")
 	}
 	if t.Bank != tpm.SHA256 && t.Bank != tpm.SHA384 {
 		add("bank", "%.40q is no bank that can be quoted; use sha256 or sha384", t.Bank)

@@ -64,6 +64,13 @@ func (s *service) KeyState(ak evidence.Digest) (tee.KeyState, string, bool) {
 	return state, s.scopes[ak], ok
 }
 
+// forget forgets what was accepted.
+func (s *service) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.states, s.scopes = map[evidence.Digest]tee.KeyState{}, map[evidence.Digest]string{}
+}
+
 // keep does what a service does when it accepts.
 func (s *service) keep(r verifier.Result) {
 	update := r.KeyUpdate()
@@ -82,7 +89,11 @@ func newService(t testing.TB, granted ...*machines.Machine) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snp, err := sevsnp.New(w.SEVSNP.Anchor())
+	var lines []tee.Anchor
+	for _, line := range w.Lines() {
+		lines = append(lines, line.Anchor())
+	}
+	snp, err := sevsnp.New(lines...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,10 +117,8 @@ func newService(t testing.TB, granted ...*machines.Machine) *service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{
-		challenges: verifier.NewChallenges(&verifier.SpentSet{}),
-		states:     map[evidence.Digest]tee.KeyState{}, scopes: map[evidence.Digest]string{},
-	}
+	s := &service{challenges: verifier.NewChallenges(&verifier.SpentSet{})}
+	s.forget()
 	s.Verifier, err = verifier.New(verifier.Config{
 		Technologies: []tee.Verifier{snp, intel, module}, TrustDomain: domain, AcceptSimulated: true, Challenges: s.challenges,
 		Policies: func() *policies.Set { return set }, KeyStates: s, Now: func() time.Time { return now },
