@@ -7,8 +7,11 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"strings"
 	"time"
+
+	"github.com/google/go-sev-guest/verify/trust"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/simulators/sevsnp"
@@ -29,8 +32,8 @@ func snpChainRows() []Row {
 				Try: minted(mint{issuer: selfMadeASK(plainNames), further: selfMadeARK(plainNames), stapled: true}),
 			},
 			{
-				Name: "with the names of the real vendor", Subject: snpMinted, Want: codes(evidence.CodeSNPChain),
-				Try: minted(mint{issuer: selfMadeASK(realNames), further: selfMadeARK(realNames), edit: func(c *x509.Certificate) { c.Subject = realNames(c.Subject) }}),
+				Name: "with the names of the real vendor", Subject: snpMinted, Want: codes(evidence.CodeSNPChain), Behind: codes(evidence.CodePolicySNPRevocation),
+				Try: minted(mint{issuer: selfMadeASK(realNames), further: selfMadeARK(realNames), edit: realNames}),
 			},
 		}},
 		{"S36", "issuer that is none", append(notIssuers(), []Case{
@@ -62,33 +65,43 @@ func snpChainRows() []Row {
 	}
 }
 
-// plainNames leave a name as the simulated vendor has it.
-func plainNames(name pkix.Name) pkix.Name { return name }
+// naming gives a certificate a subject before it is issued.
+type naming func(c *x509.Certificate)
 
-// realNames are those of AMD's own certificates.
-func realNames(name pkix.Name) pkix.Name {
-	return pkix.Name{
-		OrganizationalUnit: []string{"Engineering"}, Country: []string{"US"}, Locality: []string{"Santa Clara"},
-		Province: []string{"CA"}, Organization: []string{"Advanced Micro Devices"}, CommonName: strings.TrimSuffix(name.CommonName, " SIMULATED"),
+// plainNames leave the names as the simulated vendor has them.
+func plainNames(*x509.Certificate) {}
+
+// realNames are those of AMD's own certificates, to the byte.
+func realNames(c *x509.Certificate) {
+	c.Subject.CommonName = strings.TrimSuffix(c.Subject.CommonName, " SIMULATED")
+	for rest := trust.AskArkMilanVcekBytes; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return
+		}
+		if real, err := x509.ParseCertificate(block.Bytes); err == nil && real.Subject.CommonName == c.Subject.CommonName {
+			c.RawSubject, c.SubjectKeyId = real.RawSubject, real.SubjectKeyId
+		}
 	}
 }
 
 // selfMadeRoot is a root of the attacker's own.
-func selfMadeRoot(v *sevsnp.Vendor, names func(pkix.Name) pkix.Name) (*sevsnp.Issuer, error) {
+func selfMadeRoot(v *sevsnp.Vendor, name naming) (*sevsnp.Issuer, error) {
 	key, err := intrudersKey(v)
 	if err != nil {
 		return nil, err
 	}
 	root := authority(v, 1)
-	root.Subject = names(v.ARK().Certificate.Subject)
+	root.Subject = v.ARK().Certificate.Subject
+	name(root)
 	root.MaxPathLenZero = false
 	root.KeyUsage |= x509.KeyUsageCRLSign
 	return issuedBy(&sevsnp.Issuer{Certificate: root, Key: key}, root, key)
 }
 
-func selfMadeARK(names func(pkix.Name) pkix.Name) func(v *sevsnp.Vendor) ([][]byte, error) {
+func selfMadeARK(name naming) func(v *sevsnp.Vendor) ([][]byte, error) {
 	return func(v *sevsnp.Vendor) ([][]byte, error) {
-		root, err := selfMadeRoot(v, names)
+		root, err := selfMadeRoot(v, name)
 		if err != nil {
 			return nil, err
 		}
@@ -97,14 +110,14 @@ func selfMadeARK(names func(pkix.Name) pkix.Name) func(v *sevsnp.Vendor) ([][]by
 }
 
 // selfMadeASK is a signing key under it.
-func selfMadeASK(names func(pkix.Name) pkix.Name) func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
+func selfMadeASK(name naming) func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
 	return func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
-		root, err := selfMadeRoot(v, names)
+		root, err := selfMadeRoot(v, name)
 		if err != nil {
 			return nil, err
 		}
 		below := authority(v, 2)
-		below.Subject = names(below.Subject)
+		name(below)
 		return issuedBy(root, below, root.Key)
 	}
 }
