@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"math/big"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,4 +119,30 @@ func (a *Authority) Issue(t testing.TB, workload string, life time.Duration) *ag
 // View returns what an agent has that was granted an identity.
 func View(identity *agent.Identity) *agent.View {
 	return &agent.View{Identity: identity, Status: agent.Status{State: agent.Healthy, SPIFFEID: identity.ID.String(), Expires: identity.NotAfter}}
+}
+
+// Source is an agent whose view a test sets.
+type Source struct {
+	mu      sync.Mutex
+	view    *agent.View
+	changed chan struct{}
+}
+
+// NewSource returns a source with a view.
+func NewSource(view *agent.View) *Source { return &Source{view: view, changed: make(chan struct{})} }
+
+// Current is as agent.Agent.Current.
+func (s *Source) Current() (*agent.View, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view, s.changed
+}
+
+// Set replaces the view.
+func (s *Source) Set(view *agent.View) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.view = view
+	close(s.changed)
+	s.changed = make(chan struct{})
 }

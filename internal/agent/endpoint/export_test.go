@@ -1,0 +1,7 @@
+package endpoint
+
+// MaxConnections is how many connections a user may have open.
+const MaxConnections = maxConnections
+
+// Admits reports whether the rules let a user in.
+func (c Config) Admits(uid uint32) bool { return c.admits(uid) }

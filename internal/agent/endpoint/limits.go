@@ -1,0 +1,17 @@
+package endpoint
+
+import "time"
+
+const (
+	// maxConnections bounds the open connections of one user. Each process of a workload
+	// has one or two; a user who has this many leaks them.
+	maxConnections = 256
+	// maxStreams bounds the calls at once on one connection: a client of the Workload API
+	// has four, a proxy one for each of its listeners.
+	maxStreams = 128
+	// maxRequest bounds a request in bytes. The largest carries a JWT-SVID, or the
+	// acknowledgement of a proxy with the text of an error.
+	maxRequest = 128 << 10
+	// handshakeTimeout bounds how long a connection may take to say anything.
+	handshakeTimeout = 10 * time.Second
+)

@@ -1,0 +1,118 @@
+// Package workloadapi serves the SPIFFE Workload API: whoever may call the agent's
+// socket gets the machine's identity, and a new one over the same stream as soon as the
+// agent has it.
+//
+// A stream is answered with Unavailable while there is no identity because nothing
+// answered, and with PermissionDenied where the machine was refused; clients come back in
+// both cases. An identity that is withdrawn ends the streams that delivered it.
+//
+// Start at [Register]. The standards are SPIFFE Workload API and SPIFFE Workload Endpoint.
+package workloadapi
+
+import (
+	"context"
+	"slices"
+
+	"github.com/spiffe/go-spiffe/v2/proto/spiffe/workload"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/quotary/quotary/internal/agent"
+)
+
+// Source is where identities come from: an *agent.Agent.
+type Source interface {
+	Current() (*agent.View, <-chan struct{})
+}
+
+// Register has services answer the Workload API out of source.
+func Register(services grpc.ServiceRegistrar, source Source) {
+	workload.RegisterSpiffeWorkloadAPIServer(services, &server{source: source})
+}
+
+// server answers. Calls that it does not have are Unimplemented.
+type server struct {
+	workload.UnimplementedSpiffeWorkloadAPIServer
+	source Source
+}
+
+// FetchX509SVID streams the identity with its key and bundle.
+func (s *server) FetchX509SVID(_ *workload.X509SVIDRequest, stream grpc.ServerStreamingServer[workload.X509SVIDResponse]) error {
+	return s.stream(stream.Context(), func(last, next *agent.Identity) error {
+		key, err := next.PrivateKey()
+		if err != nil {
+			return status.Error(codes.FailedPrecondition, err.Error())
+		}
+		return stream.Send(&workload.X509SVIDResponse{Svids: []*workload.X509SVID{{
+			SpiffeId: next.ID.String(), X509Svid: next.Chain(), X509SvidKey: key, Bundle: next.Authorities(),
+		}}})
+	})
+}
+
+// FetchX509Bundles streams the trust bundle alone, when it changes.
+func (s *server) FetchX509Bundles(_ *workload.X509BundlesRequest, stream grpc.ServerStreamingServer[workload.X509BundlesResponse]) error {
+	return s.stream(stream.Context(), func(last, next *agent.Identity) error {
+		if last != nil && last.Bundle.X509Bundle().Equal(next.Bundle.X509Bundle()) {
+			return nil
+		}
+		return stream.Send(&workload.X509BundlesResponse{Bundles: map[string][]byte{next.ID.TrustDomain().IDString(): next.Authorities()}})
+	})
+}
+
+// stream calls send with each identity and the one before (nil at first), until the
+// caller goes or there is none.
+func (s *server) stream(ctx context.Context, send func(last, next *agent.Identity) error) error {
+	if err := checkHeader(ctx); err != nil {
+		return err
+	}
+	var last *agent.Identity
+	for {
+		view, changed := s.source.Current()
+		switch {
+		case view.Identity != nil && view.Identity != last:
+			if err := send(last, view.Identity); err != nil {
+				return err
+			}
+			last = view.Identity
+		case view.Identity == nil && (last != nil || !beginning(view)):
+			return absence(view)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return status.FromContextError(ctx.Err()).Err()
+		}
+	}
+}
+
+// beginning reports whether the agent is at its first attempt: it is worth waiting for,
+// and a client that is told to come back does so much later.
+func beginning(view *agent.View) bool {
+	return view.Status.State == agent.Starting && view.Status.Failures == 0
+}
+
+// absence says why there is no identity (SPIFFE Workload Endpoint §6).
+func absence(view *agent.View) error {
+	reason := ""
+	if view.Status.Reason != nil && view.Status.Reason.Code != "" {
+		reason = " (" + view.Status.Reason.Code + ")"
+	}
+	if view.Status.State == agent.Denied {
+		return status.Error(codes.PermissionDenied, "this machine was refused an identity"+reason)
+	}
+	return status.Error(codes.Unavailable, "there is no identity yet, or none any more"+reason)
+}
+
+// header marks calls that are meant for a Workload API: a browser that was tricked into
+// calling cannot set it (SPIFFE Workload Endpoint §5).
+const header = "workload.spiffe.io"
+
+func checkHeader(ctx context.Context) error {
+	values, _ := metadata.FromIncomingContext(ctx)
+	if !slices.Equal(values.Get(header), []string{"true"}) {
+		return status.Errorf(codes.InvalidArgument, "the call needs the metadata %s: true, once", header)
+	}
+	return nil
+}
