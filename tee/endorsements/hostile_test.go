@@ -84,3 +84,38 @@ func TestAttack_D05_ZipDirectory(t *testing.T) {
 		t.Errorf("%d bytes allocated for an archive of %d", took, archive.Len())
 	}
 }
+
+// TestAttack_D04_HostileCertificates: what looks like certificates and is none is
+// refused, for memory in proportion to it.
+func TestAttack_D04_HostileCertificates(t *testing.T) {
+	const size = 1 << 20
+	const begin, end = "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"
+	nested := make([]byte, 0, size) // each sequence holds all that follows
+	for left := size; left > 6; left -= 6 {
+		nested = append(nested, 0x30, 0x84, byte((left-6)>>24), byte((left-6)>>16), byte((left-6)>>8), byte(left-6))
+	}
+	for name, data := range map[string][]byte{
+		"beginnings":              []byte(strings.Repeat(begin, size/len(begin))),
+		"never ended":             []byte(begin + strings.Repeat("A", size)),
+		"empty blocks":            []byte(strings.Repeat(begin+end, size/len(begin+end))),
+		"headers":                 []byte(begin + strings.Repeat("a: b\n", size/5) + "\n" + end),
+		"ends":                    []byte(begin + strings.Repeat(end, size/len(end))),
+		"sequences in sequences":  nested,
+		"a length beyond the end": append([]byte{0x30, 0x84, 0x7f, 0xff, 0xff, 0xff}, make([]byte, 1000)...),
+		"a length without end":    append([]byte{0x30, 0x80}, make([]byte, 1000)...),
+		"empty sequences":         bytes.Repeat([]byte{0x30, 0}, size/2),
+		"hex of sequences":        bytes.Repeat([]byte("3000"), size/4),
+	} {
+		e := &tee.Endorsements{}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := endorsements.Parse(name, data, e)
+		runtime.ReadMemStats(&after)
+		if evidence.CodeOf(err).IsZero() || e.Len() != 0 {
+			t.Errorf("%s: %v, %d entries", name, err, e.Len())
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 32*uint64(len(data))+1<<20 {
+			t.Errorf("%s: %d bytes allocated for %d", name, took, len(data))
+		}
+	}
+}
