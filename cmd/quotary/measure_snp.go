@@ -63,7 +63,7 @@ func measureSNP(s streams, args []string) (exit, error) {
 		return exitFailed, hintMeasure("snp", err)
 	}
 	return exitAccepted, o.output.write(s, measurement{
-		Technology: evidence.KindSEVSNP, Artefacts: files, Launch: o.words(launch),
+		Technology: evidence.KindSEVSNP, Artefacts: files, Launch: o.words(launch), Shape: o.shape(launch),
 		Values: map[string]any{"measurements": []string{hex.EncodeToString(value[:])}},
 	})
 }
@@ -119,6 +119,15 @@ func (o *measureSNPOptions) launch(files *artefacts) (l snp.Options, err error) 
 	}
 	l.Kernel, err = snp.HashKernel(kernel, initrd, o.commandLine)
 	return l, err
+}
+
+// shape is the machine that the measurement is for. Its firmware stands among the artefacts.
+func (o *measureSNPOptions) shape(l snp.Options) *machineShape {
+	shape := &machineShape{VCPUs: l.VCPUs, VMM: string(l.VMM)}
+	if l.VMM == snp.QEMU {
+		shape.CPU = o.vcpuType
+	}
+	return shape
 }
 
 // words says how the guest is launched.

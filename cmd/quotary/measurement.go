@@ -27,6 +27,15 @@ type measurement struct {
 	Events    []measuredEvent   `json:"events,omitempty"`
 	Launch    string            `json:"launch"` // in words
 	Artefacts artefacts         `json:"artefacts"`
+	// Shape is the virtual machine that the values are for; nil if they depend on none.
+	Shape *machineShape `json:"shape,omitempty"`
+}
+
+// machineShape says what of a virtual machine gets into its values, as reference values do.
+type machineShape struct {
+	VCPUs int    `json:"vcpus"`
+	CPU   string `json:"cpu,omitempty"`
+	VMM   string `json:"vmm"`
 }
 
 // measuredEvent is one extension of a register.
@@ -95,6 +104,7 @@ type referenceDocument struct {
 	Technology evidence.Kind       `json:"technology"`
 	Provenance referenceProvenance `json:"provenance"`
 	NotAfter   string              `json:"not_after"`
+	Shape      *machineShape       `json:"shape,omitempty"`
 	Values     map[string]any      `json:"values"`
 }
 
@@ -121,7 +131,7 @@ func (m *measureOutput) document(result measurement) (referenceDocument, error) 
 	}
 	return referenceDocument{
 		"quotary.dev/v1", "ReferenceValues", m.reference, result.Technology,
-		referenceProvenance{result.source(), m.createdBy, at.UTC().Format(time.RFC3339)}, end.UTC().Format(time.RFC3339), result.Values,
+		referenceProvenance{result.source(), m.createdBy, at.UTC().Format(time.RFC3339)}, end.UTC().Format(time.RFC3339), result.Shape, result.Values,
 	}, nil
 }
 

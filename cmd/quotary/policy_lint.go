@@ -11,10 +11,13 @@ const policyLintHelp = `usage: quotary policy lint [FLAG]… FILE|DIRECTORY…
 
 Look at policy documents, all of which are one set: for what keeps them from loading
 (unknown keys, values of the wrong type or length, references to nothing), for what no
-policy should be put in force with, and for what may be a mistake.
+policy should be put in force with (a set that is larger than a service takes, too), and
+for what may be a mistake.
 
 flags:
   --warnings-as-errors   warnings count as problems
+  --trust-domain NAME    the service's that it is for: workloads of others are never accepted
+                         there, and a set of no other workload is refused
   --at TIME              when it is to be in force (RFC 3339), instead of now: whether
                          reference values have ended by then
 ` + keysHelp + `  -o text|json|yaml      output format
@@ -39,6 +42,7 @@ func policyLint(s streams, args []string) (exit, error) {
 	fs := flagSet("policy lint")
 	keys.register(fs)
 	strict := fs.Bool("warnings-as-errors", false, "")
+	domain := fs.String("trust-domain", "", "")
 	fs.Var(&at, "at", "")
 	output := outputFlag(fs, "text", "json", "yaml")
 	operands, err := parse(fs, args)
@@ -56,6 +60,7 @@ func policyLint(s streams, args []string) (exit, error) {
 	if err != nil {
 		return exitFailed, err
 	}
+	o.TrustDomain = *domain
 	found, warnings := o.Lint(at.Time, files...)
 	r := lintReport{len(files), notesOf(found), notesOf(warnings)}
 	code := exitAccepted

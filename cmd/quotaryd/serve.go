@@ -118,7 +118,7 @@ func credentialText(d *daemon.Daemon, data string) string {
 			{"quotary.db", "the ledger: issuances and the audit trail"},
 			{"admin-ca/", "the authority of administrators' certificates (quotaryd admin issue)"},
 			{"admin.sha256", "the digest of the administrator's credential"},
-			{"policies/", "for your policy documents"},
+			{"policies/", "policy documents that count until a set is applied (quotary policy apply)"},
 			{"endorsements/", "for the vendors' certificates, CRLs and collateral"},
 		} {
 			fmt.Fprintf(&b, "  %-15s %s\n", line[0], line[1])
@@ -150,10 +150,22 @@ func startText(d *daemon.Daemon, address net.Addr) string {
 func policyText(d *daemon.Daemon) string {
 	names := d.Workloads()
 	if len(names) == 0 {
-		return fmt.Sprintf("none: every attestation is refused; put documents into %s and send SIGHUP",
-			strings.Join(cleaned(d.Config.Policies), ", "))
+		return "none: every attestation is refused; " + firstPolicy(d)
 	}
 	return strings.Join(names, ", ")
+}
+
+// firstPolicy says how there comes to be one, which depends on who decides.
+func firstPolicy(d *daemon.Daemon) string {
+	const reload = "have them read (quotary reload, or SIGHUP)"
+	files := strings.Join(cleaned(d.Config.Policies), ", ")
+	switch {
+	case d.FilesDecide():
+		return fmt.Sprintf("put documents into %s and %s", files, reload)
+	case d.PolicyApplied():
+		return "apply another set (quotary policy apply)"
+	}
+	return fmt.Sprintf("apply a set (quotary policy apply), or put documents into %s and %s", files, reload)
 }
 
 func cleaned(paths []string) []string {

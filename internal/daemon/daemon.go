@@ -280,6 +280,13 @@ func (d *Daemon) RootPEM() []byte { return d.authority.RootPEM() }
 // Workloads lists the workloads of the policy in force.
 func (d *Daemon) Workloads() []string { return d.policies.Set().Workloads() }
 
+// FilesDecide says that the configuration names the policy's files, and administrators
+// cannot apply a set.
+func (d *Daemon) FilesDecide() bool { return d.mode == inforce.ByFiles }
+
+// PolicyApplied says that the policy in force was applied by administrators.
+func (d *Daemon) PolicyApplied() bool { return d.policies.Active().Applied != nil }
+
 // Enrols says whether TPMs can be enrolled.
 func (d *Daemon) Enrols() bool { return d.enrols }
 
