@@ -8,13 +8,20 @@ import (
 	"time"
 )
 
-// distinguishedName marks every name as simulated.
+// Mark is the serial number (2.5.4.5) in every name of a simulated vendor. All else in
+// them is AMD's, because verifiers hold keys and issuers to that.
+const Mark = "SIMULATED"
+
+// distinguishedName is AMD's name of a key, marked as simulated.
 func distinguishedName(name string) pkix.Name {
 	return pkix.Name{
 		Country:            []string{"US"},
-		Organization:       []string{"Simulated Micro Devices"},
+		Locality:           []string{"Santa Clara"},
+		Province:           []string{"CA"},
+		Organization:       []string{"Advanced Micro Devices"},
 		OrganizationalUnit: []string{"Engineering"},
-		CommonName:         name + " SIMULATED",
+		SerialNumber:       Mark,
+		CommonName:         name,
 	}
 }
 

@@ -73,6 +73,7 @@ func (v *Vendor) RotateASK(from time.Time) (*Vendor, error) {
 		IsCA:                  true,
 		MaxPathLenZero:        true,
 		KeyUsage:              old.KeyUsage,
+		CRLDistributionPoints: old.CRLDistributionPoints,
 	}, key.Public())
 	if err != nil {
 		return nil, fmt.Errorf("sevsnp: cannot issue another %s: %w", old.Subject.CommonName, err)

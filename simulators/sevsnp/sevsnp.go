@@ -5,7 +5,7 @@
 //
 // A [Vendor] stands for AMD and its key distribution service, a [Machine] for a
 // guest on one chip. The same seed gives the same keys, certificates and reports.
-// Every name in the certificates ends in "SIMULATED", and a verifier trusts them
+// Every name in the certificates is marked as [Mark] says, and a verifier trusts them
 // only if it was given the vendor's [Vendor.Anchor], which marks whatever rests
 // on it as simulated. Nothing that is deployed may import this package.
 package sevsnp
@@ -33,6 +33,10 @@ const (
 	vlekLife      = 365 * 24 * time.Hour
 	crlLife       = 365 * 24 * time.Hour
 )
+
+// crlURL and a product line stand in the CRL distribution points of roots and issuers,
+// as AMD's have them. The domain cannot exist (RFC 6761).
+const crlURL = "https://kdsintf.simulated.invalid/vcek/v1/"
 
 // VendorOptions say what a vendor is made of.
 type VendorOptions struct {
@@ -115,6 +119,7 @@ func (v *Vendor) newAuthority(name string, parent *Issuer, serial int64) (*Issue
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 		KeyUsage:              x509.KeyUsageCertSign,
+		CRLDistributionPoints: []string{crlURL + v.options.Product + "/crl"},
 	}
 	if parent == nil {
 		template.KeyUsage |= x509.KeyUsageCRLSign

@@ -21,7 +21,6 @@ import (
 type anchor struct {
 	cert    *x509.Certificate
 	product *product
-	suffix  string // of every common name under it: empty, or simulatedSuffix
 	origin  evidence.Origin
 	name    string              // the subject, as claims name it
 	id      digest              // SHA-256 of the certificate
@@ -93,36 +92,33 @@ func newAnchor(given tee.Anchor) (*anchor, error) {
 	if err != nil {
 		return nil, evidence.Errorf(evidence.CodeSNPAnchor, "anchor", "cannot parse the certificate: %w", err)
 	}
-	p, suffix := productOfRoot(cert)
+	p := productOfRoot(cert)
 	if p == nil {
 		return nil, evidence.Errorf(evidence.CodeSNPAnchor, "anchor", "the subject %q names no AMD root key of a product line that this build can verify", cert.Subject.CommonName)
 	}
 	if err := isRoot(cert); err != nil {
 		return nil, evidence.Errorf(evidence.CodeSNPAnchor, "anchor", "%s: %w", cert.Subject.CommonName, err)
 	}
-	return &anchor{cert: cert, product: p, suffix: suffix, origin: given.Origin}, nil
+	return &anchor{cert: cert, product: p, origin: given.Origin}, nil
 }
 
 // IsRoot reports whether a certificate is, by its name, the root key of a
 // product line that this package can verify: its common name is "ARK-Milan",
-// "ARK-Genoa" or "ARK-Turin", or one of these followed by " SIMULATED", and it issued itself.
+// "ARK-Genoa" or "ARK-Turin", and it issued itself.
 // [New] takes exactly these as anchors; nothing else is told by the name.
 func IsRoot(cert *x509.Certificate) bool {
-	p, _ := productOfRoot(cert)
-	return p != nil && bytes.Equal(cert.RawSubject, cert.RawIssuer)
+	return productOfRoot(cert) != nil && bytes.Equal(cert.RawSubject, cert.RawIssuer)
 }
 
-// productOfRoot returns the line that a root's common name stands for, and the
-// suffix of every name under it.
-func productOfRoot(cert *x509.Certificate) (*product, string) {
+// productOfRoot returns the line that a root's common name stands for, or nil. That a
+// root is simulated stands in another attribute, and its issuers' names have it too.
+func productOfRoot(cert *x509.Certificate) *product {
 	for _, p := range products {
-		for _, suffix := range []string{"", simulatedSuffix} {
-			if cert.Subject.CommonName == p.names(vcek, suffix).root {
-				return p, suffix
-			}
+		if cert.Subject.CommonName == p.names(vcek).root {
+			return p
 		}
 	}
-	return nil, ""
+	return nil
 }
 
 // subjectLike returns the DER subject of a root with another common name: roots

@@ -217,7 +217,7 @@ func TestAttack_S36_KeyThatIssues(t *testing.T) {
 	out = trusting().Verify(report, authorities(milan()), tee.Params{Now: now})
 	wantRefused(t, out, evidence.CodeSNPCertificateProfile)
 	// A fourth level: an authority below the signing key.
-	deeper := authority("SEV-Milan SIMULATED")
+	deeper := authority("SEV-Milan")
 	sub := &simulator.Issuer{Certificate: issue(t, milan().ASK(), deeper, forger().ASK().Key.Public()), Key: forger().ASK().Key}
 	below := issue(t, sub, template(milan()), inner.Public())
 	out = trusting().Verify(inner.report(t, milan()), authorities(milan(), sub.Certificate, below), tee.Params{Now: now})
@@ -255,11 +255,11 @@ func TestAttack_S36_IssuerThatIsNone(t *testing.T) {
 		"PKCS #1 v1.5":      {&simulator.Issuer{Key: big}, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA384WithRSA }},
 		"SHA-256":           {&simulator.Issuer{Key: big}, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA256WithRSAPSS }},
 		"unknown extension": {&simulator.Issuer{Key: big}, func(c *x509.Certificate) { c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3}, Critical: true}} }},
-		"another name":      {&simulator.Issuer{Key: big}, func(c *x509.Certificate) { c.Subject.CommonName = "SEV-Genoa SIMULATED" }},
-		"the real name":     {&simulator.Issuer{Key: big}, func(c *x509.Certificate) { c.Subject.CommonName = "SEV-Milan" }},
+		"another name":      {&simulator.Issuer{Key: big}, func(c *x509.Certificate) { c.Subject.CommonName = "SEV-Genoa" }},
+		"the real name":     {&simulator.Issuer{Key: big}, func(c *x509.Certificate) { c.Subject.SerialNumber = "" }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			template1 := authority("SEV-Milan SIMULATED")
+			template1 := authority("SEV-Milan")
 			test.edit(template1)
 			test.key.Certificate = issue(t, milan().ARK(), template1, test.key.Key.Public())
 			key := newKey(t)
@@ -293,7 +293,7 @@ func TestAttack_S37_WeakKeyCertificates(t *testing.T) {
 		"PSS with SHA-256":   {newKey(t).Public(), func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA256WithRSAPSS }},
 		"CA":                 {newKey(t).Public(), func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }},
 		"usage not signing":  {newKey(t).Public(), func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement }},
-		"subject of another": {newKey(t).Public(), func(c *x509.Certificate) { c.Subject.CommonName = "SEV-VLEK SIMULATED" }},
+		"subject of another": {newKey(t).Public(), func(c *x509.Certificate) { c.Subject.CommonName = "SEV-VLEK" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cert := template(milan())
@@ -440,7 +440,7 @@ func TestAttack_S39_OutsideValidity(t *testing.T) {
 
 // TestAttack_S39_ShortLivedIssuer lets the issuer expire before the key.
 func TestAttack_S39_ShortLivedIssuer(t *testing.T) {
-	short := authority("SEV-Milan SIMULATED")
+	short := authority("SEV-Milan")
 	short.NotAfter = start.AddDate(0, 1, 0)
 	ask := &simulator.Issuer{Certificate: issue(t, milan().ARK(), short, forger().ASK().Key.Public()), Key: forger().ASK().Key}
 	key := newKey(t)
@@ -493,7 +493,7 @@ func TestRenewedIssuer(t *testing.T) {
 
 func TestNewRefusesAnchors(t *testing.T) {
 	selfSigned := func(edit func(*x509.Certificate)) []byte {
-		c := authority("ARK-Milan SIMULATED")
+		c := authority("ARK-Milan")
 		c.KeyUsage |= x509.KeyUsageCRLSign
 		edit(c)
 		return issue(t, &simulator.Issuer{Certificate: c, Key: forger().ARK().Key}, c, forger().ARK().Key.Public()).Raw
@@ -509,7 +509,7 @@ func TestNewRefusesAnchors(t *testing.T) {
 		"too large":            simulated(make([]byte, evidence.MaxCertificate+1)),
 		"an issuer":            simulated(milan().ASK().Certificate.Raw),
 		"corrupt":              simulated(corrupt),
-		"Venice":               simulated(selfSigned(func(c *x509.Certificate) { c.Subject.CommonName = "ARK-Venice SIMULATED" })),
+		"Venice":               simulated(selfSigned(func(c *x509.Certificate) { c.Subject.CommonName = "ARK-Venice" })),
 		"another name":         simulated(selfSigned(func(c *x509.Certificate) { c.Subject.CommonName = "ARK-Milan simulated" })),
 		"not a CA":             simulated(selfSigned(func(c *x509.Certificate) { c.IsCA = false })),
 	} {

@@ -88,7 +88,7 @@ func (a *admission) issuer(cert *x509.Certificate) {
 func (v *Verifier) issuerKind(cert *x509.Certificate) (signingKey, bool) {
 	for _, a := range v.anchors {
 		for _, key := range []signingKey{vcek, vlek} {
-			if bytes.Equal(cert.RawIssuer, a.cert.RawSubject) && cert.Subject.CommonName == a.product.names(key, a.suffix).issuer {
+			if bytes.Equal(cert.RawIssuer, a.cert.RawSubject) && cert.Subject.CommonName == a.product.names(key).issuer {
 				return key, true
 			}
 		}

@@ -198,7 +198,7 @@ func TestAttack_D11_NamesThatAreNoEndorsements(t *testing.T) {
 		{Type: "vcek", ID: "Turin/0123456789abcdef?" + levels},
 		{Type: "vcek", ID: "milan/" + chip + "?" + levels},
 		{Type: "vcek", ID: "Rome/" + chip + "?" + levels},
-		{Type: "vcek", ID: "Milan SIMULATED/" + chip + "?" + levels},
+		{Type: "vcek", ID: "MILAN/" + chip + "?" + levels},
 		{Type: "vcek", ID: "/Milan/" + chip + "?" + levels},
 		{Type: "vcek", ID: "Milan//" + chip + "?" + levels},
 		{Type: "vcek", ID: "Milan/../Genoa/" + chip + "?" + levels},

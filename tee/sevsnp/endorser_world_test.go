@@ -203,7 +203,7 @@ func TestWarmedFromClaims(t *testing.T) {
 // fetchOwn fetches a name of the vendor's line; the standing ones are of all lines.
 func (w *world) fetchOwn(t *testing.T, vendor *simulator.Vendor, name tee.EndorsementName) {
 	t.Helper()
-	line := strings.TrimSuffix(strings.TrimPrefix(vendor.ASK().Certificate.Subject.CommonName, "SEV-"), " SIMULATED")
+	line := strings.TrimPrefix(vendor.ASK().Certificate.Subject.CommonName, "SEV-")
 	if strings.Contains(name.ID, line) {
 		w.fetch(t, name)
 	}

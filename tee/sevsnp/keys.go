@@ -6,7 +6,6 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/tee"
@@ -60,8 +59,7 @@ func (v *Verifier) candidate(cert *x509.Certificate) candidate {
 
 // isKeyLike reports whether a certificate names itself that of a key of one of these kinds.
 func isKeyLike(cert *x509.Certificate, kinds ...signingKey) bool {
-	name := strings.TrimSuffix(cert.Subject.CommonName, simulatedSuffix)
-	return slices.ContainsFunc(kinds, func(k signingKey) bool { return name == k.subject() })
+	return slices.ContainsFunc(kinds, func(k signingKey) bool { return cert.Subject.CommonName == k.subject() })
 }
 
 // candidates returns the certificates to judge the report with, and how many

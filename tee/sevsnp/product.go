@@ -72,17 +72,14 @@ func nameless() []*product {
 	return slices.DeleteFunc(slices.Clone(products), func(p *product) bool { return p.oldest > 2 })
 }
 
-// simulatedSuffix ends every common name of a simulated AMD PKI.
-const simulatedSuffix = " SIMULATED"
-
 // names are the common names that the certificates of one chain must have.
 type names struct{ root, issuer, key string }
 
-// names returns them for a signing key of the line. suffix is empty or simulatedSuffix.
-func (p *product) names(key signingKey, suffix string) names {
-	n := names{"ARK-" + p.name + suffix, "SEV-" + p.name + suffix, key.subject() + suffix}
+// names returns them for a signing key of the line.
+func (p *product) names(key signingKey) names {
+	n := names{"ARK-" + p.name, "SEV-" + p.name, key.subject()}
 	if key == vlek {
-		n.issuer = "SEV-VLEK-" + p.name + suffix
+		n.issuer = "SEV-VLEK-" + p.name
 	}
 	return n
 }
@@ -98,10 +95,8 @@ func (p *product) matches(productName string) bool {
 // productOfIssuer returns the line that a key certificate's issuer names, or nil.
 func productOfIssuer(cert *x509.Certificate, key signingKey) *product {
 	for _, p := range products {
-		for _, suffix := range []string{"", simulatedSuffix} {
-			if cert.Issuer.CommonName == p.names(key, suffix).issuer {
-				return p
-			}
+		if cert.Issuer.CommonName == p.names(key).issuer {
+			return p
 		}
 	}
 	return nil

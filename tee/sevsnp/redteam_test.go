@@ -138,7 +138,7 @@ func TestAttack_S34_IssuersOfTheSameName(t *testing.T) {
 	m := newMachine(t, milan(), "issuers")
 	var forged []*x509.Certificate
 	for serial := range int64(8) {
-		cert := authority("SEV-Milan SIMULATED")
+		cert := authority("SEV-Milan")
 		cert.SerialNumber, cert.RawSubject = big.NewInt(serial), milan().ASK().Certificate.RawSubject
 		forged = append(forged, issue(t, forger().ARK(), cert, forger().ASK().Key.Public()))
 	}
@@ -172,7 +172,7 @@ func TestAttack_S01_SentIssuersRaiseNoDoubt(t *testing.T) {
 	m := newMachine(t, milan(), "own issuers")
 	it := item(t, m)
 	for serial := range int64(6) {
-		cert := authority("SEV-Milan SIMULATED")
+		cert := authority("SEV-Milan")
 		cert.SerialNumber, cert.RawSubject = big.NewInt(serial), milan().ASK().Certificate.RawSubject
 		it.Certificates = append(it.Certificates, issue(t, forger().ARK(), cert, forger().ASK().Key.Public()).Raw)
 	}

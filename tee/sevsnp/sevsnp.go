@@ -81,7 +81,7 @@ func (v *Verifier) trust(a *anchor) error {
 	a.name, a.id = a.cert.Subject.String(), sha256.Sum256(a.cert.Raw)
 	for _, key := range []signingKey{vcek, vlek} {
 		var err error
-		if a.issuer[key], err = subjectLike(a.cert, a.product.names(key, a.suffix).issuer); err != nil {
+		if a.issuer[key], err = subjectLike(a.cert, a.product.names(key).issuer); err != nil {
 			return evidence.Errorf(evidence.CodeSNPAnchor, "anchor", "%s: %w", a.name, err)
 		}
 	}
