@@ -69,6 +69,8 @@ type Options struct {
 	NoPolicy bool
 	// Approvals is how many owners must agree to a change of the policy; 0 is 1.
 	Approvals int
+	// Admin is the rest of the configuration of administrators.
+	Admin admin.Config
 	// ByFiles has files decide over the policy.
 	ByFiles bool
 	// Simulated has all evidence rest on a simulated root, and the service accept it.
@@ -133,8 +135,9 @@ func (s *Service) config(tb testing.TB, o Options) server.Config {
 	if o.ByFiles {
 		mode = inforce.ByFiles
 	}
+	o.Admin.Approvals = new(max(1, o.Approvals))
 	administrators, err := admin.Open(admin.Options{
-		Dir: s.administrators, TrustDomain: TrustDomain, Config: admin.Config{Approvals: new(max(1, o.Approvals))},
+		Dir: s.administrators, TrustDomain: TrustDomain, Config: o.Admin,
 		BootstrapDigest: sha256.Sum256([]byte(AdminCredential)), Now: o.Now,
 	})
 	if err != nil {
