@@ -245,6 +245,9 @@ func (s Spec) checkTPM() (errs []error) {
 	if t.Bank != tpm.SHA256 && t.Bank != tpm.SHA384 {
 		add("bank", "%.40q is no bank that can be quoted; use sha256 or sha384", t.Bank)
 	}
+	if s.IMA != nil && t.Bank != tpm.SHA256 {
+		add("bank", "the list of measured files begins with a digest of the bank sha256, which must be quoted")
+	}
 	if len(s.IMA) > maxFiles {
 		add("ima", "a kernel measures at most %d files here", maxFiles)
 	}
