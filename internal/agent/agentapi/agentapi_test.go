@@ -1,0 +1,97 @@
+package agentapi_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/quotary/quotary/internal/agent"
+	"github.com/quotary/quotary/internal/agent/agentapi"
+	"github.com/quotary/quotary/internal/agent/agenttest"
+	"github.com/quotary/quotary/internal/agent/endpoint"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func serve(t *testing.T, source agentapi.Source) (socket string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "aa") // short: a socket's path has at most 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket = filepath.Join(dir, "api.sock")
+	e, err := endpoint.Listen(endpoint.Config{Path: socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	agentapi.Register(e.Services(), source)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Serve(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return socket
+}
+
+// A status arrives as it is.
+func TestStatus(t *testing.T) {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	for name, want := range map[string]agent.Status{
+		"granted": {State: agent.Healthy, Since: at, SPIFFEID: "spiffe://agent.test/web", AttestationID: "a1", Simulated: true, Expires: at, LastAttested: at, NextDue: at},
+		"refused": {State: agent.Denied, Since: at, NextDue: at, Failures: 3,
+			Reason: &agent.Reason{Refused: true, Code: "a.b", Detail: "so \u001b", Failed: []string{"c.d"}, RequestID: "r"}},
+	} {
+		got, err := agentapi.Fetch(t.Context(), serve(t, agenttest.NewSource(&agent.View{Status: want})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	if _, err := agentapi.Fetch(t.Context(), filepath.Join(t.TempDir(), "none")); status.Code(err) != codes.Unavailable {
+		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// Health follows the identity.
+func TestHealth(t *testing.T) {
+	source := agenttest.NewSource(&agent.View{Status: agent.Status{State: agent.Starting}})
+	conn, err := grpc.NewClient("unix:"+serve(t, source), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	api := healthpb.NewHealthClient(conn)
+	stream, err := api.Watch(t.Context(), &healthpb.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(want healthpb.HealthCheckResponse_ServingStatus) {
+		t.Helper()
+		if got, err := stream.Recv(); err != nil || got.GetStatus() != want {
+			t.Errorf("watched %v, %v; want %v", got, err, want)
+		}
+		if got, err := api.Check(t.Context(), &healthpb.HealthCheckRequest{Service: "quotary.agent.v1.Agent"}); err != nil || got.GetStatus() != want {
+			t.Errorf("checked %v, %v; want %v", got, err, want)
+		}
+	}
+	expect(healthpb.HealthCheckResponse_NOT_SERVING)
+	source.Set(agenttest.View(agenttest.NewAuthority(t).Issue(t, "web", time.Hour)))
+	expect(healthpb.HealthCheckResponse_SERVING)
+	source.Set(&agent.View{Status: agent.Status{State: agent.Denied}})
+	expect(healthpb.HealthCheckResponse_NOT_SERVING)
+	if _, err := api.Check(t.Context(), &healthpb.HealthCheckRequest{Service: "other"}); status.Code(err) != codes.NotFound {
+		t.Errorf("another service: %v", err)
+	}
+}
