@@ -107,6 +107,9 @@ const (
 	// maxLintAlternatives bounds the alternatives that are held against each other, in
 	// pairs, for overlaps: a million pairs take about a second.
 	maxLintAlternatives = 1500
+	// maxLintLookups bounds the values that are looked up for that, at 30 ns each: what is
+	// beyond is not told.
+	maxLintLookups = 30_000_000
 
 	// maxReferenceKeys bounds the keys that may sign reference values: a signature that
 	// names none is tried with each.

@@ -18,15 +18,15 @@ type claimant struct {
 	label    string
 	keys     map[string]*yaml.Node // without its name and its rules
 	rules    map[string]bool       // the workload's and its own
-	sets     map[*yaml.Node]map[string]bool
+	lists    *lintLists
 }
 
 // lintOverlaps looks for alternatives of different workloads that match the same
 // evidence: where two ask for the same, neither workload is ever chosen, and where
-// one asks for less than the other, the other's never is. Workloads of
-// different trust domains are never meant at once.
-func lintOverlaps(documents []document, workloads []*workload, refused, warned *problems) {
-	all := claimants(documents, workloads)
+// one asks for less than the other, the other's never is. Where they share some evidence alone,
+// that may be meant: no machine may show it. Workloads of different trust domains are never meant at once.
+func lintOverlaps(documents []document, workloads []*workload, lists *lintLists, refused, warned *problems) {
+	all := claimants(documents, workloads, lists)
 	if len(all) > maxLintAlternatives {
 		warned.add(problem{all[0].file, 1, 1, evidence.CodePolicyOverlap, "the set has more than " + strconv.Itoa(maxLintAlternatives) + " alternatives; whether they overlap was not looked at"})
 		return
@@ -40,6 +40,9 @@ func lintOverlaps(documents []document, workloads []*workload, refused, warned *
 			at := b.place(b.node)
 			switch {
 			case !within && !around:
+				if a.workload != b.workload && a.workload.trustDomain == b.workload.trustDomain && b.meets(a) {
+					warned.add(at.with(evidence.CodePolicyOverlap, "there is evidence that matches "+b.label+" and "+text("as well, so that neither is chosen for it", a)))
+				}
 			case a.workload == b.workload && within:
 				warned.add(at.with(evidence.CodePolicyUnused, b.label+" accepts nothing that "+text("does not accept", a)))
 			case a.workload == b.workload:
@@ -48,16 +51,16 @@ func lintOverlaps(documents []document, workloads []*workload, refused, warned *
 			case within && around:
 				refused.add(at.with(evidence.CodePolicyOverlap, b.label+" and "+text("match the same evidence", a)))
 			case within:
-				warned.add(at.with(evidence.CodePolicyOverlap, "whatever matches "+b.label+" matches "+text("too, so that neither is chosen", a)))
+				refused.add(at.with(evidence.CodePolicyOverlap, "whatever matches "+b.label+" matches "+text("too, so that neither is chosen", a)))
 			default:
-				warned.add(a.place(a.node).with(evidence.CodePolicyOverlap, "whatever matches "+a.label+" matches "+text("too, so that neither is chosen", b)))
+				refused.add(a.place(a.node).with(evidence.CodePolicyOverlap, "whatever matches "+a.label+" matches "+text("too, so that neither is chosen", b)))
 			}
 		}
 	}
 }
 
 // claimants lists the alternatives of all workloads.
-func claimants(documents []document, workloads []*workload) []*claimant {
+func claimants(documents []document, workloads []*workload, lists *lintLists) []*claimant {
 	var all []*claimant
 	for _, d := range documents {
 		if d.kind != kindWorkload {
@@ -66,7 +69,7 @@ func claimants(documents []document, workloads []*workload) []*claimant {
 		i := slices.IndexFunc(workloads, func(w *workload) bool { return w.name == d.fields.values["name"].Value })
 		w := workloads[i]
 		for j, n := range d.fields.values["any_of"].Content {
-			c := &claimant{source: d.source, node: n, workload: w, label: w.alternatives[j].label, keys: mappingOf(n), rules: map[string]bool{}, sets: map[*yaml.Node]map[string]bool{}}
+			c := &claimant{source: d.source, node: n, workload: w, label: w.alternatives[j].label, keys: mappingOf(n), rules: map[string]bool{}, lists: lists}
 			for _, list := range []*yaml.Node{d.fields.values["require"], c.keys["require"]} {
 				c.addRules(list)
 			}
@@ -130,7 +133,7 @@ var (
 
 // mappingWithin is within for one requirement.
 func (c *claimant) mappingWithin(other *claimant, mine, its *yaml.Node) bool {
-	own, others := mappingOf(mine), mappingOf(its)
+	own, others := c.lists.mapping(mine), c.lists.mapping(its)
 	for key, value := range own {
 		if others[key] == nil && !slices.Contains(narrowing, key) {
 			return false
@@ -150,18 +153,18 @@ func (c *claimant) mappingWithin(other *claimant, mine, its *yaml.Node) bool {
 // valueWithin is within for one key that both sides have.
 func (c *claimant) valueWithin(other *claimant, key string, mine, its *yaml.Node) bool {
 	switch {
-	case sameNode(mine, its):
+	case c.lists.same(mine, its):
 		return true
 	case isWarnOnly(its): // asks for any value, but for one
 		return slices.Contains(listed, key) && !isAny(mine) && !isBoot(mine)
 	case isAny(its) && !isBoot(mine):
 		return slices.Contains(listed, key) || key == "minimum_tcb" || strings.HasPrefix(key, "minimum_")
-	case slices.Contains(listed, key) && !isAny(mine) && !isBoot(mine) && !isBoot(its):
-		return isSubset(c.set(mine), other.set(its))
+	case slices.Contains(listed, key) && !isOpen(mine) && !isBoot(mine) && !isBoot(its):
+		return c.lists.within(key, mine, its)
 	case strings.HasPrefix(key, "minimum_") && key != "minimum_firmware" && key != "minimum_mitigation":
 		return notAbove(its, mine)
 	case key == "pcrs":
-		return c.pcrsWithin(other, mine, its)
+		return c.pcrsWithin(mine, its)
 	case key == "ak":
 		return c.mappingWithin(other, mine, its)
 	}
@@ -169,50 +172,24 @@ func (c *claimant) valueWithin(other *claimant, key string, mine, its *yaml.Node
 }
 
 // pcrsWithin compares {BANK: {INDEX: list}}: what the other side asks of a PCR, this one does too.
-func (c *claimant) pcrsWithin(other *claimant, mine, its *yaml.Node) bool {
-	own := mappingOf(mine)
-	for bank, indexes := range mappingOf(its) {
+func (c *claimant) pcrsWithin(mine, its *yaml.Node) bool {
+	own := c.lists.mapping(mine)
+	for bank, indexes := range c.lists.mapping(its) {
 		if own[bank] == nil {
 			return false
 		}
-		values := mappingOf(own[bank])
-		for index, list := range mappingOf(indexes) {
+		values := c.lists.mapping(own[bank])
+		for index, list := range c.lists.mapping(indexes) {
 			value := values[index]
 			switch {
 			case isAny(list), isWarnOnly(list) && value != nil && !isAny(value) && !isBoot(value):
-			case value == nil || isAny(value) || isBoot(value) || isBoot(list):
-				if value == nil || !sameNode(value, list) {
+			case value == nil || isOpen(value) || isBoot(value) || isBoot(list):
+				if value == nil || !c.lists.same(value, list) {
 					return false
 				}
-			case !isSubset(c.set(value), other.set(list)):
+			case !c.lists.within("pcrs."+bank+"."+index, value, list):
 				return false
 			}
-		}
-	}
-	return true
-}
-
-// set returns the entries of a list, each once looked at.
-func (c *claimant) set(n *yaml.Node) map[string]bool {
-	if set := c.sets[n]; set != nil {
-		return set
-	}
-	set := map[string]bool{}
-	entries := []*yaml.Node{n}
-	if isList(n) {
-		entries = n.Content
-	}
-	for _, entry := range entries {
-		set[string(appendNode(nil, entry))] = true
-	}
-	c.sets[n] = set
-	return set
-}
-
-func isSubset(a, b map[string]bool) bool {
-	for text := range a {
-		if !b[text] {
-			return false
 		}
 	}
 	return true

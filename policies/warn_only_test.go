@@ -185,9 +185,9 @@ func TestWarnOnlyOverlaps(t *testing.T) {
 		"register, any":    {replace(tdxWith(), `rtmr2: ["`+m32+`"]`, `rtmr2: {warn_only: ["`+m11+`"]}`), replace(tdxWith(), `rtmr2: ["`+m32+`"]`, `rtmr2: any`), false},
 		"the other values": {replace(tdxWith(), `rtmr2: ["`+m32+`"]`, `rtmr2: ["`+m11+`"]`), replace(tdxWith(), `rtmr2: ["`+m32+`"]`, `rtmr2: {warn_only: ["`+m11+`"]}`), false},
 	} {
-		_, warned := lint(named("wide", c.wide), named("narrow", c.narrow))
-		if got := strings.Contains(warned, "whatever matches narrow matches wide"); got != c.want {
-			t.Errorf("%s: %s", name, warned)
+		found, _ := lint(named("wide", c.wide), named("narrow", c.narrow))
+		if got := strings.Contains(found, "whatever matches narrow matches wide"); got != c.want {
+			t.Errorf("%s: %s", name, found)
 		}
 	}
 	found, _ := lint(named("a", tpmWarned(`7: {warn_only: ["`+p54+`"]}`)), named("b", tpmWarned(`7: {warn_only: ["`+p57+`"]}`)))
