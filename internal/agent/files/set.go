@@ -1,0 +1,94 @@
+package files
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"io/fs"
+
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/quotary/quotary/internal/agent"
+)
+
+// The names of the files.
+const (
+	NameChain      = "tls.crt"        // the certificate and its chain, PEM
+	NameKey        = "tls.key"        // the key, PKCS #8, PEM
+	NameCombined   = "tls.pem"        // both, in one file
+	NameRoots      = "ca.crt"         // the trust domain's roots, PEM
+	NameBundle     = "bundle.json"    // the SPIFFE trust bundle
+	NameToken      = "ear.jwt"        // the attestation result, if there is one
+	NamePKCS12     = "identity.p12"   // chain and key, if there is a password
+	NameTrustStore = "truststore.p12" // the roots, likewise
+)
+
+// publicMode is the mode of files without key.
+const publicMode fs.FileMode = 0o644
+
+// file is one file of a set.
+type file struct {
+	name string
+	data []byte
+	mode fs.FileMode
+}
+
+// contents makes the files of an identity.
+func (w *Writer) contents(identity *agent.Identity) ([]file, error) {
+	der, err := identity.PrivateKey()
+	if err != nil {
+		return nil, err
+	}
+	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	var chain, roots []byte
+	for _, cert := range identity.Certificate.Certificate {
+		chain = append(chain, certificate(cert)...)
+	}
+	for _, root := range identity.Bundle.X509Authorities() {
+		roots = append(roots, certificate(root.Raw)...)
+	}
+	bundle, err := identity.Bundle.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	set := []file{
+		{NameChain, chain, publicMode},
+		{NameKey, key, w.config.KeyMode},
+		{NameCombined, append(bytes.Clone(chain), key...), w.config.KeyMode},
+		{NameRoots, roots, publicMode},
+		{NameBundle, append(bundle, '\n'), publicMode},
+	}
+	if identity.Token != nil && identity.Token.JWT != "" {
+		set = append(set, file{NameToken, []byte(identity.Token.JWT), w.config.KeyMode})
+	}
+	if w.config.Password == nil {
+		return set, nil
+	}
+	stores, err := w.stores(identity)
+	return append(set, stores...), err
+}
+
+// stores makes the PKCS #12 files.
+func (w *Writer) stores(identity *agent.Identity) ([]file, error) {
+	var issuers []*x509.Certificate
+	for _, der := range identity.Certificate.Certificate[1:] {
+		issuer, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, err
+		}
+		issuers = append(issuers, issuer)
+	}
+	own, err := pkcs12.Modern.Encode(identity.Certificate.PrivateKey, identity.Certificate.Leaf, issuers, *w.config.Password)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := pkcs12.Modern.EncodeTrustStore(identity.Bundle.X509Authorities(), *w.config.Password)
+	if err != nil {
+		return nil, err
+	}
+	return []file{{NamePKCS12, own, w.config.KeyMode}, {NameTrustStore, trust, publicMode}}, nil
+}
+
+func certificate(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
