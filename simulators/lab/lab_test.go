@@ -13,6 +13,7 @@ import (
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/policies"
+	"github.com/quotary/quotary/simulators"
 	"github.com/quotary/quotary/simulators/lab"
 	"github.com/quotary/quotary/simulators/sevsnp"
 	"github.com/quotary/quotary/simulators/tdx"
@@ -68,7 +69,7 @@ func attest(t *testing.T, l *lab.Lab, machine tee.Attester) (*client.Identity, e
 // A lab's service grants identities to machines of its world, those that are made
 // while it runs too, and is found where it was after a restart.
 func TestLab(t *testing.T) {
-	l := open(t, lab.Options{Seed: "lab"})
+	l := open(t, lab.Options{World: must[*simulators.World](t)(shared())})
 	td := tdx.DefaultMachine()
 	machine := l.World().TDX.NewMachine(td)
 	if _, err := attest(t, l, machine); evidence.CodeOf(err) == (evidence.Code{}) {
@@ -121,7 +122,7 @@ func (e enrolling) Activate(_ context.Context, c tee.Credential) ([]byte, error)
 
 // A TPM enrols with the simulated maker's certificate.
 func TestEnrolment(t *testing.T) {
-	l := open(t, lab.Options{Seed: "lab"})
+	l := open(t, lab.Options{World: must[*simulators.World](t)(shared())})
 	machine := must[*tpm.Machine](t)(l.World().TPM.NewMachine(tpm.MachineOptions{Name: "builder", PCRs: []int{7}, WithoutCertificate: true}))
 	if err := machine.Measure(7, []byte("secure boot on")); err != nil {
 		t.Fatal(err)
