@@ -122,9 +122,10 @@ func (f *findings) add(row *advisory, d *demand, c *evidence.SNPClaims) {
 
 // String names the advisories, and the first components that fall short.
 func (f *findings) String() string {
-	const usual = 16
+	const usual, enough = 16, 256
 	parts := make([]*Advisory, 0, usual)
 	var b strings.Builder
+	b.Grow(enough)
 	for i := range f.list {
 		a := &f.list[i]
 		switch { // those of one bulletin follow each other
@@ -139,7 +140,9 @@ func (f *findings) String() string {
 		}
 	}
 	for i, a := range parts[:min(len(parts), maxWantValues)] {
-		b.WriteString(yesNo(i == 0, " (", "; ") + a.Component + " " + a.Have + ", needs " + a.Need)
+		for _, text := range [...]string{yesNo(i == 0, " (", "; "), a.Component, " ", a.Have, ", needs ", a.Need} {
+			b.WriteString(text)
+		}
 	}
 	if n := len(parts) - maxWantValues; n > 0 {
 		b.WriteString("; and " + strconv.Itoa(n) + " more")

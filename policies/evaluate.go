@@ -151,7 +151,7 @@ func (d *Decision) conclude(outcomes []outcome, accepted, pending []*outcome) {
 	}
 	d.Workload, d.Checks = best.workload.name, best.checks
 	matching := append(slices.Clip(accepted), pending...)
-	code, status, text := evidence.CodePolicyWorkload, evidence.Fail, "none; the nearest is "+best.alternative.label
+	code, status, text := evidence.CodePolicyWorkload, evidence.Fail, best.alternative.label
 	switch {
 	case len(accepted) > 1:
 		d.Workload = ""
@@ -162,10 +162,12 @@ func (d *Decision) conclude(outcomes []outcome, accepted, pending []*outcome) {
 		text = labels(matching) + " may match, and checks are missing to tell them apart"
 	case len(pending) == 1:
 		d.Verdict = Undecided
-		status, text = evidence.NotPerformed, best.alternative.label+" may match, but checks are missing"
+		status, text = evidence.NotPerformed, text+" may match, but checks are missing"
 	case len(accepted) == 1:
 		d.accept(best)
-		status, text = evidence.Pass, best.alternative.label
+		status = evidence.Pass
+	default:
+		text = "none; the nearest is " + text
 	}
 	d.Checks[0] = evidence.Check{Code: code, Status: status, Want: "exactly one workload", Got: text}
 }
