@@ -38,6 +38,7 @@ import (
 //	quotaryd admin issue …                   as the program's
 //	attest MACHINE                           has a simulated machine attest, whose attestation
 //	                                         is then $ATTESTATION; ! attest: it must be refused
+//	enrol tpm-1                              has a simulated TPM enrol its key, which is then $KEY
 //
 // and in vendor/ what the simulated vendor publishes, in web-1.json and web-2.json
 // evidence of two machines, the second with newer firmware.
@@ -60,7 +61,7 @@ func TestAdministration(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "quotaryd": quotaryd, "attest": attest,
+			"exits": exits, "quotaryd": quotaryd, "attest": attest, "enrol": enrol,
 		},
 	})
 }
@@ -70,6 +71,7 @@ type siteKey struct{}
 // site is a simulated vendor with machines, and services for them.
 type site struct {
 	machines map[string]tee.Attester
+	tpm      tpmOfSite
 	url      string
 	root     []byte
 	ends     []func()
@@ -117,7 +119,7 @@ func newSite(dir string) (*site, error) {
 		}
 		s.machines[name] = machine
 	}
-	return s, nil
+	return s, s.makeTPM(dir)
 }
 
 // siteCases say what becomes of the machines of a site now.

@@ -176,6 +176,8 @@ func explainAdmin(err error) error {
 	switch {
 	case p.Status == http.StatusUnauthorized:
 		return withHint(err, "the service does not take this credential: log in with another (quotary login --help), or have a certificate issued (quotaryd admin issue)")
+	case p.Reason.Code == evidence.CodePolicyConflict:
+		return withHint(err, "see what was changed meanwhile: quotary policy history, and quotary policy diff active FILE|DIRECTORY…")
 	case p.Reason.Code == evidence.CodePolicySetUnknown:
 		return withHint(err, "see quotary policy history")
 	case p.Reason.Code == evidence.CodePolicyProposalUnknown:

@@ -119,6 +119,9 @@ func (o *loginOptions) prepare(ctx context.Context, s streams) (*attempt, error)
 	if !profileName.MatchString(name) {
 		return nil, usage(fmt.Sprintf("%q is no name for a profile", name), "it has up to 63 of a-z, 0-9, point, hyphen and underscore")
 	}
+	if _, known := config.Profiles[name]; !known && o.service.url == "" {
+		return nil, usage("which service is profile "+name+" for?", "give --url https://HOST:PORT, and --root FILE or --root-sha256 HEX")
+	}
 	found, err := o.service.find(ctx, config.Profiles[name])
 	if err != nil {
 		return nil, err

@@ -143,13 +143,14 @@ func (f *serviceFlags) authority(ctx context.Context) (*x509.Certificate, error)
 	if f.root == "" {
 		return client.FetchRoot(ctx, f.url, [sha256.Size]byte(f.digest))
 	}
+	const hint = "the root is ca/root.crt in the service's data directory"
 	data, err := readFile(f.root, evidence.MaxCertificate)
 	if err != nil {
-		return nil, err
+		return nil, withHint(err, hint)
 	}
 	block, _ := pem.Decode(data)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, withHint(errors.New(f.root+" is no certificate in PEM"), "the root is ca/root.crt in the service's data directory")
+		return nil, withHint(errors.New(f.root+" is no certificate in PEM"), hint)
 	}
 	return x509.ParseCertificate(block.Bytes)
 }

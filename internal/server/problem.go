@@ -192,6 +192,14 @@ func whyRejected(checks evidence.Checks) string {
 	return detail
 }
 
+// countOf says how many there are of something.
+func countOf(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
 // problemOf returns what the client gets to see of err, which may be all of it
 // or nothing.
 func problemOf(x *exchange, err error) Problem {
@@ -200,7 +208,7 @@ func problemOf(x *exchange, err error) Problem {
 	status := 0
 	switch {
 	case errors.As(err, &documents):
-		known = evidence.Errorf(evidence.CodePolicyInvalid, memberDocuments, "%d problems, see problems", len(documents))
+		known = evidence.Errorf(evidence.CodePolicyInvalid, memberDocuments, "%s, see problems", countOf(len(documents), "problem"))
 		status = statuses[known.Code]
 	case errors.As(err, &known):
 		status = statuses[known.Code]
