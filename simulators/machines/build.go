@@ -54,10 +54,8 @@ func (m *Machine) plan() (*plan, error) {
 		}
 	}
 	if s.Technology.hasTPM() {
-		p.module = tpm.MachineOptions{
-			Name: s.Name, Key: s.TPM.Key, EK: s.TPM.EK, Bank: s.TPM.Bank, Boot: inputs.boot(), IMA: s.IMA != nil,
-			WithoutCertificate: s.Technology.isAzure() || s.TPM.Enrolled,
-		}
+		p.module = s.moduleOptions()
+		p.module.Boot = inputs.boot()
 	}
 	for _, f := range m.faults {
 		if f.build == nil {
@@ -68,6 +66,14 @@ func (m *Machine) plan() (*plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// moduleOptions are what a description says of the TPM.
+func (s Spec) moduleOptions() tpm.MachineOptions {
+	return tpm.MachineOptions{
+		Name: s.Name, Key: s.TPM.Key, EK: s.TPM.EK, Bank: s.TPM.Bank, IMA: s.IMA != nil,
+		WithoutCertificate: s.Technology.isAzure() || s.TPM.Enrolled,
+	}
 }
 
 // build makes the machine.

@@ -29,6 +29,7 @@ tpm: {backend: in-process, key: rsa, ek: rsa-3072, bank: sha256, enrolled: true}
 ima:
   - {path: /usr/bin/app, content: "1"}
   - path: /usr/bin/other
+pinned: true
 faults: [stale-nonce]
 `
 
@@ -39,6 +40,7 @@ func parsed() machines.Spec {
 		CommandLine: "console=ttyS0 root=/dev/vda", VCPUs: 4, VCPUType: "EPYC-Genoa-v2",
 		TPM:    machines.TPMSpec{Backend: machines.InProcess, Key: "rsa", EK: "rsa-3072", Bank: "sha256", Enrolled: true},
 		IMA:    []machines.File{{Path: "/usr/bin/app", Content: "1"}, {Path: "/usr/bin/other"}},
+		Pinned: true,
 		Faults: []string{"stale-nonce"},
 	}
 }

@@ -20,6 +20,7 @@ func (r *reader) spec(n *yaml.Node, s *Spec) {
 		{"ima", func(n *yaml.Node) {
 			r.list(n, maxFiles, func(n *yaml.Node) { s.IMA = append(s.IMA, r.file(n)) })
 		}},
+		{"pinned", func(n *yaml.Node) { s.Pinned = r.truth(n) }},
 		{"faults", func(n *yaml.Node) {
 			r.list(n, maxFaults, func(n *yaml.Node) { s.Faults = append(s.Faults, r.text(n)) })
 		}},

@@ -20,6 +20,8 @@ type Fault struct {
 	After int
 	// Measuring says that it befalls only machines whose kernel measures files.
 	Measuring bool
+	// Pinned says that it shows only where the requirement asks for this very machine.
+	Pinned bool
 }
 
 // fault is a fault and what it does. What is nil is as it should be.
@@ -50,7 +52,7 @@ func Faults() []Fault {
 
 // faults are what [Faults] lists, with what they do.
 func faults() []fault {
-	all := slices.Concat(generalFaults(), compositeFaults(), snpReportFaults(), snpKeyFaults(), tdxFaults(), tdxQuoteFaults(), tpmFaults(), tpmQuoteFaults(), logFaults(), imaFaults())
+	all := slices.Concat(generalFaults(), compositeFaults(), snpReportFaults(), snpKeyFaults(), tdxFaults(), tdxQuoteFaults(), tpmFaults(), tpmQuoteFaults(), logFaults(), imaFaults(), pinnedFaults())
 	slices.SortFunc(all, func(a, b fault) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
@@ -87,6 +89,9 @@ func faultsOf(s Spec) ([]fault, error) {
 		}
 		if all[at].Measuring && s.IMA == nil {
 			return nil, wrong("faults", "%s befalls machines whose kernel measures files: add ima", name)
+		}
+		if all[at].Pinned && !s.Pinned {
+			return nil, wrong("faults", "%s shows where the machine is pinned only: add pinned: true", name)
 		}
 		named = append(named, all[at])
 	}

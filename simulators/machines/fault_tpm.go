@@ -29,19 +29,22 @@ func tpmFaults() []fault {
 		{Fault: tpmFault("unquoted", "its quote does not cover the boot's PCRs", withTPM, evidence.CodePolicyTPMPCR), inside: true,
 			build: builtModule(func(o *tpm.MachineOptions) { o.PCRs = []int{0, 1, 2, 3, 5, 6, 7, 10, 14, 15} })},
 		{Fault: tpmFault("bank", "its quote covers a bank that nobody asked for", withTPM, evidence.CodePolicyTPMBank), inside: true,
-			build: builtModule(func(o *tpm.MachineOptions) {
-				if o.Bank == tpm.SHA256 {
-					o.Bank = tpm.SHA384
-				} else {
-					o.Bank = tpm.SHA256
-				}
-			})},
+			build: builtModule(func(o *tpm.MachineOptions) { o.Bank = otherBank(o.Bank) })},
+		{Fault: tpmFault("bank-hole", "firmware does not extend the bank that is quoted", withTPM, evidence.CodeTPMEventLog), inside: true,
+			build: builtModule(func(o *tpm.MachineOptions) { o.Banks = []string{otherBank(o.Bank)} })},
 		{Fault: tpmFault("unrestricted", "its attestation key signs whatever it is given", withTPM, evidence.CodeTPMAKAttributes), inside: true,
 			build: builtModule(func(o *tpm.MachineOptions) { o.Attributes = signing })},
 		{Fault: tpmFault("own-root", "its maker is one of its own", withCertifiedAK, evidence.CodeTPMAKChain), inside: true, build: ownMaker},
 		{Fault: tpmFault("without-certificate", "nothing vouches for its attestation key", withCertifiedAK, evidence.CodeTPMAKUntrusted), inside: true,
 			build: builtModule(func(o *tpm.MachineOptions) { o.WithoutCertificate = true })},
 	}
+}
+
+func otherBank(bank string) string {
+	if bank == tpm.SHA256 {
+		return tpm.SHA384
+	}
+	return tpm.SHA256
 }
 
 // signing are the attributes of a key that is no attestation key.

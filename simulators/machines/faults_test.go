@@ -13,22 +13,17 @@ import (
 func TestFaults(t *testing.T) {
 	for _, technology := range machines.Technologies() {
 		t.Run(technology.String(), func(t *testing.T) {
-			twins, services := map[bool]*machines.Machine{false: newMachine(t, specOf(technology))}, map[bool]*service{}
+			twins := []*twin{newTwin(t, specOf(technology)), newTwin(t, pinned(technology))}
 			if technology == machines.TPM {
-				twins[true] = newMachine(t, measuring())
-			}
-			for measuring, twin := range twins {
-				services[measuring] = newService(t, twin)
-				if got := services[measuring].attest(t, twin); got != nil {
-					t.Fatalf("the honest machine: %v", got)
-				}
+				twins = append(twins, newTwin(t, measuring()))
 			}
 			for _, f := range machines.Faults() {
 				if !slices.Contains(f.Technologies, technology) {
 					continue
 				}
 				t.Run(f.Name, func(t *testing.T) {
-					s, spec := services[f.Measuring], twins[f.Measuring].Spec()
+					w := twins[slices.IndexFunc(twins, func(w *twin) bool { return w.suits(f) })]
+					s, spec := w.service, w.machine.Spec()
 					s.forget()
 					spec.Faults = []string{f.Name}
 					m := newMachine(t, spec)
@@ -64,9 +59,38 @@ var also = map[string][]evidence.Code{
 // is refused.
 var follows = []evidence.Code{evidence.CodeBinding, evidence.CodeCompositeLink, evidence.CodeTPMAKVouched, evidence.CodeTPMAKUntrusted}
 
+// twin is a machine that nothing is wrong with, and a service that accepts it.
+type twin struct {
+	machine *machines.Machine
+	service *service
+}
+
+func newTwin(t *testing.T, spec machines.Spec) *twin {
+	t.Helper()
+	w := &twin{machine: newMachine(t, spec)}
+	w.service = newService(t, w.machine)
+	if got := w.service.attest(t, w.machine); got != nil {
+		t.Fatalf("the honest machine: %v", got)
+	}
+	return w
+}
+
+// suits reports whether the fault can show on such a machine.
+func (w *twin) suits(f machines.Fault) bool {
+	spec := w.machine.Spec()
+	return f.Measuring == (spec.IMA != nil) && f.Pinned == spec.Pinned
+}
+
 // specOf describes a machine of a technology.
 func specOf(technology machines.Technology) machines.Spec {
 	return machines.Spec{Name: "machine", Technology: technology}
+}
+
+// pinned describes a machine that the requirement asks for alone.
+func pinned(technology machines.Technology) machines.Spec {
+	s := specOf(technology)
+	s.Pinned = true
+	return s
 }
 
 // measuring describes a machine whose kernel measures files.

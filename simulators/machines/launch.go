@@ -17,6 +17,7 @@ type launched struct {
 	mrtd        [48]byte             // of TDX
 	rtmrs       map[int]evidence.Hex // of TDX, 0 to 3
 	pcrs        map[int]evidence.Hex // of the TPM, in the bank that is quoted
+	ak          evidence.Digest      // of the TPM, if the requirement asks for it
 }
 
 // features are the SEV_FEATURES of a guest: SNPActive.

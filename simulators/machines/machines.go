@@ -73,6 +73,11 @@ func New(w *simulators.World, s Spec) (*Machine, error) {
 	if m.fits, err = launch(s, m.inputs); err != nil {
 		return nil, err
 	}
+	if s.Technology.hasTPM() && s.Pinned {
+		if m.fits.ak, err = w.TPM.AttestationKey(s.moduleOptions()); err != nil {
+			return nil, err
+		}
+	}
 	if s.Technology.hasSNP() {
 		if m.amd, err = w.Line(s.Product); err != nil {
 			return nil, err

@@ -42,12 +42,19 @@ func (m *Machine) requireSNP() string {
 	if m.spec.VLEK != "" {
 		signer = fmt.Sprintf("signing_keys: [vlek], csp_ids: [%q]", m.spec.VLEK)
 	}
+	if m.spec.Pinned {
+		chip := m.amd.Report(m.spec.Name).ChipID
+		signer += fmt.Sprintf(", chip_ids: {allow: [%x]}", chip)
+	}
 	return fmt.Sprintf("sev_snp: {measurements: [%x], products: [%s], minimum_tcb: {%s}, %s}", m.fits.measurement, m.spec.Product, levels, signer)
 }
 
 func (m *Machine) requireTDX() string {
-	r := m.fits.rtmrs
-	return fmt.Sprintf("tdx: {mrtd: [%x], rtmr0: [%s], rtmr1: [%s], rtmr2: [%s], rtmr3: [%s]}", m.fits.mrtd, r[0], r[1], r[2], r[3])
+	r, pin := m.fits.rtmrs, ""
+	if m.spec.Pinned {
+		pin = fmt.Sprintf(", ppids: {allow: [%x]}", m.world.TDX.PPID(m.spec.Name))
+	}
+	return fmt.Sprintf("tdx: {mrtd: [%x], rtmr0: [%s], rtmr1: [%s], rtmr2: [%s], rtmr3: [%s]%s}", m.fits.mrtd, r[0], r[1], r[2], r[3], pin)
 }
 
 func (m *Machine) requireTPM() string {
@@ -62,12 +69,16 @@ func (m *Machine) requireTPM() string {
 	case m.spec.TPM.Enrolled:
 		source = "enrolled"
 	}
+	pin := ""
+	if m.spec.Pinned {
+		pin = fmt.Sprintf(", sha256: [%x]", m.fits.ak)
+	}
 	measured := ""
 	if m.spec.IMA != nil {
 		values = append(values, "8: boot")
 		measured = m.requireFiles()
 	}
-	return fmt.Sprintf("tpm: {ak: {sources: [%s]}, pcrs: {%s: {%s}}%s}", source, m.spec.TPM.Bank, strings.Join(values, ", "), measured)
+	return fmt.Sprintf("tpm: {ak: {sources: [%s]%s}, pcrs: {%s: {%s}}%s}", source, pin, m.spec.TPM.Bank, strings.Join(values, ", "), measured)
 }
 
 // requireFiles asks for the files that the kernel measures, and for what decides that it

@@ -70,6 +70,10 @@ type Spec struct {
 	// are none. Only machines with a TPM have them.
 	IMA []File `json:"ima,omitempty"`
 
+	// Pinned has the requirement ask for this very machine: the chip of SEV-SNP, the platform of
+	// TDX, the attestation key of a TPM that runs in-process.
+	Pinned bool `json:"pinned,omitempty"`
+
 	// Faults are what is wrong with the machine: names of [Faults].
 	Faults []string `json:"faults,omitempty"`
 }
@@ -202,6 +206,9 @@ func (s Spec) check() error {
 	}
 	if len(s.CommandLine) > maxCommandLine || strings.ContainsRune(s.CommandLine, 0) {
 		add("command_line", "a command line has at most %d bytes, and no NUL", maxCommandLine)
+	}
+	if s.Pinned && (s.VLEK != "" || s.TPM.Backend == SWTPM) {
+		add("pinned", "a provider's key does not name the chip, and the keys of swtpm are known only when it runs: leave pinned, or vlek and swtpm, out")
 	}
 	for _, a := range []struct {
 		key string

@@ -102,10 +102,16 @@ type Machine struct {
 
 var _ tee.Attester = (*Machine)(nil)
 
+// PPID returns the platform identifier of the machine of that name.
+func (v *Vendor) PPID(name string) (id [16]byte) {
+	v.source.Fill(id[:], "ppid "+name)
+	return id
+}
+
 // NewMachine returns a machine with a PCK certificate by this vendor.
 func (v *Vendor) NewMachine(opts MachineOptions) *Machine {
 	if opts.PPID == [16]byte{} {
-		v.source.Fill(opts.PPID[:], "ppid "+opts.Name)
+		opts.PPID = v.PPID(opts.Name)
 	}
 	m := &Machine{
 		opts: opts, ca: v.Platform, root: v.Root.Certificate,

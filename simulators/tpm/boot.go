@@ -16,7 +16,15 @@ func (m *Machine) start() error {
 	m.resets++
 	m.restarts = 0
 	if m.options.Boot != nil {
-		m.log = m.options.Boot.Log(eventlog.PCRs, eventlog.SHA256, eventlog.SHA384)
+		var banks []eventlog.Algorithm
+		for _, name := range m.options.Banks {
+			bank, ok := eventlog.ParseAlgorithm(name)
+			if !ok {
+				return fmt.Errorf("tpm: no bank %q", name)
+			}
+			banks = append(banks, bank)
+		}
+		m.log = m.options.Boot.Log(eventlog.PCRs, banks...)
 		for _, entry := range m.log.Entries {
 			if err := m.follow(entry); err != nil {
 				return err

@@ -39,6 +39,9 @@ type MachineOptions struct {
 	// Boot is what the machine boots whenever it starts, or nil. A machine that boots
 	// sends its event log along.
 	Boot *eventlog.Boot
+	// Banks are those that firmware extends and logs; nil is both. Others keep their
+	// first values then.
+	Banks []string
 	// IMA says that the kernel measures files (see [Machine.MeasureFile]). The machine
 	// sends its list along.
 	IMA bool
@@ -85,8 +88,7 @@ func (v *Vendor) NewMachine(options MachineOptions) (*Machine, error) {
 	o := m.options
 	m.endorsement = sync.OnceValues(func() (*endorsementKey, error) { return v.newEK(o.EK, o.Name) })
 	var err error
-	m.ak, err = v.newKey("machine/"+o.Name, keyOptions{o.Key, o.Attributes, o.Hierarchy, true})
-	if err != nil {
+	if m.ak, err = v.attestationKey(o); err != nil {
 		return nil, err
 	}
 	m.Key, m.Public = m.ak.signer, m.ak.area
@@ -99,6 +101,20 @@ func (v *Vendor) NewMachine(options MachineOptions) (*Machine, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m, m.start()
+}
+
+// AttestationKey returns the SHA-256 of the SubjectPublicKeyInfo of the attestation key
+// that a machine with these options has.
+func (v *Vendor) AttestationKey(options MachineOptions) (evidence.Digest, error) {
+	ak, err := v.attestationKey(options.filled())
+	if err != nil {
+		return evidence.Digest{}, err
+	}
+	return sha256.Sum256(must(x509.MarshalPKIXPublicKey(ak.Public()))), nil
+}
+
+func (v *Vendor) attestationKey(o MachineOptions) (*Key, error) {
+	return v.newKey("machine/"+o.Name, keyOptions{o.Key, o.Attributes, o.Hierarchy, true})
 }
 
 // filled puts the defaults in.
@@ -114,6 +130,9 @@ func (o MachineOptions) filled() MachineOptions {
 	}
 	if o.PCRs == nil {
 		o.PCRs = []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
+	}
+	if o.Banks == nil {
+		o.Banks = []string{SHA256, SHA384}
 	}
 	if o.Attributes == (tpm2.TPMAObject{}) {
 		o.Attributes = restricted
