@@ -149,6 +149,9 @@ func (o *initOptions) recorded(ctx context.Context, c *admin.Client) ([]evidence
 // write drafts a policy and writes it, with what has to be looked at.
 func (o *initOptions) write(s streams, claims []evidence.Claims) error {
 	d, err := draft.FromClaims(claims, o.draft)
+	if evidence.CodeOf(err) == evidence.CodePolicyClaims { // which says what is to be done at the machine
+		return withHint(err, "nothing was drafted; when the machine shows more, take evidence of it again")
+	}
 	if err != nil {
 		return withHint(err, "see quotary policy init --help for what a draft takes")
 	}
