@@ -18,7 +18,7 @@ import (
 
 // Simulated machines are attesters like real ones.
 func TestMachinesConform(t *testing.T) {
-	world, err := simulators.New("conform", time.Now())
+	world, err := simulators.New("golden", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 // shared is a world for tests that alter nothing in it, by real time.
-var shared = sync.OnceValues(func() (*simulators.World, error) { return simulators.NewMoving("shared", time.Now) })
+var shared = sync.OnceValues(func() (*simulators.World, error) { return simulators.NewMoving("lab", time.Now) })
 
 // bare are machines whose evidence brings no endorsements along but those that cannot
 // be fetched, and the policy that suits them.

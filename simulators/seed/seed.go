@@ -10,8 +10,11 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha3"
+	"fmt"
 	"io"
 	"math/big"
+
+	"github.com/quotary/quotary/internal/lru"
 )
 
 // Source is the source of everything that one simulated vendor makes up.
@@ -49,9 +52,24 @@ func (s Source) ECDSA(curve elliptic.Curve, label string) *ecdsa.PrivateKey {
 	return key
 }
 
-// RSA returns the RSA key of that many bits that belongs to a label. crypto/rsa
-// makes keys from the system's randomness alone, hence the search for primes here.
+// found remembers RSA keys, because the search for one takes up to a second: worlds of
+// one seed in one process, which tests make, have the same.
+var found = lru.New[string, *rsa.PrivateKey](maxFound)
+
+// RSA returns the RSA key of that many bits that belongs to a label.
 func (s Source) RSA(bits int, label string) *rsa.PrivateKey {
+	name := fmt.Sprintf("%d/%s%s", bits, s.prefix, label)
+	if key, ok := found.Get(name); ok {
+		return key
+	}
+	key := s.searchRSA(bits, label)
+	found.Put(name, key)
+	return key
+}
+
+// searchRSA finds the key. crypto/rsa makes keys from the system's randomness alone,
+// hence the search for primes here.
+func (s Source) searchRSA(bits int, label string) *rsa.PrivateKey {
 	const exponent = 65537
 	one := big.NewInt(1)
 	for attempt := 'a'; ; attempt++ {
