@@ -30,6 +30,7 @@ package attacks
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -81,12 +82,22 @@ const (
 	ByAcceptance
 )
 
-func (p Proof) String() string {
-	return [...]string{"check", "parser", "service", "acceptance"}[p]
-}
+var proofs = []string{"check", "parser", "service", "acceptance"}
+
+func (p Proof) String() string { return proofs[p] }
 
 // MarshalText returns the proof's name.
 func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads a proof's name.
+func (p *Proof) UnmarshalText(text []byte) error {
+	at := slices.Index(proofs, string(text))
+	if at < 0 {
+		return fmt.Errorf("attacks: there is no proof by %q", text)
+	}
+	*p = Proof(at)
+	return nil
+}
 
 // Rows lists all rows, sorted by ID.
 func Rows() []Row {

@@ -41,7 +41,7 @@ func TestProof(t *testing.T) {
 	if err := os.WriteFile(file, encoded, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", "-tags=proof", "-overlay="+file, "-run="+pattern, ".")
+	command := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", "-vet=off", "-tags=proof", "-overlay="+file, "-run="+pattern, ".")
 	output, err := command.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, output)
@@ -71,6 +71,13 @@ var switches = map[string][]edit{
 	"policies/evaluate.go": {
 		{"no evidence of this kind\", func() string { return \"present, but the workload does not mention it\" })\n		r.failed += missingKind",
 			"no evidence of this kind\", func() string { return \"present, but the workload does not mention it\" })\n		if !evidence.Disabled(evidence.CodePolicyBundle) { r.failed += missingKind }"},
+	},
+	"tee/sevsnp/kds.go": {
+		{"import (", "import (\n\"github.com/quotary/quotary/evidence\""},
+		{"	case cert.SignatureAlgorithm != x509.SHA384WithRSAPSS:", "	case evidence.Disabled(evidence.CodeSNPCertificateProfile):\n	case cert.SignatureAlgorithm != x509.SHA384WithRSAPSS:"},
+		{"	if len(k.cert.Extensions) > maxExtensions {", "	if len(k.cert.Extensions) > maxExtensions && !evidence.Disabled(evidence.CodeSNPCertificateProfile) {"},
+		{"		if ext.Critical && !known && !isEvaluated(ext.Id) {", "		if ext.Critical && !known && !isEvaluated(ext.Id) && !evidence.Disabled(evidence.CodeSNPCertificateProfile) {"},
+		{"	if isVCEK == isVLEK {", "	if isVCEK == isVLEK && !(isVCEK && evidence.Disabled(evidence.CodeSNPCertificateProfile)) {"},
 	},
 	"tee/sevsnp/chain.go": {
 		{"	if err := isAuthority(cert); err != nil {", "	if err := isAuthority(cert); err != nil && !evidence.Disabled(evidence.CodeSNPChain) {"},

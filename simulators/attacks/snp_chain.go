@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"strings"
-	"time"
 
 	"github.com/google/go-sev-guest/verify/trust"
 
@@ -185,16 +184,23 @@ func weakKeys() []Case {
 		{"a CA's", nil, func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }},
 		{"may not sign", nil, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement }},
 	} {
-		cases = append(cases, Case{
-			Name: x.name, Subject: snpMinted, Want: codes(evidence.CodeSNPCertificateProfile), Proof: ByParser, Why: noKey,
+		c := Case{
+			Name: x.name, Subject: snpMinted, Want: codes(evidence.CodeSNPCertificateProfile),
 			Try: minted(mint{public: x.public, edit: x.edit}),
-		})
+		}
+		if x.public != nil {
+			c.Proof, c.Why = ByParser, "the key is none that could have signed a report"
+		}
+		cases = append(cases, c)
 	}
 	return cases
 }
 
 func outOfTime() []Case {
-	ended := func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
+	// What the vendor issues is valid from some time in the past.
+	ended := func(c *x509.Certificate) {
+		c.NotBefore, c.NotAfter = c.NotBefore.AddDate(0, 0, -2), c.NotBefore.AddDate(0, 0, -1)
+	}
 	return []Case{
 		{
 			Name: "the key's has ended", Subject: snpMinted, Want: codes(evidence.CodeSNPValidity), Behind: codes(evidence.CodeIssuingValidity),
@@ -202,7 +208,7 @@ func outOfTime() []Case {
 		},
 		{
 			Name: "the key's has not begun", Subject: snpMinted, Want: codes(evidence.CodeSNPValidity),
-			Try: minted(mint{edit: func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }}),
+			Try: minted(mint{edit: func(c *x509.Certificate) { c.NotBefore = c.NotAfter.AddDate(0, 0, -1) }}),
 		},
 		{
 			Name: "the signing key's has ended", Subject: snpMinted, Want: codes(evidence.CodeSNPValidity), Behind: codes(evidence.CodeIssuingValidity),

@@ -13,26 +13,16 @@ import (
 func snpExtensionRows() []Row {
 	chip := make([]byte, 64)
 	var cases []Case
-	for _, x := range []struct {
-		name string
-		edit func(*x509.Certificate)
-	}{
-		{"chip identifier one byte short", extension(chip[:63], 4)},
-		{"chip identifier of another line's size", extension(chip[:8], 4)},
-		{"chip identifier with another tag", extension(append([]byte{3, 64}, chip...), 4)},
+	add := func(proof Proof, why string, list []certificateEdit) {
+		for _, x := range list {
+			cases = append(cases, Case{
+				Name: x.name, Subject: snpMinted, Want: codes(evidence.CodeSNPCertificateProfile), Proof: proof, Why: why,
+				Try: minted(mint{edit: x.edit}),
+			})
+		}
+	}
+	add(ByCheck, "", []certificateEdit{
 		{"of a chip and of a provider", extension([]byte{22, 1, 'x'}, 5)},
-		{"of no chip and no provider", extension(nil, 4)},
-		{"another structure version", extension([]byte{2, 1, 1}, 1)},
-		{"no product name", extension(nil, 2)},
-		{"product name of another type", extension(append([]byte{12, 5}, "Milan"...), 2)},
-		{"product name longer than it is", extension(append([]byte{22, 6}, "Milan"...), 2)},
-		{"no SNP level", extension(nil, 3, 3)},
-		{"no reserved level", extension(nil, 3, 5)},
-		{"negative level", extension([]byte{2, 1, 0x98}, 3, 3)},
-		{"level in the long form", extension([]byte{2, 2, 0, 24}, 3, 3)},
-		{"level above 255", extension([]byte{2, 2, 1, 24}, 3, 3)},
-		{"bytes behind a level", extension([]byte{2, 1, 24, 0}, 3, 3)},
-		{"level of another line", extension([]byte{2, 1, 0}, 3, 9)},
 		{"unknown critical extension of the vendor's", func(c *x509.Certificate) {
 			unknown := sevsnp.KDSExtension([]byte{5, 0}, 77)
 			unknown.Critical = true
@@ -46,13 +36,31 @@ func snpExtensionRows() []Row {
 				c.ExtraExtensions = append(c.ExtraExtensions, sevsnp.KDSExtension([]byte{5, 0}, 100, n))
 			}
 		}},
-	} {
-		cases = append(cases, Case{
-			Name: x.name, Subject: snpMinted, Want: codes(evidence.CodeSNPCertificateProfile), Proof: ByParser, Why: noKey,
-			Try: minted(mint{edit: x.edit}),
-		})
-	}
+	})
+	add(ByParser, "a certificate that does not say of which chip and TCB its key is has none to go by", []certificateEdit{
+		{"chip identifier one byte short", extension(chip[:63], 4)},
+		{"chip identifier of another line's size", extension(chip[:8], 4)},
+		{"chip identifier with another tag", extension(append([]byte{3, 64}, chip...), 4)},
+		{"of no chip and no provider", extension(nil, 4)},
+		{"another structure version", extension([]byte{2, 1, 1}, 1)},
+		{"no product name", extension(nil, 2)},
+		{"product name of another type", extension(append([]byte{12, 5}, "Milan"...), 2)},
+		{"product name longer than it is", extension(append([]byte{22, 6}, "Milan"...), 2)},
+		{"no SNP level", extension(nil, 3, 3)},
+		{"no reserved level", extension(nil, 3, 5)},
+		{"negative level", extension([]byte{2, 1, 0x98}, 3, 3)},
+		{"level in the long form", extension([]byte{2, 2, 0, 24}, 3, 3)},
+		{"level above 255", extension([]byte{2, 2, 1, 24}, 3, 3)},
+		{"bytes behind a level", extension([]byte{2, 1, 24, 0}, 3, 3)},
+		{"level of another line", extension([]byte{2, 1, 0}, 3, 9)},
+	})
 	return []Row{{"S38", "ambiguous extensions", cases}}
+}
+
+// certificateEdit is a change of a key's certificate before it is issued.
+type certificateEdit struct {
+	name string
+	edit func(*x509.Certificate)
 }
 
 // extension replaces the vendor's extension of these arcs, or removes it for no value.

@@ -82,7 +82,7 @@ func (how mint) attempt(a *Attacker) (Attempt, error) {
 	if how.stapled {
 		t.Endorsements = certificates
 	}
-	lists, err := encoded(vendor, how.lists)
+	lists, err := encoded(a.World(), how.lists)
 	t.Endorsements = append(t.Endorsements, lists...)
 	return t, err
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/simulators/sevsnp"
+	"github.com/quotary/quotary/simulators"
 )
 
 // snpRevocationRows lie about what is revoked. What they revoke is nobody's but the
@@ -61,11 +61,11 @@ type list struct {
 	edit        func(template *x509.RevocationList)
 }
 
-func (l list) make(v *sevsnp.Vendor) (*x509.RevocationList, error) {
+func (l list) make(w *simulators.World) (*x509.RevocationList, error) {
 	if l.from == 0 && l.until == 0 {
 		l.from, l.until = -time.Minute, 24*time.Hour
 	}
-	now := time.Now()
+	now := w.Now()
 	template := &x509.RevocationList{
 		SignatureAlgorithm: x509.SHA384WithRSAPSS, Number: big.NewInt(l.number), ThisUpdate: now.Add(l.from), NextUpdate: now.Add(l.until),
 	}
@@ -76,10 +76,10 @@ func (l list) make(v *sevsnp.Vendor) (*x509.RevocationList, error) {
 	if l.edit != nil {
 		l.edit(template)
 	}
-	by := v.ARK()
+	by := w.SEVSNP.ARK()
 	if l.forged {
 		var err error
-		if by, err = selfMadeRoot(v, plainNames); err != nil {
+		if by, err = selfMadeRoot(w.SEVSNP, plainNames); err != nil {
 			return nil, err
 		}
 	}
@@ -91,10 +91,10 @@ func (l list) make(v *sevsnp.Vendor) (*x509.RevocationList, error) {
 }
 
 // encoded makes lists to be sent along.
-func encoded(v *sevsnp.Vendor, lists []list) ([][]byte, error) {
+func encoded(w *simulators.World, lists []list) ([][]byte, error) {
 	var all [][]byte
 	for _, l := range lists {
-		made, err := l.make(v)
+		made, err := l.make(w)
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +106,7 @@ func encoded(v *sevsnp.Vendor, lists []list) ([][]byte, error) {
 // stapled attests as the honest machine does, with lists sent along.
 func stapled(lists ...list) try {
 	return func(ctx context.Context, a *Attacker) (Got, error) {
-		encoded, err := encoded(a.World().SEVSNP, lists)
+		encoded, err := encoded(a.World(), lists)
 		if err != nil {
 			return Got{}, err
 		}
@@ -116,18 +116,18 @@ func stapled(lists ...list) try {
 
 // forgedLists name the honest machine's issuer, and must harm nobody.
 func forgedLists() []Case {
-	forged := func(v *sevsnp.Vendor) list {
-		return list{number: 99, forged: true, names: []int64{v.ASK().Certificate.SerialNumber.Int64()}}
+	forged := func(w *simulators.World) list {
+		return list{number: 99, forged: true, names: []int64{w.SEVSNP.ASK().Certificate.SerialNumber.Int64()}}
 	}
 	return []Case{
 		{
 			Name: "names an honest machine's issuer", Subject: snpPlain, Proof: ByAcceptance,
-			Try: func(ctx context.Context, a *Attacker) (Got, error) { return stapled(forged(a.World().SEVSNP))(ctx, a) },
+			Try: func(ctx context.Context, a *Attacker) (Got, error) { return stapled(forged(a.World()))(ctx, a) },
 		},
 		{
 			Name: "stays with the service", Subject: snpPlain, Proof: ByAcceptance,
 			Try: func(ctx context.Context, a *Attacker) (Got, error) {
-				if _, err := stapled(forged(a.World().SEVSNP))(ctx, a); err != nil {
+				if _, err := stapled(forged(a.World()))(ctx, a); err != nil {
 					return Got{}, err
 				}
 				return a.Honest(ctx)
