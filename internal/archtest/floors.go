@@ -11,14 +11,15 @@ var floors = map[string]int{
 
 	"evidence": 0,
 
-	"tee/eventlog":     1, // logs of measured boots, read by the technologies
-	"tee/ima":          1, // the kernel's measurement lists
-	"tee/hcl":          1, // what a paravisor says of a confidential VM
-	"tee/launch":       1, // what a launch measures, computed from artefacts
-	"tee/internal/tsm": 1, // how guests of every technology ask their kernel
-	"tee":              1,
-	"policies":         1,
-	"internal/keyfile": 1, // private keys in files, for every room that keeps one
+	"tee/eventlog":        1, // logs of measured boots, read by the technologies
+	"tee/ima":             1, // the kernel's measurement lists
+	"tee/hcl":             1, // what a paravisor says of a confidential VM
+	"tee/launch":          1, // what a launch measures, computed from artefacts
+	"tee/internal/tsm":    1, // how guests of every technology ask their kernel
+	"tee":                 1,
+	"policies":            1,
+	"internal/keyfile":    1, // private keys in files, for every room that keeps one
+	"internal/strictyaml": 1, // configuration files that mean one thing only
 
 	"tee/sevsnp":       2,
 	"tee/tdx":          2,

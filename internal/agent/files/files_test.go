@@ -137,7 +137,7 @@ func TestConcurrentReadersSeeOneSet(t *testing.T) {
 			}
 		})
 	}
-	for i := 0; i < 200 || looks.Load() < 20; i++ {
+	for i := 0; i < 60 || looks.Load() < 10; i++ {
 		if err := w.Write(t.Context(), identities[i%2]); err != nil {
 			t.Error(err)
 			break
