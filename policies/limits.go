@@ -111,6 +111,10 @@ const (
 	// beyond is not told.
 	maxLintLookups = 30_000_000
 
+	// maxLintValues bounds the values of a list that rules are held against, each of which
+	// is compared with each of the rule's.
+	maxLintValues = 256
+
 	// maxReferenceKeys bounds the keys that may sign reference values: a signature that
 	// names none is tried with each.
 	maxReferenceKeys = 64

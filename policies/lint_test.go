@@ -65,7 +65,10 @@ func TestLintRulesWithOneOutcome(t *testing.T) {
 		if strings.Contains(rule, "tpm.") {
 			policy = tpmWith()
 		}
-		got, _ := lint(withRules(policy, rule))
+		got := ""
+		if _, err := policies.Load(filesOf(withRules(policy, rule))...); err != nil {
+			got = err.Error()
+		}
 		switch {
 		case want == "" && got != "":
 			t.Errorf("%s: %s", rule, got)
@@ -390,6 +393,49 @@ func TestLintTrustDomain(t *testing.T) {
 			if p.Code != evidence.CodePolicyTrustDomain {
 				t.Errorf("%s: %v", name, p)
 			}
+		}
+	}
+}
+
+// A rule that cannot hold beside what its alternative asks for anyway denies everything.
+func TestLintRulesAgainstRequirements(t *testing.T) {
+	m33 := hexOf(0x33, 48)
+	all := reference("all", "2026-12-21T00:00:00Z") + "---\n"
+	idKey := `id_key_digests: ["` + hexOf(4, 48) + `"]`
+	for name, c := range map[string]struct {
+		text string
+		want bool
+	}{
+		"level":               {withRules(snpWith(), "sev_snp.vmpl == 1"), true},
+		"the level":           {withRules(snpWith("vmpl: 1"), "sev_snp.vmpl == 1"), false},
+		"debugging":           {withRules(snpWith(), "sev_snp.policy.debug"), true},
+		"no debugging":        {withRules(snpWith(), "!sev_snp.policy.debug"), false},
+		"an older level":      {withRules(snpWith(), "sev_snp.reported_tcb.snp < 24"), true},
+		"a newer level":       {withRules(snpWith(), "sev_snp.reported_tcb.snp > 24"), false},
+		"another measurement": {withRules(snpWith(), `sev_snp.measurement == "`+m33+`"`), true},
+		"by reference":        {all + withRules(replace(snpWith(), `["`+m11+`"]`, "{reference: all}"), `sev_snp.measurement in ["`+m33+`"]`), true},
+		"of the reference":    {all + withRules(replace(snpWith(), `["`+m11+`"]`, "{reference: all}"), `sev_snp.measurement in ["`+m33+`", "`+m22+`"]`), false},
+		"only warned of":      {withRules(snpIDKey(`measurements: {warn_only: ["`+m11+`"]}`), `sev_snp.measurement == "`+m33+`"`), false},
+		"any measurement":     {withRules(snpIDKey("measurements: any"), `sev_snp.measurement == "`+m33+`"`), false},
+		"product":             {withRules(snpWith("products: {deny: [Milan]}"), `sev_snp.product == "Milan"`), true},
+		"guest SVN":           {withRules(snpWith("minimum_guest_svn: 5", idKey), `sev_snp.guest_svn == 4`), true},
+		"simulated":           {withRules(snpWith(), "simulated"), true},
+		"allowed":             {withRules(replace(snpWith(), "any_of:", "allow_simulated: true\nany_of:"), "simulated"), false},
+		"status":              {withRules(tdxWith(), `tdx.tcb.status == "OutOfDate"`), true},
+		"migratable":          {withRules(tdxWith(), `tdx.td_attributes.migratable`), true},
+		"register":            {withRules(tdxWith(), `tdx.rtmr1 == "`+m33+`"`), true},
+		"open register":       {withRules(tdxWith(), `tdx.rtmr3 == "`+m33+`"`), false},
+		"PCR":                 {withRules(tpmWith(), `tpm.pcrs[7] == "`+p50+`"`), true},
+		"the PCR":             {withRules(tpmWith(), `tpm.pcrs[7] == "`+p57+`"`), false},
+		"other PCR":           {withRules(tpmWith(), `tpm.pcrs[4] == "`+p50+`"`), false},
+		"bank":                {withRules(tpmWith(), `tpm.bank == "sha384"`), true},
+		"clock":               {withRules(tpmWith(), `!tpm.safe`), true},
+		"one of two":          {withRules(snpWith(), "sev_snp.vmpl == 1 || sev_snp.guest_svn > 3"), false},
+	} {
+		load(t, c.text)
+		found, _ := lint(c.text)
+		if got := strings.Contains(found, "rule rule-0 contradicts what web asks for besides"); got != c.want || found != "" && !c.want {
+			t.Errorf("%s: %q", name, found)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func joinRules(s source, at *yaml.Node, shared, own []rule) []rule {
 	for _, r := range all {
 		together = conjuncts(r.tree, together)
 	}
-	if contradicts(together) {
+	if contradicts(together, nil) {
 		s.problem(at, evidence.CodePolicyContradiction, "the rules that apply here contradict each other, so that nothing passes")
 	}
 	return all

@@ -87,7 +87,7 @@ func truthOf(e ast.Expr) truth {
 	switch e.AsCall().FunctionName() {
 	case operators.LogicalAnd:
 		a, b := truthOf(args[0]), truthOf(args[1])
-		return truth{a.yes && b.yes && !contradicts(conjuncts(e, nil)), a.no || b.no}
+		return truth{a.yes && b.yes && !contradicts(conjuncts(e, nil), nil), a.no || b.no}
 	case operators.LogicalOr:
 		a, b := truthOf(args[0]), truthOf(args[1])
 		return truth{a.yes || b.yes, a.no && b.no}
@@ -112,19 +112,16 @@ func conjuncts(e ast.Expr, found []ast.Expr) []ast.Expr {
 	return append(found, e)
 }
 
-// contradicts reports whether no claims can make all of the expressions true.
-func contradicts(all []ast.Expr) bool {
-	known := map[string]*domain{}
+// contradicts reports whether no claims of which the facts hold can make all of the
+// expressions true.
+func contradicts(all []ast.Expr, known facts) bool {
+	domains := domainsOf(all, known)
 	for _, e := range all {
 		claim, values, ok := comparison(e)
 		if !ok {
 			continue
 		}
-		d := known[claim]
-		if d == nil {
-			d = &domain{least: math.MinInt64, most: math.MaxInt64}
-			known[claim] = d
-		}
+		d := domains[claim]
 		if d.add(values); d.empty() {
 			return true
 		}
@@ -138,6 +135,8 @@ type domain struct {
 	not         []ref.Val
 	least, most int64 // of numbers
 }
+
+func newDomain() *domain { return &domain{least: math.MinInt64, most: math.MaxInt64} }
 
 // constraint is what one comparison says of a claim.
 type constraint struct {
