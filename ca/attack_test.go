@@ -83,7 +83,7 @@ func TestAttack_A06_KeyOfTheServiceItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := openAt(t, t.TempDir(), &clock{verifiertest.Now()}, &token.PublicKey)
-	for name, public := range map[string]any{"root": a.root.PublicKey, "issuing CA": a.issuing.PublicKey, "token signer": &token.PublicKey} {
+	for name, public := range map[string]any{"root": a.active().root.PublicKey, "issuing CA": a.active().issuing.PublicKey, "token signer": &token.PublicKey} {
 		key, err := evidence.NewKey(public)
 		if err != nil {
 			t.Fatal(err)
@@ -133,13 +133,13 @@ func TestAttack_A08_A09_SPIFFEIDsThatAreNotAWorkloads(t *testing.T) {
 		"spiffe://example.org/" + strings.Repeat("a", 2048),
 		"spiffe://example.org/quotary", "spiffe://example.org/quotary/admin", // the service's own
 	} {
-		_, err := a.workloadID(id)
+		_, err := a.active().workloadID(id)
 		if evidence.CodeOf(err) != evidence.CodeIssuingIdentity {
 			t.Errorf("%.80q: %v", id, err)
 		}
 	}
 	for _, id := range []string{"spiffe://example.org/a", "spiffe://example.org/a/b.c_d-e", "spiffe://example.org/quotary2", "spiffe://example.org/Quotary"} {
-		if _, err := a.workloadID(id); err != nil {
+		if _, err := a.active().workloadID(id); err != nil {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
@@ -155,16 +155,16 @@ func TestAttack_A08_ResultOfAnotherTrustDomain(t *testing.T) {
 }
 
 func TestAttack_A10_LifeIsNotTheRequesters(t *testing.T) {
-	if got := lifetime(1000 * time.Hour); got != maxTTL {
+	a := open(t)
+	if got := a.active().lifetime(1000 * time.Hour); got != maxTTL {
 		t.Errorf("a policy can ask for %s", got)
 	}
-	if got := lifetime(-time.Hour); got != defaultTTL {
+	if got := a.active().lifetime(-time.Hour); got != defaultTTL {
 		t.Errorf("a negative life gives %s", got)
 	}
-	a := open(t)
-	a.issuing.NotBefore = a.now()
+	a.active().issuing.NotBefore = a.now()
 	_, leaf := issue(t, a, verifiertest.Request{})
-	if leaf.NotBefore.Before(a.issuing.NotBefore) || leaf.NotAfter.After(a.issuing.NotAfter) {
+	if leaf.NotBefore.Before(a.active().issuing.NotBefore) || leaf.NotAfter.After(a.active().issuing.NotAfter) {
 		t.Errorf("%s to %s is outside of the issuing CA's validity", leaf.NotBefore, leaf.NotAfter)
 	}
 }
@@ -223,14 +223,14 @@ func TestAttack_A21_ManyIntermediates(t *testing.T) {
 	chain := []*x509.Certificate{leaf}
 	for i := range 200 {
 		key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		template := a.caTemplate(fmt.Sprintf("noise %d", i), &key.PublicKey, a.now(), time.Hour)
+		template := a.active().caTemplate(fmt.Sprintf("noise %d", i), &key.PublicKey, a.now(), time.Hour)
 		chain = append(chain, create(t, template, template, &key.PublicKey, key))
 	}
 	if err := a.chainTo(chain...); err != nil {
 		t.Error(err)
 	}
 	other := open(t)
-	if err := other.chainTo(leaf, a.issuing, a.root); err == nil {
+	if err := other.chainTo(leaf, a.active().issuing, a.active().root); err == nil {
 		t.Error("another authority's certificate verifies with the root that came along")
 	}
 }

@@ -199,5 +199,5 @@ func (ca *attestationCA) check(file, name string, now time.Time) error {
 	case !bytes.Equal(c.RawIssuer, c.RawSubject) || c.CheckSignatureFrom(c) != nil:
 		return refuseCert(file, "it is not self-signed")
 	}
-	return checkValidity(file, c, now)
+	return checkValidity(file, c, now, minIssuerTTL)
 }

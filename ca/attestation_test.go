@@ -319,10 +319,10 @@ func TestAttack_A24_AttestationCAIsConfined(t *testing.T) {
 	if err := chains(own, a.simulated.cert, nil, x509.ExtKeyUsageAny); err == nil {
 		t.Error("a real key's certificate chains to the simulated CA")
 	}
-	if err := chains(own, authority.root, []*x509.Certificate{authority.issuing, a.real.cert}, x509.ExtKeyUsageAny); err == nil {
+	if err := chains(own, authority.active().root, []*x509.Certificate{authority.active().issuing, a.real.cert}, x509.ExtKeyUsageAny); err == nil {
 		t.Error("an attestation key's certificate chains to the root of SVIDs")
 	}
-	if err := chains(svid, a.real.cert, []*x509.Certificate{authority.issuing, authority.root}, x509.ExtKeyUsageAny); err == nil {
+	if err := chains(svid, a.real.cert, []*x509.Certificate{authority.active().issuing, authority.active().root}, x509.ExtKeyUsageAny); err == nil {
 		t.Error("an SVID chains to the CA of attestation keys")
 	}
 	for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {
@@ -360,7 +360,7 @@ func TestAttack_A06_AttestationCAIsNoWorkload(t *testing.T) {
 			refused(t, err, evidence.CodeIssuingKey)
 		}
 	}
-	if sum := sha256.Sum256(a.Anchors()[0].DER); sum == sha256.Sum256(authority.root.Raw) {
+	if sum := sha256.Sum256(a.Anchors()[0].DER); sum == sha256.Sum256(authority.active().root.Raw) {
 		t.Error("the root of SVIDs is the CA of attestation keys")
 	}
 }

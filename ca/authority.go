@@ -1,8 +1,11 @@
 // Package ca turns an accepted [verifier.Result] into an X.509 certificate: a
-// SPIFFE X509-SVID of short life. An [Authority] keeps a root, which relying
-// parties trust, and an issuing CA, which signs leaves and is constrained to its
-// trust domain. Both live in files under one folder, are made at the first start
-// and reopened afterwards.
+// SPIFFE X509-SVID of short life. An [Authority] issues them for a trust domain. It
+// has one or two authorities in the sense of SPIFFE, each a root, which relying
+// parties trust, and an issuing CA, which signs leaves and is constrained to the
+// trust domain. They succeed each other: the next one is prepared, so that its root
+// becomes known, and activated; the last one, if it was stolen, is tainted and
+// revoked ([Slots]). All of it lives in files under one folder, is made at the first
+// start and reopened afterwards.
 //
 // A certificate is built from the result and a fixed profile alone: the attested
 // key, the identity that policy grants, a short validity. Nothing that a
@@ -17,10 +20,11 @@ package ca
 
 import (
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/x509"
 	"net/netip"
 	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -29,77 +33,116 @@ import (
 
 // Config says where an authority lives and what it stands for.
 type Config struct {
-	// Dir holds root.key, root.crt, issuing.key and issuing.crt. It is made, mode
-	// 0700, if it does not exist. Who can write to it can become the authority;
-	// who can read root.key or issuing.key as well.
+	// Dir holds the keys and certificates of the authorities and the journal. It is
+	// made, mode 0700, if it does not exist. Who can write to it can become the
+	// authority; who can read root.key or issuing.key in it as well.
 	Dir string
 	// TrustDomain is the SPIFFE trust domain, such as "example.org".
 	TrustDomain string
 	// Reserved are the service's keys in other roles (the key that signs tokens):
 	// none may be a CA's key, and none is ever certified for a workload.
 	Reserved []crypto.PublicKey
+	// Life is that of issuing CAs that are made; zero means two years.
+	Life time.Duration
+	// MaxTTL bounds the life of certificates, a minute to a day: a sixth of an issuing
+	// CA's life at most. Zero means a day.
+	MaxTTL time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Authority issues certificates. It is immutable and safe for concurrent use.
+// Authority issues certificates. It is safe for concurrent use.
 type Authority struct {
-	trustDomain spiffeid.TrustDomain
-	service     spiffeid.ID
-	root        *x509.Certificate
-	issuing     *x509.Certificate
-	key         *ecdsa.PrivateKey // of the issuing CA; the root's is not kept in memory
-	reserved    map[string]bool   // SPKIs that are never certified
-	created     bool
-	now         func() time.Time
+	config    Config
+	realm     *realm
+	created   bool
+	refreshes sync.Mutex // one at a time
+	force     atomic.Pointer[force]
 }
 
-// Open returns the authority in c.Dir, and makes what is not there yet. The root's
-// key is needed only to make an issuing CA: it may be kept elsewhere while there
-// is a good one. To replace an issuing CA that comes to its end, move
-// issuing.key and issuing.crt away: the next Open makes new ones under the same root.
+// Open returns the authority in c.Dir, and makes the first one if there is none. A
+// root's key is needed only to make an issuing CA: it may be kept elsewhere.
 //
 // It refuses, with an *evidence.Error, keys that others can read, certificates
-// that do not fit their key, each other, the profile or the trust domain, and CAs
-// that are expired or about to be.
+// that do not fit their key, each other, the profile or the trust domain, a journal
+// that does not add up, and an active authority that is expired, about to be, or too
+// short-lived for certificates of c.MaxTTL.
 func Open(c Config) (*Authority, error) {
-	a := &Authority{now: c.Now, reserved: map[string]bool{}}
-	if a.now == nil {
-		a.now = time.Now
-	}
-	var err error
-	if a.trustDomain, err = parseTrustDomain(c.TrustDomain); err != nil {
-		return nil, err
-	}
-	if a.service, err = spiffeid.FromPath(a.trustDomain, servicePath); err != nil {
+	r, err := newRealm(&c)
+	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := a.openHierarchy(c.Dir); err != nil {
+	a := &Authority{config: c, realm: r}
+	err = locked(c.Dir, func() (err error) {
+		if a.created, err = r.begin(c.Dir); err != nil {
+			return err
+		}
+		f, err := a.read()
+		a.force.Store(f)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	return a, a.reserve(c.Reserved)
+	return a, a.force.Load().active.checkAge(a.now())
 }
 
-// reserve notes the keys that are never certified, and that each has one role.
-func (a *Authority) reserve(others []crypto.PublicKey) error {
-	for _, key := range append([]crypto.PublicKey{a.root.PublicKey, a.issuing.PublicKey}, others...) {
+// newRealm judges c and fills in its defaults.
+func newRealm(c *Config) (*realm, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Life == 0 {
+		c.Life = issuingTTL
+	}
+	if c.MaxTTL == 0 {
+		c.MaxTTL = maxTTL
+	}
+	if c.MaxTTL < minTTL || c.MaxTTL > maxTTL || c.Life > maxLife || c.MaxTTL > c.Life/rotationParts {
+		return nil, evidence.Errorf(evidence.CodeAuthorityLife, "", "certificates that last %s need an issuing CA that lives six times as long, and one lives %s at most; they last %s to %s", c.MaxTTL, min(c.Life, maxLife), minTTL, maxTTL)
+	}
+	td, err := parseTrustDomain(c.TrustDomain)
+	if err != nil {
+		return nil, err
+	}
+	service, err := spiffeid.FromPath(td, servicePath)
+	if err != nil {
+		return nil, err
+	}
+	return &realm{trustDomain: td, service: service, life: c.Life, maxTTL: c.MaxTTL, now: c.Now}, nil
+}
+
+// reserve returns the keys that are never certified, and sees to it that each has
+// one role.
+func (r *realm) reserve(all []*hierarchy, others []crypto.PublicKey) error {
+	var keys []crypto.PublicKey
+	for i, h := range all {
+		if i == 0 || !h.root.Equal(all[0].root) {
+			keys = append(keys, h.root.PublicKey)
+		}
+		keys = append(keys, h.issuing.PublicKey)
+	}
+	r.reserved = map[string]bool{}
+	for _, key := range append(keys, others...) {
 		spki, err := x509.MarshalPKIXPublicKey(key)
 		if err != nil {
 			return evidence.Errorf(evidence.CodeAuthorityKeyFile, "", "a reserved key cannot be encoded")
 		}
-		if a.reserved[string(spki)] {
-			return evidence.Errorf(evidence.CodeAuthorityKeyShared, "", "root, issuing CA and token signer each need a key of their own")
+		if r.reserved[string(spki)] {
+			return evidence.Errorf(evidence.CodeAuthorityKeyShared, "", "roots, issuing CAs and token signer each need a key of their own")
 		}
-		a.reserved[string(spki)] = true
+		r.reserved[string(spki)] = true
 	}
 	return nil
 }
 
+func (a *Authority) now() time.Time { return a.config.Now() }
+
 // TrustDomain returns the trust domain's name.
-func (a *Authority) TrustDomain() string { return a.trustDomain.Name() }
+func (a *Authority) TrustDomain() string { return a.realm.trustDomain.Name() }
 
 // Created reports whether Open made the root, which is then new to everybody.
 func (a *Authority) Created() bool { return a.created }

@@ -30,7 +30,7 @@ func TestFirstStart(t *testing.T) {
 		t.Error("a new root is not reported as new")
 	}
 	modes := map[string]fs.FileMode{
-		rootKeyFile: 0o600, issuingKeyFile: 0o600, rootCertFile: 0o644, issuingCertFile: 0o644,
+		rootKeyFile: 0o600, issuingKeyFile: 0o600, rootCertFile: 0o644, issuingCertFile: 0o644, lockFile: 0o600, journalDir: 0o700,
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != len(modes) {
@@ -48,7 +48,7 @@ func TestFirstStart(t *testing.T) {
 }
 
 func TestRootProfile(t *testing.T) {
-	c := open(t).root
+	c := open(t).active().root
 	if c.PublicKey.(*ecdsa.PublicKey).Curve != elliptic.P384() || !c.IsCA || c.MaxPathLen != 1 {
 		t.Errorf("root: curve, CA or path length: %v %v", c.IsCA, c.MaxPathLen)
 	}
@@ -70,7 +70,7 @@ func TestRestartKeepsKeys(t *testing.T) {
 	svid, _ := issue(t, first, verifiertest.Request{})
 	c.at = c.at.AddDate(0, 6, 0)
 	second := openAt(t, dir, c)
-	if second.Created() || !second.root.Equal(first.root) || !second.issuing.Equal(first.issuing) {
+	if second.Created() || !second.active().root.Equal(first.active().root) || !second.active().issuing.Equal(first.active().issuing) {
 		t.Error("a restart made a new hierarchy")
 	}
 	for name, data := range readAll(t, dir) {
@@ -79,7 +79,7 @@ func TestRestartKeepsKeys(t *testing.T) {
 		}
 	}
 	leaf, _ := x509.ParseCertificate(svid.Chain[0])
-	if err := leaf.CheckSignatureFrom(second.issuing); err != nil {
+	if err := leaf.CheckSignatureFrom(second.active().issuing); err != nil {
 		t.Errorf("after a restart: %v", err)
 	}
 }
@@ -116,7 +116,7 @@ func TestConcurrentFirstStart(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			roots[i] = a.root
+			roots[i] = a.active().root
 		})
 	}
 	wait.Wait()
@@ -133,21 +133,30 @@ func TestRootKeyOffline(t *testing.T) {
 	openAt(t, dir, c)
 	remove(t, dir, rootKeyFile)
 	issue(t, openAt(t, dir, c), verifiertest.Request{})
+	if _, err := openSlots(t, dir, c).Prepare(false); evidence.CodeOf(err) != evidence.CodeAuthorityRootAway {
+		t.Errorf("an issuing CA below a root whose key is elsewhere: %v", err)
+	}
 	remove(t, dir, issuingCertFile)
 	_, err := Open(Config{Dir: dir, TrustDomain: verifiertest.TrustDomain, Now: c.now})
 	refused(t, err, evidence.CodeAuthorityKeyFile)
 }
 
-func TestReplaceIssuing(t *testing.T) {
+// A folder of before there was a journal gets one, and goes on as it was.
+func TestFolderWithoutJournal(t *testing.T) {
 	dir, c := t.TempDir(), &clock{verifiertest.Now()}
 	first := openAt(t, dir, c)
-	remove(t, dir, issuingKeyFile)
-	remove(t, dir, issuingCertFile)
-	second := openAt(t, dir, c)
-	if !second.root.Equal(first.root) || second.issuing.Equal(first.issuing) || second.Created() {
-		t.Error("want a new issuing CA under the same root")
+	if err := os.RemoveAll(filepath.Join(dir, journalDir)); err != nil {
+		t.Fatal(err)
 	}
-	issue(t, second, verifiertest.Request{})
+	remove(t, dir, lockFile)
+	c.at = c.at.AddDate(0, 3, 0)
+	second := openAt(t, dir, c)
+	if second.Created() || !second.active().root.Equal(first.active().root) || !second.active().issuing.Equal(first.active().issuing) {
+		t.Error("the authority is another one")
+	}
+	if changes := second.Changes(); len(changes) != 1 || changes[0].Step != StepActivate || changes[0].Sequence <= uint64(second.active().root.NotBefore.Unix()) {
+		t.Errorf("the journal begins with %+v", changes)
+	}
 }
 
 func TestTrustDomains(t *testing.T) {
@@ -186,7 +195,7 @@ var damages = map[string]struct {
 	"empty certificate":              {evidence.CodeAuthorityCert, write(rootCertFile, "")},
 	"empty key":                      {evidence.CodeAuthorityKeyFile, write(issuingKeyFile, "")},
 	"huge key":                       {evidence.CodeAuthorityKeyFile, write(issuingKeyFile, strings.Repeat("x", 1<<20))},
-	"missing issuing key":            {evidence.Code{}, func(t *testing.T, dir string) { remove(t, dir, issuingKeyFile) }},
+	"missing issuing key":            {evidence.CodeAuthorityKeyFile, func(t *testing.T, dir string) { remove(t, dir, issuingKeyFile) }},
 	"two certificates in one file":   {evidence.CodeAuthorityCert, appendTo(issuingCertFile, rootCertFile)},
 	"issuing certificate is garbage": {evidence.CodeAuthorityCert, write(issuingCertFile, string(pem.EncodeToMemory(&pem.Block{Type: pemCertificate, Bytes: []byte{1, 2}})))},
 }
@@ -265,12 +274,12 @@ func TestAttack_A17_CAThatIsExpiredOrNearlySo(t *testing.T) {
 func TestAttack_A17_IssuingCAEndsWhileRunning(t *testing.T) {
 	c := &clock{verifiertest.Now()}
 	a := openAt(t, t.TempDir(), c)
-	c.at = a.issuing.NotAfter.Add(-30 * time.Minute)
+	c.at = a.active().issuing.NotAfter.Add(-30 * time.Minute)
 	svid, err := a.Issue(verifiertest.Accepted(t, verifiertest.Request{At: c.at}))
-	if err != nil || !svid.NotAfter.Equal(a.issuing.NotAfter) {
+	if err != nil || !svid.NotAfter.Equal(a.active().issuing.NotAfter) {
 		t.Fatalf("half an hour before the end: %v", err)
 	}
-	for _, at := range []time.Time{a.issuing.NotAfter.Add(-minTTL / 2), a.issuing.NotAfter, a.issuing.NotAfter.Add(time.Hour), a.issuing.NotBefore.Add(-time.Second)} {
+	for _, at := range []time.Time{a.active().issuing.NotAfter.Add(-minTTL / 2), a.active().issuing.NotAfter, a.active().issuing.NotAfter.Add(time.Hour), a.active().issuing.NotBefore.Add(-time.Second)} {
 		c.at = at
 		_, err := a.Issue(verifiertest.Accepted(t, verifiertest.Request{At: at}))
 		refused(t, err, evidence.CodeIssuingValidity)
@@ -279,7 +288,7 @@ func TestAttack_A17_IssuingCAEndsWhileRunning(t *testing.T) {
 
 func TestAttack_A24_IssuingCAIsConstrained(t *testing.T) {
 	a := open(t)
-	c := a.issuing
+	c := a.active().issuing
 	if !c.MaxPathLenZero || c.MaxPathLen != 0 || !hasBothUsages(c) || !c.PermittedDNSDomainsCritical {
 		t.Errorf("path length %d, usages %v, critical %v", c.MaxPathLen, c.ExtKeyUsage, c.PermittedDNSDomainsCritical)
 	}
@@ -312,13 +321,13 @@ func TestBundle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := bundle.X509Authorities(); len(got) != 1 || !got[0].Equal(a.root) {
+	if got := bundle.X509Authorities(); len(got) != 1 || !got[0].Equal(a.active().root) {
 		t.Errorf("the bundle has %d authorities", len(got))
 	}
 	if hint, ok := bundle.RefreshHint(); !ok || hint != 5*time.Minute {
 		t.Errorf("refresh hint %v", hint)
 	}
-	if n, ok := bundle.SequenceNumber(); !ok || n != uint64(a.root.NotBefore.Unix()) {
+	if n, ok := bundle.SequenceNumber(); !ok || n != uint64(verifiertest.Now().Unix()) {
 		t.Errorf("sequence %d", n)
 	}
 	for _, want := range []string{`"use":"x509-svid"`, `"x5c":[`, `"spiffe_sequence":`, `"spiffe_refresh_hint":300`} {
@@ -330,7 +339,7 @@ func TestBundle(t *testing.T) {
 		t.Error("an X.509 entry has a kid")
 	}
 	block, rest := pem.Decode(a.RootPEM())
-	if block == nil || len(rest) != 0 || !bytes.Equal(block.Bytes, a.root.Raw) {
+	if block == nil || len(rest) != 0 || !bytes.Equal(block.Bytes, a.active().root.Raw) {
 		t.Error("RootPEM is not the root")
 	}
 }
@@ -338,7 +347,7 @@ func TestBundle(t *testing.T) {
 func TestAttack_K23_OneKeyInTwoRoles(t *testing.T) {
 	dir, c := t.TempDir(), &clock{verifiertest.Now()}
 	a := openAt(t, dir, c)
-	for _, shared := range []any{a.issuing.PublicKey, a.root.PublicKey} {
+	for _, shared := range []any{a.active().issuing.PublicKey, a.active().root.PublicKey} {
 		_, err := Open(Config{Dir: dir, TrustDomain: verifiertest.TrustDomain, Now: c.now, Reserved: []crypto.PublicKey{shared}})
 		refused(t, err, evidence.CodeAuthorityKeyShared)
 	}

@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"bytes"
 	"crypto/x509"
 	"time"
 
@@ -10,23 +11,28 @@ import (
 // refreshHint tells consumers of the bundle how often to look for a new root.
 const refreshHint = 5 * time.Minute
 
-// Bundle returns the SPIFFE trust bundle (SPIFFE Trust Domain and Bundle §4): a
-// JWK set with the root. The sequence number is the root's NotBefore in Unix
-// seconds, which grows with every new root without being kept anywhere.
-func (a *Authority) Bundle() ([]byte, error) {
-	bundle := spiffebundle.FromX509Authorities(a.trustDomain, []*x509.Certificate{a.root})
+// encodeBundle makes the SPIFFE trust bundle (SPIFFE Trust Domain and Bundle §4): a
+// JWK set with the roots of all authorities that are not revoked.
+func (f *force) encodeBundle() ([]byte, error) {
+	bundle := spiffebundle.FromX509Authorities(f.active.trustDomain, f.roots)
 	bundle.SetRefreshHint(refreshHint)
-	bundle.SetSequenceNumber(uint64(a.root.NotBefore.Unix()))
+	bundle.SetSequenceNumber(f.slots.sequence)
 	return bundle.Marshal()
 }
 
-// Roots returns a new pool with the root. It verifies certificates of this
+// Bundle returns the SPIFFE trust bundle. Its sequence number grows with every
+// change of the authorities.
+func (a *Authority) Bundle() ([]byte, error) { return bytes.Clone(a.force.Load().bundle), nil }
+
+// Roots returns a new pool with the roots. It verifies certificates of this
 // authority; it says nothing about which identity may do what.
 func (a *Authority) Roots() *x509.CertPool {
 	pool := x509.NewCertPool()
-	pool.AddCert(a.root)
+	for _, root := range a.force.Load().roots {
+		pool.AddCert(root)
+	}
 	return pool
 }
 
-// RootPEM returns the root in PEM.
-func (a *Authority) RootPEM() []byte { return encodePEM(a.root.Raw) }
+// RootPEM returns the root in PEM under which the service itself is authenticated.
+func (a *Authority) RootPEM() []byte { return encodePEM(a.force.Load().serving(a.now()).root.Raw) }

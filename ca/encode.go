@@ -46,7 +46,7 @@ var (
 )
 
 // encode is the TBSCertificate that p stands for.
-func (a *Authority) encode(p *profile) []byte {
+func (h *hierarchy) encode(p *profile) []byte {
 	subject := emptySubject
 	if p.simulated {
 		subject = simulatedSubject
@@ -54,7 +54,7 @@ func (a *Authority) encode(p *profile) []byte {
 	return contents{
 		serial: p.serial, notBefore: p.notBefore, notAfter: p.notAfter, subject: subject, spki: p.spki, usage: extKeyUsage,
 		names: extension(oidSubjectAltName, !p.simulated, p.names()), // critical where the subject is empty
-	}.encode(a.issuing)
+	}.encode(h.issuing)
 }
 
 // contents are what certificates of this package do not have in common.

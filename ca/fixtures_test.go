@@ -52,3 +52,16 @@ func refused(tb testing.TB, err error, code evidence.Code) {
 		tb.Errorf("got %v, want a refusal with %s", err, code)
 	}
 }
+
+// active is the authority that issues.
+func (a *Authority) active() *hierarchy { return a.force.Load().active }
+
+// openSlots returns the slots of a folder, for an operator.
+func openSlots(tb testing.TB, dir string, c *clock) *Slots {
+	tb.Helper()
+	s, err := OpenSlots(Config{Dir: dir, TrustDomain: verifiertest.TrustDomain, Now: c.now}, Operator)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}

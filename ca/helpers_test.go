@@ -28,7 +28,7 @@ func mustURL(text string) *url.URL {
 // sampleProfile is a good profile for a new key.
 func (a *Authority) sampleProfile(tb testing.TB) *profile {
 	tb.Helper()
-	p, err := a.workloadProfile(verifiertest.Accepted(tb, verifiertest.Request{DNSNames: []string{"a.example.org"}}), a.now())
+	p, err := a.active().workloadProfile(verifiertest.Accepted(tb, verifiertest.Request{DNSNames: []string{"a.example.org"}}), a.now())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func (a *Authority) forge(tb testing.TB, change func(*x509.Certificate)) *x509.C
 	p := a.sampleProfile(tb)
 	template := p.template()
 	change(template)
-	return create(tb, template, a.issuing, p.public(), a.key)
+	return create(tb, template, a.active().issuing, p.public(), a.active().key)
 }
 
 // forgeBelow makes the issuing CA certify a CA, and that a leaf.
@@ -77,8 +77,8 @@ func (a *Authority) forgeBelow(tb testing.TB) []*x509.Certificate {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	template := a.caTemplate("forged", &key.PublicKey, a.now(), time.Hour)
-	middle := create(tb, template, a.issuing, &key.PublicKey, a.key)
+	template := a.active().caTemplate("forged", &key.PublicKey, a.now(), time.Hour)
+	middle := create(tb, template, a.active().issuing, &key.PublicKey, a.active().key)
 	p := a.sampleProfile(tb)
 	return []*x509.Certificate{create(tb, p.template(), middle, p.public(), key), middle}
 }
@@ -99,7 +99,7 @@ func create(tb testing.TB, template, parent *x509.Certificate, key crypto.Public
 // chainTo verifies a leaf, with further CAs above it, as a relying party does.
 func (a *Authority) chainTo(chain ...*x509.Certificate) error {
 	intermediates := x509.NewCertPool()
-	for _, cert := range append(chain[1:], a.issuing) {
+	for _, cert := range append(chain[1:], a.active().issuing) {
 		intermediates.AddCert(cert)
 	}
 	_, err := chain[0].Verify(x509.VerifyOptions{
@@ -180,6 +180,9 @@ func readAll(t *testing.T, dir string) map[string][]byte {
 	}
 	files := map[string][]byte{}
 	for _, entry := range entries {
+		if entry.IsDir() {
+			continue
+		}
 		files[entry.Name()] = readFile(t, filepath.Join(dir, entry.Name()))
 	}
 	return files

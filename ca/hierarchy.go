@@ -20,9 +20,10 @@ import (
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/keyfile"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 )
 
-// The files of an authority. Keys have mode 0600, certificates 0644.
+// The files of one authority. Keys have mode 0600, certificates 0644.
 const (
 	rootKeyFile     = "root.key"
 	rootCertFile    = "root.crt"
@@ -32,84 +33,114 @@ const (
 
 const pemCertificate = "CERTIFICATE"
 
-// openHierarchy reads root and issuing CA and makes what is missing. A crash
-// between two files leaves a state that the next call completes.
-func (a *Authority) openHierarchy(dir string) error {
-	now := a.now()
-	rootKey, err := a.openRoot(dir, now)
-	if err != nil {
-		return err
-	}
-	certPath := filepath.Join(dir, issuingCertFile)
-	a.issuing, err = readCertificate(certPath)
-	if errors.Is(err, fs.ErrNotExist) {
-		if rootKey == nil {
-			return evidence.Errorf(evidence.CodeAuthorityKeyFile, rootKeyFile, "an issuing CA has to be made, and the root's key is not there to sign it")
-		}
-		a.issuing, err = a.makeIssuing(dir, rootKey, now)
-	}
-	if err != nil {
-		return err
-	}
-	if a.key, err = keyfile.Load(filepath.Join(dir, issuingKeyFile), elliptic.P256()); err != nil {
-		return err
-	}
-	return a.checkIssuing(now)
+// realm is what the authorities of a folder have in common.
+type realm struct {
+	trustDomain spiffeid.TrustDomain
+	service     spiffeid.ID
+	reserved    map[string]bool // SPKIs that are never certified
+	life        time.Duration   // of issuing CAs that are made
+	maxTTL      time.Duration   // of leaves
+	now         func() time.Time
 }
 
-// openRoot reads or makes the root and returns its key, or nil if only the
-// certificate is there.
-func (a *Authority) openRoot(dir string, now time.Time) (*ecdsa.PrivateKey, error) {
-	keyPath, certPath := filepath.Join(dir, rootKeyFile), filepath.Join(dir, rootCertFile)
-	cert, err := readCertificate(certPath)
-	if errors.Is(err, fs.ErrNotExist) {
-		cert, err = a.makeRoot(keyPath, certPath, now)
-	}
-	if err != nil {
-		return nil, err
-	}
-	a.root = cert
-	key, err := keyfile.Load(keyPath, elliptic.P384())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, a.checkRoot(nil, now)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return key, a.checkRoot(key, now)
+// hierarchy is a root and an issuing CA below it: one authority. It is immutable.
+type hierarchy struct {
+	*realm
+	root    *x509.Certificate
+	issuing *x509.Certificate
+	key     *ecdsa.PrivateKey // of the issuing CA; the root's is not kept in memory
 }
 
-func (a *Authority) makeRoot(keyPath, certPath string, now time.Time) (*x509.Certificate, error) {
-	key, _, err := keyfile.LoadOrCreate(keyPath, elliptic.P384())
+// openFirst reads the first authority of a folder and makes what is missing. A
+// crash between two files leaves a state that the next call completes.
+func (r *realm) openFirst(dir string) (h *hierarchy, created bool, err error) {
+	now := r.now()
+	root, err := readCertificate(filepath.Join(dir, rootCertFile))
+	if created = errors.Is(err, fs.ErrNotExist); created {
+		root, err = r.makeRoot(dir, now)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	_, err = readCertificate(filepath.Join(dir, issuingCertFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = r.makeIssuing(dir, root, filepath.Join(dir, rootKeyFile), now)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	h, err = r.read(dir)
+	return h, created, err
+}
+
+// read reads an authority from its folder and judges it, but for its age.
+func (r *realm) read(dir string) (h *hierarchy, err error) {
+	h = &hierarchy{realm: r}
+	if h.root, err = readCertificate(filepath.Join(dir, rootCertFile)); err != nil {
+		return nil, err
+	}
+	rootKey, err := keyfile.Load(filepath.Join(dir, rootKeyFile), elliptic.P384())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may be kept elsewhere
+		return nil, err
+	}
+	if err := h.checkRoot(rootKey); err != nil {
+		return nil, err
+	}
+	if h.issuing, err = readCertificate(filepath.Join(dir, issuingCertFile)); err != nil {
+		return nil, err
+	}
+	if h.key, err = keyfile.Load(filepath.Join(dir, issuingKeyFile), elliptic.P256()); err != nil {
+		return nil, err
+	}
+	return h, h.checkIssuing()
+}
+
+// makeRoot makes a root in a folder.
+func (r *realm) makeRoot(dir string, now time.Time) (*x509.Certificate, error) {
+	key, _, err := keyfile.LoadOrCreate(filepath.Join(dir, rootKeyFile), elliptic.P384())
 	if err != nil {
 		return nil, err
 	}
-	template := a.caTemplate("Quotary root CA", &key.PublicKey, now, rootTTL)
+	template := r.caTemplate("Quotary root CA", &key.PublicKey, now, rootTTL)
 	template.MaxPathLen = 1 // one level of issuing CAs
-	a.created = true
-	return makeCertificate(certPath, template, template, &key.PublicKey, key)
+	return makeCertificate(filepath.Join(dir, rootCertFile), template, template, &key.PublicKey, key)
 }
 
-func (a *Authority) makeIssuing(dir string, rootKey *ecdsa.PrivateKey, now time.Time) (*x509.Certificate, error) {
+// makeIssuing makes an issuing CA in a folder, below a root whose key is in a file.
+func (r *realm) makeIssuing(dir string, root *x509.Certificate, rootKeyPath string, now time.Time) error {
+	rootKey, err := keyfile.Load(rootKeyPath, elliptic.P384())
+	if errors.Is(err, fs.ErrNotExist) {
+		return evidence.Errorf(evidence.CodeAuthorityKeyFile, rootKeyFile, "an issuing CA has to be made, and the root's key is not there to sign it")
+	}
+	if err != nil {
+		return err
+	}
 	key, _, err := keyfile.LoadOrCreate(filepath.Join(dir, issuingKeyFile), elliptic.P256())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	template := a.caTemplate("Quotary issuing CA", &key.PublicKey, now, issuingTTL)
+	template := r.issuingTemplate(&key.PublicKey, root, now)
+	_, err = makeCertificate(filepath.Join(dir, issuingCertFile), template, root, &key.PublicKey, rootKey)
+	return err
+}
+
+// issuingTemplate is the profile of issuing CAs.
+func (r *realm) issuingTemplate(key *ecdsa.PublicKey, root *x509.Certificate, now time.Time) *x509.Certificate {
+	template := r.caTemplate("Quotary issuing CA", key, now, r.life)
 	template.MaxPathLenZero = true // leaves only
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	template.PermittedURIDomains = []string{a.trustDomain.Name()}
-	template.ExcludedURIDomains = []string{a.subdomains()}
+	template.PermittedURIDomains = []string{r.trustDomain.Name()}
+	template.ExcludedURIDomains = []string{r.subdomains()}
 	template.PermittedDNSDomainsCritical = true // the whole extension is
-	if template.NotAfter.After(a.root.NotAfter) {
-		template.NotAfter = a.root.NotAfter
+	if template.NotAfter.After(root.NotAfter) {
+		template.NotAfter = root.NotAfter
 	}
-	return makeCertificate(filepath.Join(dir, issuingCertFile), template, a.root, &key.PublicKey, rootKey)
+	return template
 }
 
 // caTemplate is what root and issuing CA have in common. The subject carries a
 // part of the key's identifier, so that no two CAs have the same name.
-func (a *Authority) caTemplate(name string, key *ecdsa.PublicKey, now time.Time, ttl time.Duration) *x509.Certificate {
+func (r *realm) caTemplate(name string, key *ecdsa.PublicKey, now time.Time, ttl time.Duration) *x509.Certificate {
 	id := keyID(key)
 	return &x509.Certificate{
 		SerialNumber: newSerial(),
@@ -122,7 +153,7 @@ func (a *Authority) caTemplate(name string, key *ecdsa.PublicKey, now time.Time,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 		SubjectKeyId:          id,
-		URIs:                  []*url.URL{a.trustDomain.ID().URL()},
+		URIs:                  []*url.URL{r.trustDomain.ID().URL()},
 	}
 }
 
@@ -157,65 +188,102 @@ func readCertificate(path string) (*x509.Certificate, error) {
 }
 
 // checkRoot judges the root; key may be nil.
-func (a *Authority) checkRoot(key *ecdsa.PrivateKey, now time.Time) error {
-	c := a.root
+func (h *hierarchy) checkRoot(key *ecdsa.PrivateKey) error {
+	c := h.root
 	switch {
 	case key != nil && !key.PublicKey.Equal(c.PublicKey):
 		return refuseCert(rootCertFile, "it is not for the key in %s", rootKeyFile)
-	case !a.isCA(c) || c.CheckSignatureFrom(c) != nil:
+	case !isCA(c) || c.CheckSignatureFrom(c) != nil:
 		return refuseCert(rootCertFile, "it is not a self-signed CA certificate of this profile")
-	case !a.isOfTrustDomain(c):
-		return refuseCert(rootCertFile, "it is not for the trust domain %s; one folder serves one trust domain", a.trustDomain)
+	case !h.isOfTrustDomain(c):
+		return refuseCert(rootCertFile, "it is not for the trust domain %s; one folder serves one trust domain", h.trustDomain)
 	}
-	return checkValidity(rootCertFile, c, now)
+	return nil
 }
 
 // checkIssuing judges the issuing CA by its key and the root.
-func (a *Authority) checkIssuing(now time.Time) error {
-	c := a.issuing
+func (h *hierarchy) checkIssuing() error {
+	c := h.issuing
 	switch {
-	case !a.key.PublicKey.Equal(c.PublicKey):
+	case !h.key.PublicKey.Equal(c.PublicKey):
 		return refuseCert(issuingCertFile, "it is not for the key in %s", issuingKeyFile)
-	case !a.isCA(c) || !c.MaxPathLenZero || !hasBothUsages(c):
+	case !isCA(c) || !c.MaxPathLenZero || !hasBothUsages(c):
 		return refuseCert(issuingCertFile, "it is not a CA certificate of this profile")
-	case !a.isOfTrustDomain(c) || !a.isConstrained(c):
-		return refuseCert(issuingCertFile, "it is not constrained to the trust domain %s", a.trustDomain)
-	case !bytes.Equal(c.RawIssuer, a.root.RawSubject) || c.CheckSignatureFrom(a.root) != nil:
+	case !h.isOfTrustDomain(c) || !h.isConstrained(c):
+		return refuseCert(issuingCertFile, "it is not constrained to the trust domain %s", h.trustDomain)
+	case !bytes.Equal(c.RawIssuer, h.root.RawSubject) || c.CheckSignatureFrom(h.root) != nil:
 		return refuseCert(issuingCertFile, "it is not issued by the root in %s", rootCertFile)
-	case c.NotAfter.After(a.root.NotAfter):
+	case c.NotAfter.After(h.root.NotAfter):
 		return refuseCert(issuingCertFile, "it outlives its root")
 	}
-	return checkValidity(issuingCertFile, c, now)
+	return nil
 }
 
-func (a *Authority) isCA(c *x509.Certificate) bool {
+// checkAge refuses an authority that is too old to issue, or too short-lived for
+// the leaves that it is to issue.
+func (h *hierarchy) checkAge(now time.Time) error {
+	if err := h.checkLife(); err != nil {
+		return err
+	}
+	if err := checkValidity(rootCertFile, h.root, now, minIssuerTTL); err != nil {
+		return err
+	}
+	return checkValidity(issuingCertFile, h.issuing, now, min(minIssuerTTL, h.span()/rotationParts))
+}
+
+// checkLife holds the life of leaves to what is left of an issuing CA when the next
+// one takes over.
+func (h *hierarchy) checkLife() error {
+	if most := h.span() / rotationParts; h.maxTTL > most {
+		return evidence.Errorf(evidence.CodeAuthorityLife, issuingCertFile, "certificates may last %s, and the issuing CA lives %s: a certificate lasts a sixth of that at most, %s; configure authority.svid_hours, or prepare and activate an authority that lives longer", h.maxTTL, h.span(), most)
+	}
+	return nil
+}
+
+// span is the life of the issuing CA.
+func (h *hierarchy) span() time.Duration { return h.issuing.NotAfter.Sub(h.begin()) }
+
+// begin is when the issuing CA was made, as far as its certificate says.
+func (h *hierarchy) begin() time.Time { return h.issuing.NotBefore.Add(backdate) }
+
+// id names the authority, by its issuing key.
+func (h *hierarchy) id() string { return hex.EncodeToString(keyID(h.issuing.PublicKey)[:8]) }
+
+// rootID is the SHA-256 of the root's certificate, in hex.
+func (h *hierarchy) rootID() string {
+	sum := sha256.Sum256(h.root.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+func isCA(c *x509.Certificate) bool {
 	return c.BasicConstraintsValid && c.IsCA && len(c.UnhandledCriticalExtensions) == 0 &&
 		c.KeyUsage == x509.KeyUsageCertSign|x509.KeyUsageCRLSign && len(c.SubjectKeyId) > 0
 }
 
-func (a *Authority) isOfTrustDomain(c *x509.Certificate) bool {
-	return len(c.URIs) == 1 && c.URIs[0].String() == a.trustDomain.IDString()
+func (r *realm) isOfTrustDomain(c *x509.Certificate) bool {
+	return len(c.URIs) == 1 && c.URIs[0].String() == r.trustDomain.IDString()
 }
 
 // isConstrained reports whether c can certify names of the trust domain only.
-func (a *Authority) isConstrained(c *x509.Certificate) bool {
+func (r *realm) isConstrained(c *x509.Certificate) bool {
 	return c.PermittedDNSDomainsCritical &&
-		slices.Equal(c.PermittedURIDomains, []string{a.trustDomain.Name()}) &&
-		slices.Equal(c.ExcludedURIDomains, []string{a.subdomains()})
+		slices.Equal(c.PermittedURIDomains, []string{r.trustDomain.Name()}) &&
+		slices.Equal(c.ExcludedURIDomains, []string{r.subdomains()})
 }
 
 // subdomains is the constraint for every host below the trust domain. By RFC 5280
 // §4.2.1.10 a constraint without a leading period stands for that host alone; some
 // verifiers, Go's among them, read it as the hosts below as well, which are trust
 // domains of their own.
-func (a *Authority) subdomains() string { return "." + a.trustDomain.Name() }
+func (r *realm) subdomains() string { return "." + r.trustDomain.Name() }
 
-func checkValidity(file string, c *x509.Certificate, now time.Time) error {
+// checkValidity refuses a certificate that is not valid for so long any more.
+func checkValidity(file string, c *x509.Certificate, now time.Time, rest time.Duration) error {
 	switch {
 	case now.Before(c.NotBefore):
 		return evidence.Errorf(evidence.CodeAuthorityExpired, file, "it is valid only from %s; is the clock right?", c.NotBefore.Format(time.RFC3339))
-	case now.Add(minIssuerTTL).After(c.NotAfter):
-		return evidence.Errorf(evidence.CodeAuthorityExpired, file, "it ends at %s, in less than %s; docs/credentials.md says how to replace it", c.NotAfter.Format(time.RFC3339), minIssuerTTL)
+	case now.Add(rest).After(c.NotAfter):
+		return evidence.Errorf(evidence.CodeAuthorityExpired, file, "it ends at %s, in less than %s; docs/credentials.md says how to replace it", c.NotAfter.Format(time.RFC3339), rest)
 	}
 	return nil
 }

@@ -16,26 +16,26 @@ import (
 // for a certificate or not just now; CodeIssuingKey, CodeIssuingIdentity,
 // CodeIssuingValidity or CodeIssuingLint for one that must not be certified.
 func (a *Authority) Issue(result verifier.Result) (*SVID, error) {
-	now := a.now()
-	p, err := a.workloadProfile(result, now)
+	h, now := a.force.Load().active, a.now()
+	p, err := h.workloadProfile(result, now)
 	if err != nil {
 		return nil, err
 	}
-	cert, err := a.sign(p)
+	cert, err := h.sign(p)
 	if err != nil {
 		return nil, err
 	}
-	return a.newSVID(cert, now), nil
+	return h.newSVID(cert, now), nil
 }
 
 // sign is the one place where a leaf is signed. What is to be signed is parsed
 // and judged before, byte for byte; the signature is verified after.
-func (a *Authority) sign(p *profile) (*x509.Certificate, error) {
-	tbs := a.encode(p)
-	if err := a.judge(p, certificate(tbs, nil)); err != nil {
+func (h *hierarchy) sign(p *profile) (*x509.Certificate, error) {
+	tbs := h.encode(p)
+	if err := h.judge(p, certificate(tbs, nil)); err != nil {
 		return nil, err
 	}
-	return signAs(a.key, a.issuing, tbs)
+	return signAs(h.key, h.issuing, tbs)
 }
 
 // signAs signs what was judged, once, and returns the certificate.
@@ -50,12 +50,12 @@ func signAs(key *ecdsa.PrivateKey, issuer *x509.Certificate, tbs []byte) (*x509.
 
 // judge refuses a certificate, signed or not, that breaks a rule or does not say
 // what p decided.
-func (a *Authority) judge(p *profile, der []byte) error {
+func (h *hierarchy) judge(p *profile, der []byte) error {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return refuseLint("it cannot be parsed: %w", err)
 	}
-	if err := a.lint(cert); err != nil {
+	if err := h.lint(cert); err != nil {
 		return err
 	}
 	if !p.says(cert) {

@@ -41,7 +41,7 @@ func TestIssue(t *testing.T) {
 		t.Errorf("valid from %s to %s", leaf.NotBefore, leaf.NotAfter)
 	case len(leaf.Subject.Names) != 0 || svid.Simulated:
 		t.Errorf("subject %s", leaf.Subject)
-	case len(svid.Chain) != 2 || !bytes.Equal(svid.Chain[1], a.issuing.Raw):
+	case len(svid.Chain) != 2 || !bytes.Equal(svid.Chain[1], a.active().issuing.Raw):
 		t.Errorf("a chain of %d certificates", len(svid.Chain))
 	case len(svid.Serial) != 40 || leaf.SerialNumber.BitLen() != serialBits:
 		t.Errorf("serial %s", svid.Serial)
@@ -57,7 +57,7 @@ func TestIssue(t *testing.T) {
 func TestSPIFFELibraryAccepts(t *testing.T) {
 	a := open(t)
 	svid, _ := issue(t, a, verifiertest.Request{})
-	bundle := x509bundle.FromX509Authorities(a.trustDomain, []*x509.Certificate{a.root})
+	bundle := x509bundle.FromX509Authorities(a.realm.trustDomain, []*x509.Certificate{a.active().root})
 	id, _, err := x509svid.ParseAndVerify(svid.Chain, bundle, x509svid.WithTime(a.now()))
 	if err != nil || id != spiffeid.RequireFromString("spiffe://example.org/workload") {
 		t.Errorf("%s, %v", id, err)
@@ -148,7 +148,7 @@ func TestSimulatedIsMarked(t *testing.T) {
 	if !svid.Simulated || !IsSimulated(leaf) || leaf.Subject.String() != "O=SIMULATED" {
 		t.Errorf("simulated evidence gave a certificate for %q", leaf.Subject)
 	}
-	bundle := x509bundle.FromX509Authorities(a.trustDomain, []*x509.Certificate{a.root})
+	bundle := x509bundle.FromX509Authorities(a.realm.trustDomain, []*x509.Certificate{a.active().root})
 	if _, _, err := x509svid.ParseAndVerify(svid.Chain, bundle, x509svid.WithTime(a.now())); err != nil {
 		t.Error(err)
 	}

@@ -6,8 +6,8 @@ const (
 	// defaultTTL is the life of an X509-SVID whose policy names none. Renewal is a
 	// new attestation, so the life is also how long a machine that turned bad stays trusted.
 	defaultTTL = time.Hour
-	// maxTTL bounds what a policy may ask for: there is no revocation of leaves,
-	// so a day is the longest that a mistake may last.
+	// maxTTL bounds what a policy or the configuration may ask for: a day is the
+	// longest that a mistake may last.
 	maxTTL = 24 * time.Hour
 	// minTTL is the least that a certificate is worth issuing for: below it, the
 	// holder could not renew in time.
@@ -41,11 +41,28 @@ const (
 	// rootTTL is the life of the root. Replacing a root means telling every
 	// relying party, so it is long; what it can sign is one level of CAs.
 	rootTTL = 10 * 365 * 24 * time.Hour
-	// issuingTTL is the life of an issuing CA: an operator replaces it every other year.
+	// issuingTTL is the life of an issuing CA unless configured: the next one takes
+	// over after twenty months.
 	issuingTTL = 2 * 365 * 24 * time.Hour
 	// minIssuerTTL is the rest of life below which a CA is refused at start: while
 	// it runs down, leaves would be cut short. A week leaves time to act.
 	minIssuerTTL = 7 * 24 * time.Hour
+	// maxLife bounds the configured life of an issuing CA: its root must outlive it.
+	maxLife = 5 * 365 * 24 * time.Hour
+	// rotationParts are the parts that an authority's life is counted in: the next one
+	// is prepared after prepareParts of them, which leaves a third of the life for it
+	// to become known, and takes over after activateParts. What is then left is the
+	// longest that a leaf may last.
+	rotationParts, prepareParts, activateParts = 6, 3, 5
+	// publishFor is how long a new root stands in the bundle before leaves are issued
+	// under it: five times the refresh hint (SPIFFE Federation §4.1: three to five).
+	publishFor = 5 * refreshHint
+	// retireAfter is how long an authority that issues no more stays in the bundle:
+	// until the last of its leaves has ended, and the hour that a service may take to
+	// notice that it issues no more.
+	retireAfter = maxTTL + time.Hour
+	// maxChanges bounds the journal: a change a day for a century.
+	maxChanges = 1 << 15
 
 	// maxDNSNames bounds the DNS names of a certificate: services have a handful,
 	// and each lengthens every handshake.

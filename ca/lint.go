@@ -15,77 +15,77 @@ import (
 // A rule is one thing that holds for every leaf.
 type rule struct {
 	name  string
-	holds func(a *Authority, c *x509.Certificate) bool
+	holds func(h *hierarchy, c *x509.Certificate) bool
 }
 
 // rules say what a leaf of this authority may be at all. They know nothing of the
 // request, nor of how the certificate was made.
 var rules = []rule{
-	{"serial number of 65 to 159 bits", func(_ *Authority, c *x509.Certificate) bool {
+	{"serial number of 65 to 159 bits", func(_ *hierarchy, c *x509.Certificate) bool {
 		return c.SerialNumber.Sign() > 0 && c.SerialNumber.BitLen() > 64 && c.SerialNumber.BitLen() <= serialBits
 	}},
-	{"life of a minute to a day", func(_ *Authority, c *x509.Certificate) bool {
+	{"life of a minute to a day", func(_ *hierarchy, c *x509.Certificate) bool {
 		life := c.NotAfter.Sub(c.NotBefore)
 		return life >= minTTL && life <= maxTTL+backdate+1e9 // a second, for rounding
 	}},
-	{"validity within the issuing CA's", func(a *Authority, c *x509.Certificate) bool {
-		return !c.NotBefore.Before(a.issuing.NotBefore) && !c.NotAfter.After(a.issuing.NotAfter)
+	{"validity within the issuing CA's", func(h *hierarchy, c *x509.Certificate) bool {
+		return !c.NotBefore.Before(h.issuing.NotBefore) && !c.NotAfter.After(h.issuing.NotAfter)
 	}},
-	{"key usage digitalSignature alone", func(_ *Authority, c *x509.Certificate) bool {
+	{"key usage digitalSignature alone", func(_ *hierarchy, c *x509.Certificate) bool {
 		return c.KeyUsage == x509.KeyUsageDigitalSignature
 	}},
-	{"extended key usage serverAuth and clientAuth alone", func(_ *Authority, c *x509.Certificate) bool {
+	{"extended key usage serverAuth and clientAuth alone", func(_ *hierarchy, c *x509.Certificate) bool {
 		return hasBothUsages(c)
 	}},
-	{"no CA", func(_ *Authority, c *x509.Certificate) bool {
+	{"no CA", func(_ *hierarchy, c *x509.Certificate) bool {
 		return c.BasicConstraintsValid && !c.IsCA && c.MaxPathLen == -1 && !c.MaxPathLenZero
 	}},
-	{"one URI name: a SPIFFE ID with a path in the trust domain", func(a *Authority, c *x509.Certificate) bool {
+	{"one URI name: a SPIFFE ID with a path in the trust domain", func(h *hierarchy, c *x509.Certificate) bool {
 		if len(c.URIs) != 1 {
 			return false
 		}
 		id, err := spiffeid.FromURI(c.URIs[0])
-		return err == nil && id.MemberOf(a.trustDomain) && id.Path() != ""
+		return err == nil && id.MemberOf(h.trustDomain) && id.Path() != ""
 	}},
-	{"DNS names that are host names", func(_ *Authority, c *x509.Certificate) bool {
+	{"DNS names that are host names", func(_ *hierarchy, c *x509.Certificate) bool {
 		return checkDNSNames(c.DNSNames) == nil
 	}},
-	{"addresses and the service's ID together only", func(a *Authority, c *x509.Certificate) bool {
-		return len(c.IPAddresses) == 0 || len(c.URIs) == 1 && c.URIs[0].String() == a.service.String()
+	{"addresses and the service's ID together only", func(h *hierarchy, c *x509.Certificate) bool {
+		return len(c.IPAddresses) == 0 || len(c.URIs) == 1 && c.URIs[0].String() == h.service.String()
 	}},
-	{"no e-mail names", func(_ *Authority, c *x509.Certificate) bool { return len(c.EmailAddresses) == 0 }},
-	{"subject empty or the mark of simulation", func(_ *Authority, c *x509.Certificate) bool {
+	{"no e-mail names", func(_ *hierarchy, c *x509.Certificate) bool { return len(c.EmailAddresses) == 0 }},
+	{"subject empty or the mark of simulation", func(_ *hierarchy, c *x509.Certificate) bool {
 		s := c.Subject.String()
 		return s == "" && len(c.Subject.Names) == 0 || s == "O="+simulatedOrganization && len(c.Subject.Names) == 1
 	}},
-	{"subject key identifier", func(_ *Authority, c *x509.Certificate) bool {
+	{"subject key identifier", func(_ *hierarchy, c *x509.Certificate) bool {
 		return bytes.Equal(c.SubjectKeyId, spkiID(c.RawSubjectPublicKeyInfo))
 	}},
-	{"no policies, constraints or locations", func(_ *Authority, c *x509.Certificate) bool {
+	{"no policies, constraints or locations", func(_ *hierarchy, c *x509.Certificate) bool {
 		return len(c.Policies) == 0 &&
 			len(c.CRLDistributionPoints) == 0 && len(c.OCSPServer) == 0 && len(c.IssuingCertificateURL) == 0 &&
 			len(c.PermittedURIDomains) == 0 && len(c.PermittedDNSDomains) == 0 && len(c.PermittedIPRanges) == 0 && len(c.PermittedEmailAddresses) == 0 &&
 			len(c.ExcludedURIDomains) == 0 && len(c.ExcludedDNSDomains) == 0 && len(c.ExcludedIPRanges) == 0 && len(c.ExcludedEmailAddresses) == 0
 	}},
-	{"signature ECDSA with SHA-256", func(_ *Authority, c *x509.Certificate) bool {
+	{"signature ECDSA with SHA-256", func(_ *hierarchy, c *x509.Certificate) bool {
 		return c.SignatureAlgorithm == x509.ECDSAWithSHA256
 	}},
-	{"version 3", func(_ *Authority, c *x509.Certificate) bool { return c.Version == 3 }},
-	{"issued by the issuing CA", func(a *Authority, c *x509.Certificate) bool {
-		return bytes.Equal(c.RawIssuer, a.issuing.RawSubject) && bytes.Equal(c.AuthorityKeyId, a.issuing.SubjectKeyId)
+	{"version 3", func(_ *hierarchy, c *x509.Certificate) bool { return c.Version == 3 }},
+	{"issued by the issuing CA", func(h *hierarchy, c *x509.Certificate) bool {
+		return bytes.Equal(c.RawIssuer, h.issuing.RawSubject) && bytes.Equal(c.AuthorityKeyId, h.issuing.SubjectKeyId)
 	}},
-	{"exactly the profile's extensions, critical as they must be", func(_ *Authority, c *x509.Certificate) bool {
+	{"exactly the profile's extensions, critical as they must be", func(_ *hierarchy, c *x509.Certificate) bool {
 		return hasExactExtensions(c)
 	}},
-	{"no key of the service", func(a *Authority, c *x509.Certificate) bool {
-		return !a.reserved[string(c.RawSubjectPublicKeyInfo)]
+	{"no key of the service", func(h *hierarchy, c *x509.Certificate) bool {
+		return !h.reserved[string(c.RawSubjectPublicKeyInfo)]
 	}},
 }
 
 // lint returns an *evidence.Error that names the first rule that c breaks.
-func (a *Authority) lint(c *x509.Certificate) error {
+func (h *hierarchy) lint(c *x509.Certificate) error {
 	for _, r := range rules {
-		if !r.holds(a, c) {
+		if !r.holds(h, c) {
 			return refuseLint("it breaks the rule %q", r.name)
 		}
 	}

@@ -28,9 +28,9 @@ var mutations = map[string]func(a *Authority, c *x509.Certificate){
 	"long serial":          func(_ *Authority, c *x509.Certificate) { c.SerialNumber.Lsh(c.SerialNumber, 1) },
 	"ten years":            func(_ *Authority, c *x509.Certificate) { c.NotAfter = c.NotAfter.AddDate(10, 0, 0) },
 	"two days":             func(_ *Authority, c *x509.Certificate) { c.NotAfter = c.NotAfter.AddDate(0, 0, 2) },
-	"begins before its CA": func(a *Authority, c *x509.Certificate) { c.NotBefore = a.issuing.NotBefore.Add(-time.Second) },
+	"begins before its CA": func(a *Authority, c *x509.Certificate) { c.NotBefore = a.active().issuing.NotBefore.Add(-time.Second) },
 	"ends after its CA": func(a *Authority, c *x509.Certificate) {
-		c.NotBefore, c.NotAfter = a.issuing.NotAfter.Add(-time.Hour), a.issuing.NotAfter.Add(time.Hour)
+		c.NotBefore, c.NotAfter = a.active().issuing.NotAfter.Add(-time.Hour), a.active().issuing.NotAfter.Add(time.Hour)
 	},
 	"no key usage":        func(_ *Authority, c *x509.Certificate) { c.KeyUsage = 0 },
 	"certificate signing": func(_ *Authority, c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCertSign },
@@ -71,12 +71,12 @@ var mutations = map[string]func(a *Authority, c *x509.Certificate){
 
 func TestAttack_A22_LintCatchesEveryMisshapenCertificate(t *testing.T) {
 	a, other := open(t), open(t)
-	if err := a.lint(a.forge(t, func(*x509.Certificate) {})); err != nil {
+	if err := a.active().lint(a.forge(t, func(*x509.Certificate) {})); err != nil {
 		t.Fatal(err)
 	}
 	for name, mutate := range mutations {
 		cert := a.forge(t, func(c *x509.Certificate) { mutate(a, c) })
-		if err := a.lint(cert); evidence.CodeOf(err) != evidence.CodeIssuingLint {
+		if err := a.active().lint(cert); evidence.CodeOf(err) != evidence.CodeIssuingLint {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -86,13 +86,13 @@ func TestAttack_A22_LintCatchesEveryMisshapenCertificate(t *testing.T) {
 	}
 	p := a.sampleProfile(t)
 	for name, cert := range map[string]*x509.Certificate{
-		"for the issuing CA's key": create(t, p.template(), a.issuing, a.issuing.PublicKey, a.key),
-		"for another key":          create(t, p.template(), a.issuing, &key.PublicKey, a.key),
-		"of another CA":            create(t, p.template(), other.issuing, p.public(), other.key),
-		"the issuing CA's":         a.issuing,
-		"the root's":               a.root,
+		"for the issuing CA's key": create(t, p.template(), a.active().issuing, a.active().issuing.PublicKey, a.active().key),
+		"for another key":          create(t, p.template(), a.active().issuing, &key.PublicKey, a.active().key),
+		"of another CA":            create(t, p.template(), other.active().issuing, p.public(), other.active().key),
+		"the issuing CA's":         a.active().issuing,
+		"the root's":               a.active().root,
 	} {
-		if err := a.lint(cert); evidence.CodeOf(err) != evidence.CodeIssuingLint {
+		if err := a.active().lint(cert); evidence.CodeOf(err) != evidence.CodeIssuingLint {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -116,18 +116,18 @@ func TestAttack_A22_WhatWasNotDecidedIsNotSigned(t *testing.T) {
 	} {
 		other := *p
 		change(&other)
-		if err := a.judge(p, certificate(a.encode(&other), nil)); evidence.CodeOf(err) != evidence.CodeIssuingLint {
+		if err := a.active().judge(p, certificate(a.active().encode(&other), nil)); evidence.CodeOf(err) != evidence.CodeIssuingLint {
 			t.Errorf("another %s: %v", name, err)
 		}
 	}
 	for name, der := range map[string][]byte{
-		"nothing": nil, "garbage": {0x30, 0x03, 1, 2, 3}, "followed by a byte": append(certificate(a.encode(p), nil), 0),
+		"nothing": nil, "garbage": {0x30, 0x03, 1, 2, 3}, "followed by a byte": append(certificate(a.active().encode(p), nil), 0),
 	} {
-		if err := a.judge(p, der); evidence.CodeOf(err) != evidence.CodeIssuingLint {
+		if err := a.active().judge(p, der); evidence.CodeOf(err) != evidence.CodeIssuingLint {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := a.judge(p, certificate(a.encode(p), nil)); err != nil {
+	if err := a.active().judge(p, certificate(a.active().encode(p), nil)); err != nil {
 		t.Errorf("what was decided: %v", err)
 	}
 }
@@ -136,7 +136,7 @@ func TestAttack_A22_WhatWasNotDecidedIsNotSigned(t *testing.T) {
 func TestAttack_A22_BadSignatureIsNotReleased(t *testing.T) {
 	a, other := open(t), open(t)
 	p := a.sampleProfile(t)
-	tbs := a.encode(p)
+	tbs := a.active().encode(p)
 	digest := sha256.Sum256(tbs)
 	sign := func(key *ecdsa.PrivateKey) []byte {
 		signature, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
@@ -145,16 +145,16 @@ func TestAttack_A22_BadSignatureIsNotReleased(t *testing.T) {
 		}
 		return signature
 	}
-	good := certificate(tbs, sign(a.key))
+	good := certificate(tbs, sign(a.active().key))
 	for name, der := range map[string][]byte{
-		"none": certificate(tbs, nil), "flipped": flipLast(good), "of another CA": certificate(tbs, sign(other.key)),
+		"none": certificate(tbs, nil), "flipped": flipLast(good), "of another CA": certificate(tbs, sign(other.active().key)),
 		"of another certificate": a.forge(t, func(*x509.Certificate) {}).Raw, "trailing": append(bytes.Clone(good), 0), "empty": nil,
 	} {
-		if _, err := release(a.issuing, tbs, der); evidence.CodeOf(err) != evidence.CodeIssuingLint {
+		if _, err := release(a.active().issuing, tbs, der); evidence.CodeOf(err) != evidence.CodeIssuingLint {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := release(a.issuing, tbs, good); err != nil {
+	if _, err := release(a.active().issuing, tbs, good); err != nil {
 		t.Errorf("a good one: %v", err)
 	}
 }
@@ -175,7 +175,7 @@ func TestEncodingIsTheStandardLibrarys(t *testing.T) {
 		from := rapid.Int64Range(0, 4_000_000_000).Draw(rt, "from") // to the year 2096
 		p := &profile{
 			serial:    new(big.Int).SetBytes(rapid.SliceOfN(rapid.Byte(), 1, 20).Draw(rt, "serial")),
-			id:        spiffeid.RequireFromPath(a.trustDomain, "/"+rapid.StringMatching(`[a-z0-9]{1,300}`).Draw(rt, "path")),
+			id:        spiffeid.RequireFromPath(a.realm.trustDomain, "/"+rapid.StringMatching(`[a-z0-9]{1,300}`).Draw(rt, "path")),
 			dnsNames:  rapid.SliceOfN(host, 0, 8).Draw(rt, "names"),
 			spki:      rapid.SampledFrom(keys).Draw(rt, "key").SPKI(),
 			notBefore: time.Unix(from, 0), notAfter: time.Unix(from+rapid.Int64Range(0, 1e8).Draw(rt, "life"), 0),
@@ -187,7 +187,7 @@ func TestEncodingIsTheStandardLibrarys(t *testing.T) {
 		if p.serial.Sign() == 0 {
 			rt.Skip("the standard library takes no zero")
 		}
-		der, err := x509.CreateCertificate(rand.Reader, p.template(), a.issuing, p.public(), a.key)
+		der, err := x509.CreateCertificate(rand.Reader, p.template(), a.active().issuing, p.public(), a.active().key)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -195,8 +195,8 @@ func TestEncodingIsTheStandardLibrarys(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if !bytes.Equal(cert.RawTBSCertificate, a.encode(p)) {
-			rt.Fatalf("theirs %x\nours   %x", cert.RawTBSCertificate, a.encode(p))
+		if !bytes.Equal(cert.RawTBSCertificate, a.active().encode(p)) {
+			rt.Fatalf("theirs %x\nours   %x", cert.RawTBSCertificate, a.active().encode(p))
 		}
 	})
 }

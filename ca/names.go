@@ -13,13 +13,13 @@ import (
 const servicePath = "/quotary"
 
 // workloadID reads the SPIFFE ID that policy grants.
-func (a *Authority) workloadID(text string) (spiffeid.ID, error) {
+func (h *hierarchy) workloadID(text string) (spiffeid.ID, error) {
 	id, err := spiffeid.FromString(text)
 	switch {
 	case err != nil || len(text) > maxSPIFFEID || id.String() != text:
 		return spiffeid.ID{}, refuseIdentity("%.64q is no SPIFFE ID", text)
-	case !id.MemberOf(a.trustDomain):
-		return spiffeid.ID{}, refuseIdentity("%.64q is not in the trust domain %s", text, a.trustDomain)
+	case !id.MemberOf(h.trustDomain):
+		return spiffeid.ID{}, refuseIdentity("%.64q is not in the trust domain %s", text, h.trustDomain)
 	case id.Path() == "":
 		return spiffeid.ID{}, refuseIdentity("%.64q names the trust domain itself, not a workload", text)
 	case id.Path() == servicePath || strings.HasPrefix(id.Path(), servicePath+"/"):

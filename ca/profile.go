@@ -41,7 +41,7 @@ type profile struct {
 
 // workloadProfile decides what a certificate on result says. Everything comes
 // from the result and from this file.
-func (a *Authority) workloadProfile(result verifier.Result, now time.Time) (*profile, error) {
+func (h *hierarchy) workloadProfile(result verifier.Result, now time.Time) (*profile, error) {
 	key, ok := result.CertificateKey()
 	if !ok {
 		return nil, evidence.Errorf(evidence.CodeIssuingResult, "", "no certificate is issued on this result: it was not accepted, or its challenge was not for a certificate")
@@ -49,18 +49,18 @@ func (a *Authority) workloadProfile(result verifier.Result, now time.Time) (*pro
 	if err := checkAge(now, result.AppraisedAt()); err != nil {
 		return nil, err
 	}
-	if a.reserved[string(key.SPKI())] {
+	if h.reserved[string(key.SPKI())] {
 		return nil, evidence.Errorf(evidence.CodeIssuingKey, "public_key", "this is a key of the service itself")
 	}
 	identity := result.Identity()
-	id, err := a.workloadID(identity.SPIFFEID)
+	id, err := h.workloadID(identity.SPIFFEID)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkDNSNames(identity.DNSNames); err != nil {
 		return nil, err
 	}
-	notBefore, notAfter, err := validity(a.issuing, now, lifetime(identity.TTL), result.ValidUntil())
+	notBefore, notAfter, err := validity(h.issuing, now, h.lifetime(identity.TTL), result.ValidUntil())
 	if err != nil {
 		return nil, err
 	}
@@ -71,11 +71,11 @@ func (a *Authority) workloadProfile(result verifier.Result, now time.Time) (*pro
 }
 
 // lifetime bounds what a policy asks for.
-func lifetime(asked time.Duration) time.Duration {
+func (r *realm) lifetime(asked time.Duration) time.Duration {
 	if asked <= 0 {
-		return defaultTTL
+		return min(defaultTTL, r.maxTTL)
 	}
-	return min(asked, maxTTL)
+	return min(asked, r.maxTTL)
 }
 
 // validity is that of a certificate under issuer. It is backdated, but not to

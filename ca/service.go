@@ -15,7 +15,7 @@ import (
 
 // ServiceID is the SPIFFE ID in the service's own certificate,
 // "spiffe://<trust domain>/quotary". No workload can be granted it.
-func (a *Authority) ServiceID() string { return a.service.String() }
+func (a *Authority) ServiceID() string { return a.realm.service.String() }
 
 // ServerCertificate makes a certificate for the service itself, with a new key
 // that is only in memory. hosts are DNS names in lower case and IP addresses. It
@@ -34,18 +34,19 @@ func (a *Authority) ServerCertificate(hosts []string) (*tls.Certificate, error) 
 		return nil, err
 	}
 	now := a.now()
-	notBefore, notAfter, err := validity(a.issuing, now, serviceTTL, time.Time{})
+	h := a.force.Load().serving(now)
+	notBefore, notAfter, err := validity(h.issuing, now, min(serviceTTL, h.maxTTL), time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := a.sign(&profile{
-		serial: newSerial(), id: a.service, dnsNames: names, addresses: addresses,
+	leaf, err := h.sign(&profile{
+		serial: newSerial(), id: h.service, dnsNames: names, addresses: addresses,
 		spki: spki, notBefore: notBefore, notAfter: notAfter,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Certificate{Certificate: [][]byte{leaf.Raw, a.issuing.Raw}, PrivateKey: key, Leaf: leaf}, nil
+	return &tls.Certificate{Certificate: [][]byte{leaf.Raw, h.issuing.Raw}, PrivateKey: key, Leaf: leaf}, nil
 }
 
 // CheckHosts returns the *evidence.Error that [Authority.ServerCertificates]
@@ -78,6 +79,7 @@ type ServerCertificates struct {
 
 	mu      sync.Mutex
 	current *tls.Certificate
+	by      *hierarchy // that certified it
 	renewAt time.Time
 }
 
@@ -89,17 +91,19 @@ func (a *Authority) ServerCertificates(hosts []string) (*ServerCertificates, err
 }
 
 // Get is a tls.Config's GetCertificate. While renewal fails, it returns the
-// certificate at hand until that ends.
+// certificate at hand until that ends. When the authority that certifies the service
+// changes, it makes another at once.
 func (s *ServerCertificates) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.authority.now()
-	if s.current != nil && now.Before(s.renewAt) {
+	serving := s.authority.force.Load().serving(now)
+	if s.current != nil && s.by.issuing.Equal(serving.issuing) && now.Before(s.renewAt) {
 		return s.current, nil
 	}
 	next, err := s.authority.ServerCertificate(s.hosts)
 	if err == nil {
-		s.current, s.renewAt = next, renewAt(now, next.Leaf.NotAfter)
+		s.current, s.by, s.renewAt = next, serving, renewAt(now, next.Leaf.NotAfter)
 		return next, nil
 	}
 	if s.current != nil && now.Before(s.current.Leaf.NotAfter) {

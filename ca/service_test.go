@@ -70,7 +70,7 @@ func TestServerCertificatesAreRenewed(t *testing.T) {
 	if second == first || !second.Leaf.NotAfter.After(first.Leaf.NotAfter) {
 		t.Error("not renewed at half of its life")
 	}
-	c.at = a.issuing.NotAfter.Add(-minTTL / 2) // renewal fails, and the last one is long over
+	c.at = a.active().issuing.NotAfter.Add(-minTTL / 2) // renewal fails, and the last one is long over
 	if _, err := source.Get(nil); err == nil {
 		t.Error("an expired certificate is served")
 	}
@@ -139,7 +139,7 @@ func handshake(server, client *tls.Config) error {
 func TestMutualTLSWithTheSPIFFELibrary(t *testing.T) {
 	a := openAt(t, t.TempDir(), &clock{time.Now()})
 	other := openAt(t, t.TempDir(), &clock{time.Now()})
-	bundle := x509bundle.FromX509Authorities(a.trustDomain, []*x509.Certificate{a.root})
+	bundle := x509bundle.FromX509Authorities(a.realm.trustDomain, []*x509.Certificate{a.active().root})
 	web, db := identity(t, a, "spiffe://example.org/web", false), identity(t, a, "spiffe://example.org/db", true)
 	foreign := identity(t, other, "spiffe://example.org/web", false) // the same name, another root
 	expect := func(id string) tlsconfig.Authorizer { return tlsconfig.AuthorizeID(spiffeid.RequireFromString(id)) }
@@ -170,7 +170,7 @@ func TestServiceTLS(t *testing.T) {
 	if err := handshake(server, client); err != nil {
 		t.Error(err)
 	}
-	bundle := x509bundle.FromX509Authorities(a.trustDomain, []*x509.Certificate{a.root})
+	bundle := x509bundle.FromX509Authorities(a.realm.trustDomain, []*x509.Certificate{a.active().root})
 	byID := tlsconfig.TLSClientConfig(bundle, tlsconfig.AuthorizeID(spiffeid.RequireFromString(a.ServiceID())))
 	if err := handshake(server, byID); err != nil {
 		t.Error(err)

@@ -29,11 +29,11 @@ type SVID struct {
 	Simulated bool
 }
 
-func (a *Authority) newSVID(leaf *x509.Certificate, now time.Time) *SVID {
+func (h *hierarchy) newSVID(leaf *x509.Certificate, now time.Time) *SVID {
 	return &SVID{
 		SPIFFEID:  leaf.URIs[0].String(),
 		DNSNames:  leaf.DNSNames,
-		Chain:     [][]byte{leaf.Raw, a.issuing.Raw},
+		Chain:     [][]byte{leaf.Raw, h.issuing.Raw},
 		Serial:    serialHex(leaf),
 		NotBefore: leaf.NotBefore,
 		NotAfter:  leaf.NotAfter,

@@ -13,6 +13,10 @@ var (
 	CodeAuthorityKeyShared   = define("authority.key-shared", "One key is in use for two roles; each role needs its own.")
 	CodeAuthorityCert        = define("authority.certificate", "A certificate of the authority is malformed, or does not fit its key, its issuer or the trust domain.")
 	CodeAuthorityExpired     = define("authority.expired", "A certificate of the authority is expired, not yet valid, or ends too soon to issue under it.")
+	CodeAuthorityLife        = define("authority.life", "An issuing CA does not live six times as long as the certificates that it is to issue.")
+	CodeAuthorityJournal     = define("authority.journal", "The journal of the authorities does not add up.")
+	CodeAuthorityState       = define("authority.state", "The change is not one that the authorities' states allow.")
+	CodeAuthorityRootAway    = define("authority.root-elsewhere", "An issuing CA is to be made, and the root's key is kept elsewhere.")
 	CodeAuthorityTrustDomain = define("authority.trust-domain", "The trust domain is not one that this authority can be constrained to.")
 
 	CodeTokenMalformed = define("token.malformed", "The token cannot be decoded strictly.")
