@@ -22,7 +22,7 @@ func TestAttack_B21_TimesReachBackAMinute(t *testing.T) {
 		t.Fatal(err)
 	}
 	intermediates := x509.NewCertPool()
-	intermediates.AddCert(a.issuing)
+	intermediates.AddCert(a.active().issuing)
 	for name, cert := range map[string]*x509.Certificate{"workload": leaf, "service": service.Leaf} {
 		for at, ok := range map[time.Duration]bool{0: true, -backdate: true, -backdate - time.Second: false} {
 			_, err := cert.Verify(x509.VerifyOptions{

@@ -15,6 +15,7 @@ import (
 type force struct {
 	slots   slots
 	changes []Change
+	all     map[string]*hierarchy // by name
 	active  *hierarchy
 	before  *hierarchy          // the authority before it, if that has another root; else nil
 	roots   []*x509.Certificate // of all authorities, each once
@@ -41,7 +42,7 @@ func (a *Authority) read() (*force, error) {
 		return nil, err
 	}
 	r := *a.realm // with keys to reserve of its own
-	f := &force{slots: s, changes: changes}
+	f := &force{slots: s, changes: changes, all: map[string]*hierarchy{}}
 	var all []*hierarchy
 	for _, m := range s.members() {
 		h, err := r.read(authorityDir(a.config.Dir, changes, m.id))
@@ -54,7 +55,7 @@ func (a *Authority) read() (*force, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, h)
+		all, f.all[m.id] = append(all, h), h
 		switch m.state {
 		case Active:
 			f.active = h

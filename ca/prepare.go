@@ -1,13 +1,11 @@
 package ca
 
 import (
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/keyfile"
@@ -96,74 +94,4 @@ func (b *book) rootKey(root string) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// Slot describes an authority that is in a slot.
-type Slot struct {
-	Name  string // "A" or "B"
-	State State
-	// Since is when it came into this state.
-	Since time.Time
-	// Authority names it: 16 hex digits.
-	Authority string
-	// Root and Issuing are its certificates.
-	Root, Issuing *x509.Certificate
-	// RootKey is whether the root's key is in the folder.
-	RootKey bool
-}
-
-// Status is what the slots hold now.
-type Status struct {
-	Slots []Slot
-	// Sequence is that of the bundle.
-	Sequence uint64
-	Changes  []Change
-	// PrepareAt and ActivateAt are when the active authority's age calls for the next.
-	PrepareAt, ActivateAt time.Time
-}
-
-// Status returns what the slots hold.
-func (s *Slots) Status() (out Status, err error) {
-	err = locked(s.dir, func() error {
-		b := &book{Slots: s}
-		if err := b.read(); err != nil {
-			return err
-		}
-		out.Sequence, out.Changes = b.slots.sequence, b.changes
-		for i, m := range b.slots.places {
-			if m == nil {
-				continue
-			}
-			h, err := s.realm.read(authorityDir(s.dir, b.changes, m.id))
-			if err != nil {
-				return err
-			}
-			key, err := b.rootKey(m.root)
-			if err != nil {
-				return err
-			}
-			out.Slots = append(out.Slots, Slot{
-				Name: [...]string{"A", "B"}[i], State: m.state, Since: m.since, Authority: m.id,
-				Root: h.root, Issuing: h.issuing, RootKey: key != "",
-			})
-			if m.state == Active {
-				part := h.span() / rotationParts
-				out.PrepareAt, out.ActivateAt = h.begin().Add(prepareParts*part), h.begin().Add(activateParts*part)
-			}
-		}
-		return nil
-	})
-	return out, err
-}
-
-// PEM returns the roots of the authorities in the slots, each once: what to give to
-// relying parties that do not fetch the bundle.
-func (s Status) PEM() []byte {
-	var out [][]byte
-	for i, slot := range s.Slots {
-		if i == 0 || !slot.Root.Equal(s.Slots[0].Root) {
-			out = append(out, slot.Root.Raw)
-		}
-	}
-	return encodePEM(out...)
 }

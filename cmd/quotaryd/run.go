@@ -26,6 +26,7 @@ usage:
   quotaryd serve --data DIR [--config FILE] [--listen ADDRESS]
   quotaryd audit --data DIR [--contains HEAD]…
   quotaryd admin issue|revoke|list --data DIR …
+  quotaryd ca show|prepare|activate|taint|revoke|rotate|csr|sign|install …
   quotaryd version
   quotaryd help [COMMAND]
 
@@ -85,6 +86,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		code, err = audit(args[1:], stdout)
 	case "admin":
 		err = adminCommand(args[1:], stdout)
+	case "ca":
+		err = caCommand(args[1:], stdout)
 	case "version", "--version":
 		fmt.Fprintf(stdout, "quotaryd %s (%s %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	case "help", "-h", "-help", "--help":
@@ -132,6 +135,8 @@ func helpOf(args []string) string {
 			return auditHelp
 		case "admin":
 			return adminHelp
+		case "ca":
+			return caHelp
 		}
 	}
 	return usageText

@@ -50,6 +50,8 @@ type Config struct {
 	TPM TPM `yaml:"tpm"`
 	// Admin says who the service's administrators are.
 	Admin admin.Config `yaml:"admin"`
+	// Authority says how the trust domain's authorities succeed each other.
+	Authority Authority `yaml:"authority"`
 	// Simulated is for demonstrations and tests.
 	Simulated Simulated `yaml:"simulated"`
 	// Limits bound what the service does at once.
@@ -201,6 +203,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := c.Vendors.check(); err != nil {
+		return err
+	}
+	if err := c.Authority.check(); err != nil {
 		return err
 	}
 	if err := c.TPM.Enrolment.check(); err != nil {

@@ -68,6 +68,7 @@ type Daemon struct {
 	ledger         *store.Store
 	collateral     *collateral.Store
 	authority      *ca.Authority
+	fault          atomic.Pointer[string] // of the authorities that was logged last
 	administrators *admin.Authenticator
 	certificates   *ca.ServerCertificates
 	server         *server.Server
@@ -161,19 +162,8 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	if err != nil {
 		return err
 	}
-	d.authority, err = ca.Open(ca.Config{
-		Dir: filepath.Join(o.Data, authorityDir), TrustDomain: d.Config.TrustDomain, Reserved: reserved, Now: o.Now,
-	})
-	if err != nil {
+	if err := d.openAuthority(ctx, o, reserved); err != nil {
 		return err
-	}
-	d.FirstStart = d.authority.Created()
-	head, err := d.ledger.Head(ctx)
-	if err != nil {
-		return err
-	}
-	if head.Seq == 0 && !d.FirstStart {
-		d.logger.Warn("the ledger is empty, but the authority is not new: what it issued before is not on record here", "ledger", LedgerPath(o.Data))
 	}
 	if d.certificates, err = d.authority.ServerCertificates(d.Config.TLSNames); err != nil {
 		return err
@@ -188,7 +178,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 		CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
 		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral, Enrolment: enrolment,
 		Reloader:    d,
-		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}},
+		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}, authorityMetrics{d.authority}},
 		Concurrency: d.Config.Limits.ConcurrentAppraisals, Logger: o.Logger, Now: o.Now,
 	})
 	if err != nil {
@@ -246,6 +236,7 @@ func (d *Daemon) Serve(ctx context.Context, listener net.Listener) error {
 	refresh, stop := context.WithCancel(ctx)
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { d.collateral.Run(refresh) })
+	refreshing.Go(func() { d.watchAuthority(refresh) })
 	defer refreshing.Wait()
 	defer stop()
 	s := d.server.HTTP(&tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: d.certificates.Get, Time: d.now})
@@ -274,7 +265,7 @@ func (d *Daemon) Close() error {
 	return errors.Join(d.collateral.Close(), d.ledger.Close(), d.lock.Close())
 }
 
-// RootPEM is the root that clients and relying parties trust.
+// RootPEM is the root under which clients authenticate the service.
 func (d *Daemon) RootPEM() []byte { return d.authority.RootPEM() }
 
 // Workloads lists the workloads of the policy in force.

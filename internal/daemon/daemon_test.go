@@ -131,7 +131,7 @@ func TestRestartKeepsKeysAndCredential(t *testing.T) {
 	if _, again := second.get(t, "/.well-known/jwks.json", ""); again != jwks {
 		t.Error("another token key")
 	}
-	if status, body := second.get(t, "/v1/admin/status", credential); status != http.StatusOK || !strings.Contains(body, `"events":3`) {
+	if status, body := second.get(t, "/v1/admin/status", credential); status != http.StatusOK || !strings.Contains(body, `"events":4`) {
 		t.Errorf("status %d: %s", status, body)
 	}
 	second.stop()

@@ -13,6 +13,13 @@ const (
 	// maxCertificateHours bounds the life of an attestation key's certificate, as
 	// package ca does: after a week at most, a TPM shows again that it has the key.
 	maxCertificateHours = 7 * 24
+	// maxAuthorityDays and maxSVIDHours bound the configured lives of issuing CAs and
+	// certificates, as package ca does.
+	maxAuthorityDays = 5 * 365
+	maxSVIDHours     = 24
+	// authorityInterval is how often the service looks for changes of its authorities:
+	// so long an operator's command may take to have effect.
+	authorityInterval = 5 * time.Second
 	// maxConcurrency bounds the configured number of appraisals at once: the
 	// largest machines have a few hundred CPUs.
 	maxConcurrency = 1024

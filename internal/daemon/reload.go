@@ -23,6 +23,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 func (d *Daemon) ReloadBy(ctx context.Context, by store.Event) (server.Reloaded, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	d.keepAuthority(ctx)
 	loaded, err := load(d.Config)
 	if err != nil {
 		return server.Reloaded{}, err

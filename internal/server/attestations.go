@@ -101,6 +101,7 @@ func (s *Server) attest(x *exchange) (reply, error) {
 type grant struct {
 	result verifier.Result
 	svid   *ca.SVID      // nil if the purpose was a token
+	bundle []byte        // the trust bundle, with svid
 	token  *tokens.Token // nil if none was asked for
 }
 
@@ -148,6 +149,9 @@ func (s *Server) issue(g *grant, a attestation) (err error) {
 		if g.svid, err = s.Authority.Issue(g.result); err != nil {
 			return err
 		}
+		if g.bundle, err = s.Authority.Bundle(); err != nil {
+			return err
+		}
 	} else if len(a.token.Formats) == 0 {
 		a.token.Formats = []tokens.Format{tokens.FormatJWT}
 	}
@@ -180,7 +184,7 @@ func (s *Server) attestationResponse(g *grant) AttestationResponse {
 			Certificates: string(g.svid.PEM()), Serial: g.svid.Serial, DNSNames: g.svid.DNSNames,
 			NotBefore: g.svid.NotBefore.UTC(), NotAfter: g.svid.NotAfter.UTC(),
 		}
-		r.Bundle = s.static[pathBundle].body
+		r.Bundle = g.bundle
 		r.NotAfter, r.RenewAt = g.svid.NotAfter.UTC(), g.svid.RenewAt.UTC()
 	}
 	return r

@@ -22,10 +22,19 @@ type document struct {
 // publicCache lets clients keep documents for as long as the bundle's refresh hint.
 const publicCache = "public, max-age=300"
 
-// documents gathers the public documents.
-func (s *Server) documents() (map[string]document, error) {
+// bundleCache keeps the trust bundle for less than its refresh hint, so that
+// whoever looks in time sees a change in time.
+const bundleCache = "public, max-age=60"
+
+// bundle answers GET /v1/bundle (SPIFFE Trust Domain and Bundle §5.2).
+func (s *Server) bundle(*exchange) (reply, error) {
 	bundle, err := s.Authority.Bundle()
-	if err != nil {
+	return reply{cache: bundleCache, body: bundle}, err
+}
+
+// documents gathers the public documents that do not change.
+func (s *Server) documents() (map[string]document, error) {
+	if _, err := s.Authority.Bundle(); err != nil {
 		return nil, fmt.Errorf("server: trust bundle: %w", err)
 	}
 	jwks, err := s.Tokens.Keys().JSON()
@@ -37,7 +46,6 @@ func (s *Server) documents() (map[string]document, error) {
 		return nil, fmt.Errorf("server: COSE key set: %w", err)
 	}
 	return map[string]document{
-		pathBundle:   {"application/json", bundle}, // SPIFFE Trust Domain and Bundle §5.2
 		pathJWKS:     {"application/jwk-set+json", jwks},
 		pathCOSEKeys: {"application/cose-key-set", coseKeys},
 		pathOpenAPI:  {"application/json", openAPI},

@@ -46,6 +46,7 @@ func (s *Server) router() chi.Router {
 	r.Post(pathEnrolments, s.endpoint(s.audited("enrolment", s.enrol)))
 	r.Post(pathActivations, s.endpoint(s.audited("enrolment", s.activate)))
 	r.Get(pathTPMCA, s.endpoint(s.attestationCAs))
+	r.Get(pathBundle, s.endpoint(s.bundle))
 	for at := range s.static {
 		r.Get(at, s.endpoint(s.document))
 	}

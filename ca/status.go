@@ -1,0 +1,90 @@
+package ca
+
+import (
+	"crypto/x509"
+	"time"
+)
+
+// Slot describes an authority that is in a slot.
+type Slot struct {
+	Name  string // "A" or "B"
+	State State
+	// Since is when it came into this state.
+	Since time.Time
+	// Authority names it: 16 hex digits.
+	Authority string
+	// Root and Issuing are its certificates.
+	Root, Issuing *x509.Certificate
+}
+
+// Status is what the slots hold.
+type Status struct {
+	Slots []Slot
+	// Sequence is that of the bundle.
+	Sequence uint64
+	// PrepareAt and ActivateAt are when the active authority's age calls for the next.
+	PrepareAt, ActivateAt time.Time
+	// RootKey is whether the key of the active authority's root is in the folder.
+	RootKey bool
+}
+
+// Status returns what the slots hold, from the files.
+func (s *Slots) Status() (out Status, err error) {
+	err = locked(s.dir, func() error {
+		b := &book{Slots: s}
+		if err := b.read(); err != nil {
+			return err
+		}
+		out, err = b.slots.status(func(id string) (*hierarchy, error) {
+			return s.realm.read(authorityDir(s.dir, b.changes, id))
+		})
+		if err != nil {
+			return err
+		}
+		key, err := b.rootKey(b.slots.find(Active).root)
+		out.RootKey = key != ""
+		return err
+	})
+	return out, err
+}
+
+// Status returns what is in force. It does not look for the root's key.
+func (a *Authority) Status() Status {
+	f := a.force.Load()
+	status, _ := f.slots.status(func(id string) (*hierarchy, error) { return f.all[id], nil })
+	return status
+}
+
+// status describes the slots; find finds their authorities.
+func (s slots) status(find func(id string) (*hierarchy, error)) (out Status, err error) {
+	out.Sequence = s.sequence
+	for i, m := range s.places {
+		if m == nil {
+			continue
+		}
+		h, err := find(m.id)
+		if err != nil {
+			return out, err
+		}
+		out.Slots = append(out.Slots, Slot{
+			Name: [...]string{"A", "B"}[i], State: m.state, Since: m.since, Authority: m.id, Root: h.root, Issuing: h.issuing,
+		})
+		if m.state == Active {
+			part := h.span() / rotationParts
+			out.PrepareAt, out.ActivateAt = h.begin().Add(prepareParts*part), h.begin().Add(activateParts*part)
+		}
+	}
+	return out, nil
+}
+
+// PEM returns the roots of the authorities in the slots, each once: what to give to
+// relying parties that do not fetch the bundle.
+func (s Status) PEM() []byte {
+	var out [][]byte
+	for i, slot := range s.Slots {
+		if i == 0 || !slot.Root.Equal(s.Slots[0].Root) {
+			out = append(out, slot.Root.Raw)
+		}
+	}
+	return encodePEM(out...)
+}
