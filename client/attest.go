@@ -87,8 +87,8 @@ type earWire struct {
 
 // Attest has the machine answer a challenge of the service for key, and returns
 // the identity that the service's policy grants it. What comes back is checked:
-// the certificate verifies under the client's roots, is for key and the SPIFFE ID
-// that the service names, and is valid now. Where several attest with one TPM at the
+// the certificate verifies under the trust bundle that comes with it, is for key and the
+// SPIFFE ID that the service names, and is valid now. Where several attest with one TPM at the
 // same time, the service takes the quotes in their order alone; those that it refuses
 // for that are made anew, a few times.
 //

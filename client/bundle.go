@@ -2,8 +2,14 @@ package client
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"net/http"
+
+	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
+	"github.com/quotary/quotary/evidence"
 )
 
 // Bundle returns the SPIFFE trust bundle that the service publishes now. It comes over
@@ -15,4 +21,22 @@ func (c *Client) Bundle(ctx context.Context) (json.RawMessage, error) {
 		return nil, err
 	}
 	return bundle, nil
+}
+
+// published returns the roots in the bundle that came with a certificate. The
+// service, which was authenticated under the client's roots, may have newer ones.
+func (c *Client) published(bundle json.RawMessage) (*x509.CertPool, error) {
+	domain, err := spiffeid.TrustDomainFromString(c.trustDomain)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := spiffebundle.Parse(domain, bundle)
+	if err != nil || len(parsed.X509Authorities()) == 0 {
+		return nil, evidence.Errorf(evidence.CodeResponseIdentity, "bundle", "the answer has no trust bundle with a root")
+	}
+	roots := x509.NewCertPool()
+	for _, root := range parsed.X509Authorities() {
+		roots.AddCert(root)
+	}
+	return roots, nil
 }

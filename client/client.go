@@ -19,7 +19,6 @@ import (
 type Client struct {
 	trustDomain string
 	now         func() time.Time
-	roots       *x509.CertPool
 	service     *exchange.Service
 }
 
@@ -30,7 +29,8 @@ type Config struct {
 	// TrustDomain is the trust domain that the service must stand for.
 	TrustDomain string
 	// Roots are the roots of the service's authority, from its trust bundle or
-	// from [FetchRoot]. The system's roots are never used.
+	// from [FetchRoot]. The service is authenticated under them; the system's roots are
+	// never used.
 	Roots *x509.CertPool
 	// Now is the clock by which certificates are judged; nil means time.Now.
 	Now func() time.Time
@@ -48,7 +48,7 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{c.TrustDomain, c.Now, c.Roots, service}, nil
+	return &Client{c.TrustDomain, c.Now, service}, nil
 }
 
 // Close closes idle connections.

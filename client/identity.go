@@ -61,7 +61,11 @@ func (c *Client) identity(r attestationResponse, key crypto.Signer, public evide
 		return nil, unusable("svid", "the answer's certificate does not fit the purpose")
 	}
 	if r.SVID != nil {
-		leaf, chain, err := c.verifiedChain(r.SVID.Certificates, r.SPIFFEID, public)
+		roots, err := c.published(r.Bundle)
+		if err != nil {
+			return nil, err
+		}
+		leaf, chain, err := c.verifiedChain(r.SVID.Certificates, r.SPIFFEID, public, roots)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +73,7 @@ func (c *Client) identity(r attestationResponse, key crypto.Signer, public evide
 			return nil, evidence.Errorf(evidence.CodeResponseIdentity, "simulated", "the answer and its certificate disagree on whether the evidence is simulated")
 		}
 		id.Certificate = &tls.Certificate{Certificate: chain, PrivateKey: key, Leaf: leaf}
-		id.Roots, id.NotAfter = c.roots.Clone(), leaf.NotAfter
+		id.Roots, id.NotAfter = roots, leaf.NotAfter
 	}
 	if err := id.boundTimes(c.now()); err != nil {
 		return nil, err
@@ -108,7 +112,7 @@ func wantedFormats(o AttestOptions) []Format {
 }
 
 // verifiedChain decodes the chain and verifies that it gives key this SPIFFE ID.
-func (c *Client) verifiedChain(text, spiffeID string, key evidence.Key) (leaf *x509.Certificate, chain [][]byte, err error) {
+func (c *Client) verifiedChain(text, spiffeID string, key evidence.Key, roots *x509.CertPool) (leaf *x509.Certificate, chain [][]byte, err error) {
 	refuse := func(format string, args ...any) error {
 		return evidence.Errorf(evidence.CodeResponseIdentity, "svid", format, args...)
 	}
@@ -140,7 +144,7 @@ func (c *Client) verifiedChain(text, spiffeID string, key evidence.Key) (leaf *x
 		return nil, nil, refuse("the certificate ends after %s", maxLife)
 	}
 	_, err = leaf.Verify(x509.VerifyOptions{
-		Roots: c.roots, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		Roots: roots, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		CurrentTime: c.now(),
 	})
 	if err != nil {
