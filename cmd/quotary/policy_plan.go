@@ -14,9 +14,9 @@ import (
 const policyPlanHelp = `usage: quotary policy plan [FLAG]… FILE|DIRECTORY…
 
 Have a candidate decide what the service recorded of live and recent attestations (of the
-last day, at most the newest 50,000: it says how many were left out), beside
-the set in force: who would be denied and by what check, who newly admitted, who would
-get another identity. Nothing is changed. The files are the whole set.
+last day, at most the newest 50,000: it says how many were left out), beside the set in
+force: who would be denied and by what check, who newly admitted, who would get another
+identity. Nothing is changed. The files are the whole set.
 
 ` + adminHelp + adminExits + `
 examples:

@@ -267,10 +267,10 @@ func TestAttack_Y18_FailureOfEachWriteOfAKey(t *testing.T) {
 	for _, step := range store.KeySteps {
 		t.Run(step, func(t *testing.T) {
 			s := fresh(t)
-			records(t, s, enrolled(1, 100, 1), quoted(1, nil, at(5)))
-			replace, update := replacing(enrolled(2, 100, 2)), issued(1)
+			records(t, s, enrolled(1, 100, 1), quoted(1, nil, at(5)), enrolled(3, 101, 3))
+			replace, update, revoke := replacing(enrolled(2, 100, 2)), issued(1), changed(t, s, 3, store.RevokeKey)
 			update.Key = quoted(1, at(5), at(6)).Key
-			for _, e := range []store.Entry{update, replace} {
+			for _, e := range []store.Entry{update, replace, revoke} {
 				reached := false
 				s.SetFault(func(at string) error {
 					if reached = reached || at == step; at == step {
@@ -302,7 +302,8 @@ func TestAttack_Y18_FailureOfEachWriteOfAKey(t *testing.T) {
 			}
 			revoked(t, s, 1, true)
 			revoked(t, s, 2, false)
-			holds(t, s, 4, 1)
+			revoked(t, s, 3, true)
+			holds(t, s, 6, 1)
 		})
 	}
 }

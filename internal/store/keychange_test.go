@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -183,3 +184,50 @@ func TestListOfKeys(t *testing.T) {
 }
 
 func digestBytes(n byte) []byte { d := digest(n); return d[:] }
+
+// A revocation that is durable although it was reported as failed: memory is behind the
+// file, which decides.
+func TestAttack_Y18_RevocationPersistedButFailed(t *testing.T) {
+	s := fresh(t)
+	records(t, s, enrolled(1, 1, 11), quoted(11, &tee.KeyState{}, at(5)))
+	revocation := changed(t, s, 11, store.RevokeKey)
+	s.SetFault(func(at string) error {
+		if at != "commit" {
+			return nil
+		}
+		if err := s.ExecWriter("COMMIT"); err != nil {
+			t.Error(err)
+		}
+		return errors.New("input/output error")
+	})
+	if err := s.Record(t.Context(), revocation); evidence.CodeOf(err) != evidence.CodeLedgerUnavailable {
+		t.Errorf("got %v", err)
+	}
+	s.SetFault(func(string) error { return nil })
+	refuses(t, s, quoted(11, at(5), at(6)), evidence.CodeTPMAKRevoked)
+	revoked(t, s, 11, true) // and now memory knows
+}
+
+// Of administrators who change a key at once, the first one does.
+func TestAttack_Y14_ConcurrentChangesOfAKey(t *testing.T) {
+	s := fresh(t)
+	records(t, s, enrolled(1, 1, 11))
+	entries := []store.Entry{changed(t, s, 11, store.RevokeKey), changed(t, s, 11, store.ReleaseKey), changed(t, s, 11, store.RevokeKey)}
+	outcomes := make(chan error, len(entries))
+	for _, e := range entries {
+		go func() { outcomes <- s.Record(t.Context(), e) }()
+	}
+	done := 0
+	for range entries {
+		switch err := <-outcomes; {
+		case err == nil:
+			done++
+		case evidence.CodeOf(err) != evidence.CodeAttestationKeyChanged:
+			t.Error(err)
+		}
+	}
+	if done != 1 {
+		t.Errorf("%d changes from one base", done)
+	}
+	holds(t, s, 2, 0)
+}
