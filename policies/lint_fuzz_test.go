@@ -13,6 +13,7 @@ func FuzzLookingAtPolicies(f *testing.F) {
 	for _, text := range []string{
 		snpWith(), tdxWith(), tpmWith(), snpWith() + "---\n" + other(snpWith("allow: [debug]")), withRules(snpWith(), "sev_snp.vmpl == 0 && !(sev_snp.guest_svn in [1, 2])"),
 		reference("all", "2026-12-21T00:00:00Z") + "---\n" + replace(snpWith(), `["`+m11+`"]`, "[{reference: all}]"), advisories(), imaWith(imaListed),
+		tpmWarned(`7: {warn_only: ["`+p54+`"]}`) + "---\n" + other(tpmWith()), snpWith(`host_data: ["`+hexOf(1, 32)+`"]`) + "---\n" + other(snpWith(`host_data: ["`+hexOf(1, 32)+`", "`+hexOf(2, 32)+`"]`)),
 		head + snpAlternative + tdxAlternative + "    require: [{name: r, rule: simulated || now > timestamp(\"2026-01-01T00:00:00Z\"), message: m}]\n",
 	} {
 		f.Add(text)

@@ -59,7 +59,7 @@ func (c *claimant) mappingMeets(mine, its *yaml.Node) bool {
 // valueMeets is meets for one key that both sides have.
 func (c *claimant) valueMeets(key string, mine, its *yaml.Node) bool {
 	switch {
-	case c.lists.same(mine, its), key == "advisories" && mine.Kind == its.Kind, key == "revocation", key == "allow":
+	case c.lists.same(mine, its), key == "advisories" && !isList(mine) && !isList(its), key == "revocation", key == "allow":
 		return true
 	case key == "minimum_tcb", key == "minimum_launch_tcb":
 		return isAny(mine) || isAny(its) || sameKeys(mine, its)
