@@ -11,29 +11,43 @@ import (
 
 // TestProof builds the service without checks and tries every case on it again:
 // see TestProofs. What it builds is a copy of a few files in which a named check can
-// be taken away; no such switch stands in the product.
+// be taken away; no such switch stands in the product. Go's build cache keeps it.
+//
+// Who adds rows may look at one series alone: QUOTARY_PROOF=S go test -v -run TestProof
 func TestProof(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the service a second time")
 	}
+	pattern := "^TestProofs$"
+	if only := os.Getenv("QUOTARY_PROOF"); only != "" {
+		pattern += "/^" + only + "$"
+	}
+	command := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", "-vet=off", "-tags=proof",
+		"-overlay="+overlay(t), "-run="+pattern, ".")
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, output)
+	} else if testing.Verbose() {
+		t.Logf("%s", output)
+	}
+}
+
+// overlay writes the files with switches, and the list of them that the go command takes.
+func overlay(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
-	overlay := map[string]map[string]string{"Replace": {}}
+	replace := map[string]string{}
 	for name, edits := range switches {
 		path, err := filepath.Abs(filepath.Join("../..", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		replaced := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
-		if err := os.WriteFile(replaced, rewritten(t, path, edits), 0o600); err != nil {
+		replace[path] = filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
+		if err := os.WriteFile(replace[path], rewritten(t, path, edits), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		overlay["Replace"][path] = replaced
 	}
-	pattern := "^TestProofs$"
-	if only := os.Getenv("QUOTARY_PROOF"); only != "" { // a series' letter, to look at one alone
-		pattern += "/^" + only + "$"
-	}
-	encoded, err := json.Marshal(overlay)
+	encoded, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,13 +55,7 @@ func TestProof(t *testing.T) {
 	if err := os.WriteFile(file, encoded, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", "-vet=off", "-tags=proof", "-overlay="+file, "-run="+pattern, ".")
-	output, err := command.CombinedOutput()
-	if err != nil {
-		t.Errorf("%v\n%s", err, output)
-	} else if testing.Verbose() {
-		t.Logf("%s", output)
-	}
+	return file
 }
 
 // edit is a change of a source file, of a text that stands there exactly once.

@@ -41,15 +41,17 @@ type prover struct {
 
 func (p *prover) prove(t *testing.T, c task) {
 	t.Helper()
-	plain := p.one(t.Context(), c)
 	name := fmt.Sprintf("%s, %s", c.row.ID, c.Name)
+	if c.Proof == ByAcceptance || c.Proof == ByService { // no check can be taken away, so TestSuite has said all
+		p.counts[c.Proof.String()]++
+		return
+	}
+	plain := p.one(t.Context(), c)
 	switch {
 	case plain.Verdict == Skipped:
 		p.counts["skipped"]++
 	case plain.Verdict != Held:
 		t.Errorf("%s: %s: %s", name, plain.Verdict, plain.Reason)
-	case c.Proof == ByAcceptance || c.Proof == ByService:
-		p.counts[c.Proof.String()]++
 	case c.Proof == ByParser:
 		p.counts[c.Proof.String()]++
 		if p.without(t, c, c.Want).Accepted {
