@@ -183,25 +183,3 @@ func TestRevocationStays(t *testing.T) {
 		}
 	}
 }
-
-// A product line that was made while the service runs is trusted from its restart on.
-func TestProductLines(t *testing.T) {
-	w := must[*simulators.World](t)(shared())
-	l := open(t, lab.Options{World: w, Fetch: true})
-	turin := must[*sevsnp.Vendor](t)(w.Line(sevsnp.Turin))
-	report := turin.Report("turin")
-	guest := must[*sevsnp.Machine](t)(turin.NewMachine(sevsnp.MachineOptions{Name: "turin", Report: report, WithoutCertificates: true}))
-	err := l.Grant(t.Context(), workload("turin", fmt.Sprintf("{sev_snp: {measurements: [%x], products: [Turin], minimum_tcb: {fmc: 0, bootloader: 0, tee: 0, snp: 0, microcode: 0}}}", report.Measurement)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := attest(t, l, guest); err == nil {
-		t.Error("a root is trusted that the service does not know")
-	}
-	if err := l.Restart(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := attest(t, l, guest); err != nil {
-		t.Error(err)
-	}
-}

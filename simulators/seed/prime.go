@@ -3,8 +3,8 @@ package seed
 import "math/big"
 
 // sieveBound is the bound of the small primes that candidates are sieved with:
-// with it about one candidate in ten is left for the costly test.
-const sieveBound = 1 << 14
+// with it about one candidate in eleven is left for the costly test.
+const sieveBound = 1 << 18
 
 // prime finds the first prime from a label's number of that many bits on.
 func (s Source) prime(bits int, label string) *big.Int {
