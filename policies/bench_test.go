@@ -31,6 +31,7 @@ func BenchmarkEvaluate(b *testing.B) {
 		{"tpm", load(b, tpmWith()), goodTPM()},
 		{"tpm boot", load(b, tpmLeft(tpmUKILists...)), bootedTPM(tpmUKI)()},
 		{"10 rules", load(b, withRules(snpWith(), rules...)), goodSNP()},
+		{"10 rules, current", load(b, withRules(snpWith(), rules...)), currentSNP()},
 		{"1000 workloads", load(b, many...), goodSNP()},
 	} {
 		b.Run(c.name, func(b *testing.B) {
