@@ -70,6 +70,9 @@ func (s shape) mapping(n *yaml.Node, t reflect.Type) error {
 	fields := map[string]reflect.Type{}
 	var names []string
 	for f := range t.Fields() {
+		if f.Tag.Get("yaml") == "-" { // which no file says
+			continue
+		}
 		fields[f.Tag.Get("yaml")] = f.Type
 		names = append(names, f.Tag.Get("yaml"))
 	}

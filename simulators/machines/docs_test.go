@@ -27,7 +27,7 @@ func page(t *testing.T) string {
 func TestDocumentedSpecs(t *testing.T) {
 	var shown []machines.Technology
 	for _, block := range yamlBlock.FindAllStringSubmatch(page(t), -1) {
-		spec, err := machines.Parse([]byte(block[1]))
+		spec, err := machines.Parse("docs/simulators.md", []byte(block[1]))
 		if err != nil {
 			t.Errorf("%s\n%v", block[1], err)
 			continue

@@ -48,58 +48,58 @@ const (
 type Spec struct {
 	// Name tells machines apart: another name is another chip with other keys, another
 	// default kernel, and another identity. Lower-case letters, digits and hyphens, at most 63.
-	Name       string     `json:"name"`
-	Technology Technology `json:"technology"`
+	Name       string     `yaml:"name" json:"name"`
+	Technology Technology `yaml:"technology" json:"technology"`
 
 	// Product is the processors' line of SEV-SNP: Milan, Genoa or Turin; empty is the world's.
-	Product string `json:"product,omitempty"`
+	Product string `yaml:"product" json:"product,omitempty"`
 	// VLEK names the cloud provider whose VLEK signs reports in place of the chip's VCEK.
-	VLEK string `json:"vlek,omitempty"`
+	VLEK string `yaml:"vlek" json:"vlek,omitempty"`
 
-	Firmware    Artefact `json:"firmware,omitzero"`
-	Kernel      Artefact `json:"kernel,omitzero"`
-	Initrd      Artefact `json:"initrd,omitzero"`
-	CommandLine string   `json:"command_line,omitempty"`
+	Firmware    Artefact `yaml:"firmware" json:"firmware,omitzero"`
+	Kernel      Artefact `yaml:"kernel" json:"kernel,omitzero"`
+	Initrd      Artefact `yaml:"initrd" json:"initrd,omitzero"`
+	CommandLine string   `yaml:"command_line" json:"command_line,omitempty"`
 	// VCPUs is the number of virtual processors, 1 if it is zero; VCPUType is their type as
 	// QEMU has it, that of the product if it is empty. Both are in what SEV-SNP measures.
-	VCPUs    int    `json:"vcpus,omitempty"`
-	VCPUType string `json:"vcpu_type,omitempty"`
+	VCPUs    int    `yaml:"vcpus" json:"vcpus,omitempty"`
+	VCPUType string `yaml:"vcpu_type" json:"vcpu_type,omitempty"`
 
-	TPM TPMSpec `json:"tpm,omitzero"`
+	TPM TPMSpec `yaml:"tpm" json:"tpm,omitzero"`
 	// IMA are files that the kernel measures when it has started; it measures none at all if there
 	// are none. Only machines with a TPM have them.
-	IMA []File `json:"ima,omitempty"`
+	IMA []File `yaml:"ima" json:"ima,omitempty"`
 
 	// Pinned has the requirement ask for this very machine: the chip of SEV-SNP, the platform of
 	// TDX, the attestation key of a TPM that runs in-process.
-	Pinned bool `json:"pinned,omitempty"`
+	Pinned bool `yaml:"pinned" json:"pinned,omitempty"`
 
 	// Faults are what is wrong with the machine: names of [Faults].
-	Faults []string `json:"faults,omitempty"`
+	Faults []string `yaml:"faults" json:"faults,omitempty"`
 }
 
 // TPMSpec describes a machine's TPM.
 type TPMSpec struct {
-	Backend Backend     `json:"backend,omitempty"` // empty is InProcess
-	Key     tpm.KeyType `json:"key,omitempty"`     // of the attestation key; empty is ecc, and rsa behind a paravisor
-	EK      tpm.EKType  `json:"ek,omitempty"`      // empty is p-256, and rsa-2048 behind a paravisor
-	Bank    string      `json:"bank,omitempty"`    // that quotes cover: sha256, also if empty, or sha384
+	Backend Backend     `yaml:"backend" json:"backend,omitempty"` // empty is InProcess
+	Key     tpm.KeyType `yaml:"key" json:"key,omitempty"`         // of the attestation key; empty is ecc, and rsa behind a paravisor
+	EK      tpm.EKType  `yaml:"ek" json:"ek,omitempty"`           // empty is p-256, and rsa-2048 behind a paravisor
+	Bank    string      `yaml:"bank" json:"bank,omitempty"`       // that quotes cover: sha256, also if empty, or sha384
 	// Enrolled leaves the attestation key without a certificate until a service enrols it
 	// ([Machine.EnrolmentRequest]); the requirement then asks for an enrolled key.
-	Enrolled bool `json:"enrolled,omitempty"`
+	Enrolled bool `yaml:"enrolled" json:"enrolled,omitempty"`
 }
 
-// Artefact is a piece of software: its bytes, or a name that bytes are made from.
+// Artefact is a piece of software: a name that bytes are made from, or bytes.
 type Artefact struct {
-	Name string
-	File string // whose content is Data once [Spec.Load] has read it
-	Data []byte
+	Name string `yaml:"name" json:"name,omitempty"`
+	File string `yaml:"file" json:"file,omitempty"` // whose content is Data once [Spec.Load] has read it
+	Data []byte `yaml:"-" json:"-"`
 }
 
 // File is a file that the kernel measures.
 type File struct {
-	Path    string `json:"path"`
-	Content string `json:"content,omitempty"` // empty is one that follows from the path
+	Path    string `yaml:"path" json:"path"`
+	Content string `yaml:"content" json:"content,omitempty"` // empty is one that follows from the path
 }
 
 // defaultCommandLine is that of machines whose description has none.
@@ -214,6 +214,9 @@ func (s Spec) check() error {
 		key string
 		Artefact
 	}{{"firmware", s.Firmware}, {"kernel", s.Kernel}, {"initrd", s.Initrd}} {
+		if a.File != "" && a.Name != "" {
+			add(a.key, "an artefact has a name or a file, not both")
+		}
 		if a.File != "" && a.Data == nil {
 			add(a.key, "the file %.200q was not read: files can be given where the description is a file, too", a.File)
 		}

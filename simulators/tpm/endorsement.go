@@ -82,7 +82,7 @@ func (v *Vendor) newEK(typ EKType, machine string) (*endorsementKey, error) {
 	if template.curve != nil {
 		ek.private = v.source.ECDSA(template.curve, label)
 	} else {
-		ek.private = v.keyRSA(template.bits, label)
+		ek.private = v.source.RSA(template.bits, label)
 	}
 	ek.area = tpm2.Marshal(template.public(ek.private.Public()))
 	var err error

@@ -64,7 +64,7 @@ func (v *Vendor) newKey(label string, o keyOptions) (*Key, error) {
 		k.signer = key
 		area = eccArea(&key.PublicKey, o)
 	case KeyRSA:
-		key := v.keyRSA(2048, label)
+		key := v.source.RSA(2048, label)
 		k.signer = key
 		area = rsaArea(&key.PublicKey, o)
 	default:

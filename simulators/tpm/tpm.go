@@ -15,9 +15,7 @@ package tpm
 
 import (
 	"crypto/elliptic"
-	"crypto/rsa"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -40,9 +38,6 @@ type Vendor struct {
 	source seed.Source
 	clock  func() time.Time
 
-	mu  sync.Mutex
-	rsa map[string]*rsa.PrivateKey // by label, since they take long to make; guarded by mu
-
 	Root         Issuer
 	Intermediate Issuer // issues the certificates of attestation keys
 
@@ -61,7 +56,7 @@ const listLife = 30 * 24 * time.Hour
 
 // NewVendor returns the vendor that opts.Seed determines.
 func NewVendor(opts Options) (*Vendor, error) {
-	v := &Vendor{source: seed.New("tpm", opts.Seed), clock: opts.Clock, rsa: map[string]*rsa.PrivateKey{}}
+	v := &Vendor{source: seed.New("tpm", opts.Seed), clock: opts.Clock}
 	if v.clock == nil {
 		v.clock = time.Now
 	}
@@ -87,16 +82,6 @@ func NewVendor(opts Options) (*Vendor, error) {
 		ca.issuer.Certificate = cert
 	}
 	return v, nil
-}
-
-// keyRSA returns the RSA key that belongs to a label.
-func (v *Vendor) keyRSA(bits int, label string) *rsa.PrivateKey {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.rsa[label] == nil {
-		v.rsa[label] = v.source.RSA(bits, label)
-	}
-	return v.rsa[label]
 }
 
 // Anchor returns the root of attestation keys, marked as simulated.
