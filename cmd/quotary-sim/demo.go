@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,8 +26,23 @@ type tale struct {
 	identities []*client.Identity
 }
 
+const demoHelp = `  quotary-sim demo [--serve] [--listen ADDRESS] [--dir DIR]
+
+demo starts a service that trusts simulated vendors, lets an SEV-SNP, a TDX and
+a TPM machine attest to it over HTTPS, lets two of them talk over mutual TLS,
+shows how a tampered machine is refused, and verifies real evidence offline.
+  --serve           keep the service running afterwards, until interrupted
+  --listen ADDRESS  where the service listens (default 127.0.0.1:0, a free port)
+  --dir DIR         where it keeps its data (default: a new directory, removed
+                    at the end unless --serve is given)
+
+Examples:
+  quotary-sim demo
+  quotary-sim demo --serve --listen 127.0.0.1:8443
+`
+
 // demo is the command of that name.
-func demo(ctx context.Context, args []string, stdout io.Writer) error {
+func demo(ctx context.Context, args []string, s streams) error {
 	flags := newFlags("demo")
 	serve := flags.Bool("serve", false, "")
 	listen := flags.String("listen", "127.0.0.1:0", "")
@@ -36,7 +50,7 @@ func demo(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	t := &tale{story: story{out: stdout}, dir: *dir}
+	t := &tale{story: story{out: s.out}, dir: *dir}
 	if t.dir == "" {
 		made, err := os.MkdirTemp("", "quotary-demo-")
 		if err != nil {
@@ -100,7 +114,7 @@ func (t *tale) attestAll(ctx context.Context) error {
 		t.begin(fmt.Sprintf("%s, %s, attests", w.name, w.title), about)
 		identity, err := attest(ctx, t.client, w)
 		if err != nil {
-			return fmt.Errorf("%s was refused: %w", w.name, err)
+			return unexpected{fmt.Errorf("%s was refused: %w", w.name, err)}
 		}
 		t.identities = append(t.identities, identity)
 		t.fact("identity", "%s", identity.SPIFFEID)

@@ -76,8 +76,22 @@ func parseLoad(args []string) (p loadPlan, err error) {
 	return p, nil
 }
 
+const loadHelp = `  quotary-sim load [--kind KIND] [--clients N,…] [--duration DURATION] [-o text|json]
+
+load measures a service in this process: whole attestations over HTTPS, from
+challenge to certificate, in requests a second and latency, and as a ratio to
+the one signature verification that the technology cannot do without.
+  --kind KIND       sev-snp, tdx or tpm (default: each in turn)
+  --clients N,…     numbers of concurrent clients (default 1,8)
+  --duration D      how long each measurement takes (default 5s)
+  -o FORMAT         text or json
+
+Examples:
+  quotary-sim load --kind tdx --clients 1,8 --duration 10s
+`
+
 // load is the command of that name.
-func load(ctx context.Context, args []string, stdout io.Writer) (err error) {
+func load(ctx context.Context, args []string, s streams) (err error) {
 	plan, err := parseLoad(args)
 	if err != nil {
 		return err
@@ -92,7 +106,7 @@ func load(ctx context.Context, args []string, stdout io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	return measureAll(ctx, plan, l, workloads, stdout)
+	return measureAll(ctx, plan, l, workloads, s.out)
 }
 
 func measureAll(ctx context.Context, plan loadPlan, l *lab.Lab, workloads []workload, stdout io.Writer) error {
@@ -132,7 +146,7 @@ func measure(ctx context.Context, l *lab.Lab, w workload, n int, duration time.D
 		}
 		defer c.Close()
 		if _, err := attest(ctx, c, w); err != nil { // connections and caches are warm from here on
-			return measurement{}, fmt.Errorf("%s was refused: %w", w.name, err)
+			return measurement{}, unexpected{fmt.Errorf("%s was refused: %w", w.name, err)}
 		}
 		clients[i] = c
 	}

@@ -6,72 +6,102 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // The exit codes.
 const (
 	exitDone   = 0 // everything happened as it should
-	exitFailed = 1 // usage, or something did not happen as it should
+	exitFailed = 1 // something did not happen as it should
+	exitUsage  = 2 // it could not be tried: wrong words, files, or a service that does not answer
 )
 
-const helpText = `quotary-sim: Quotary without hardware
+// streams are where a command writes: what it was asked for, and what it says about that.
+type streams struct{ out, err io.Writer }
 
-Usage:
-  quotary-sim demo [--serve] [--listen ADDRESS] [--dir DIR]
-  quotary-sim load [--kind KIND] [--clients N,…] [--duration DURATION] [-o text|json]
-  quotary-sim help
+// command is one of the program's commands.
+type command struct {
+	name  string
+	about string // one line
+	help  string // everything below its "Usage:"
+	run   func(ctx context.Context, args []string, s streams) error
+}
 
-demo starts a service that trusts simulated vendors, lets an SEV-SNP, a TDX and
-a TPM machine attest to it over HTTPS, lets two of them talk over mutual TLS,
-shows how a tampered machine is refused, and verifies real evidence offline.
-  --serve           keep the service running afterwards, until interrupted
-  --listen ADDRESS  where the service listens (default 127.0.0.1:0, a free port)
-  --dir DIR         where it keeps its data (default: a new directory, removed
-                    at the end unless --serve is given)
+func commands() []command {
+	return []command{
+		{"demo", "a service, three simulated machines, and what they are refused for", demoHelp, demo},
+		{"attack", "try the known attacks on a service, one by one", attackHelp, attack},
+		{"prepare", "write what a service needs to trust a simulated world", prepareHelp, prepare},
+		{"load", "measure attestations a second", loadHelp, load},
+	}
+}
 
-load measures a service in this process: whole attestations over HTTPS, from
-challenge to certificate, in requests a second and latency, and as a ratio to
-the one signature verification that the technology cannot do without.
-  --kind KIND       sev-snp, tdx or tpm (default: each in turn)
-  --clients N,…     numbers of concurrent clients (default 1,8)
-  --duration D      how long each measurement takes (default 5s)
-  -o FORMAT         text or json
+// unexpected is an error for what did not happen as it should; all others are for
+// what could not be tried.
+type unexpected struct{ error }
 
-Examples:
-  quotary-sim demo
-  quotary-sim demo --serve --listen 127.0.0.1:8443
-  quotary-sim load --kind tdx --clients 1,8 --duration 10s
-
-Exit codes: 0 if everything happened as it should, 1 if not.
-`
+func (u unexpected) Unwrap() error { return u.error }
 
 // run executes one command line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	err := dispatch(ctx, args, stdout)
+	err := dispatch(ctx, args, streams{stdout, stderr})
+	var broken unexpected
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, helpText)
-		return exitDone
+	case errors.As(err, &broken):
+		fmt.Fprintf(stderr, "quotary-sim: %v\n", err)
+		return exitFailed
 	}
 	fmt.Fprintf(stderr, "quotary-sim: %v\n", err)
-	return exitFailed
+	return exitUsage
 }
 
-func dispatch(ctx context.Context, args []string, stdout io.Writer) error {
+func dispatch(ctx context.Context, args []string, s streams) error {
 	if len(args) == 0 {
 		return errors.New("there is no command; try: quotary-sim demo, or quotary-sim help")
 	}
-	switch args[0] {
-	case "demo":
-		return demo(ctx, args[1:], stdout)
-	case "load":
-		return load(ctx, args[1:], stdout)
+	name, rest := args[0], args[1:]
+	switch name {
 	case "help", "-h", "-help", "--help":
-		return flag.ErrHelp
+		if len(rest) == 0 {
+			overview(s.out)
+			return nil
+		}
+		name, rest = rest[0], []string{"--help"}
 	}
-	return fmt.Errorf("%q is not a command; commands are demo, load, help", args[0])
+	var names []string
+	for _, c := range commands() {
+		if c.name != name {
+			names = append(names, c.name)
+			continue
+		}
+		err := c.run(ctx, rest, s)
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintf(s.out, "quotary-sim %s: %s\n\nUsage:\n%s", c.name, c.about, c.help)
+			return nil
+		}
+		return err
+	}
+	return fmt.Errorf("%q is not a command; commands are %s, help", name, strings.Join(names, ", "))
+}
+
+// overview is the help on everything.
+func overview(out io.Writer) {
+	fmt.Fprint(out, "quotary-sim: Quotary without hardware\n\nUsage:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(out, "  quotary-sim %-9s %s\n", c.name, c.about)
+	}
+	fmt.Fprintf(out, `  quotary-sim %-9s what a command takes, with examples
+
+Examples:
+  quotary-sim demo
+  quotary-sim attack
+  quotary-sim help attack
+
+Exit codes: 0 if everything happened as it should, 1 if something did not,
+2 if it could not be tried.
+`, "help C")
 }
 
 // newFlags returns an empty set of flags that prints nothing by itself.
@@ -87,10 +117,10 @@ func parse(flags *flag.FlagSet, args []string) error {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
 		}
-		return fmt.Errorf("%w; try: quotary-sim help", err)
+		return fmt.Errorf("%w; try: quotary-sim help %s", err, flags.Name())
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("%q is one word too many; try: quotary-sim help", flags.Arg(0))
+		return fmt.Errorf("%q is one word too many; try: quotary-sim help %s", flags.Arg(0), flags.Name())
 	}
 	return nil
 }

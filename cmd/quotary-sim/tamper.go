@@ -77,11 +77,11 @@ func (t *tale) refused(ctx context.Context, x intruder) error {
 	_, err := attest(ctx, t.client, workload{machine: x.machine})
 	var problem *client.Problem
 	if !errors.As(err, &problem) {
-		return fmt.Errorf("an intruder (%s) was not refused: %v", x.what, err)
+		return unexpected{fmt.Errorf("an intruder (%s) was not refused: %v", x.what, err)}
 	}
 	check, ok := problem.Checks.Get(x.because)
 	if !ok || check.Status != evidence.Fail {
-		return fmt.Errorf("an intruder (%s) was refused for another reason: %w", x.what, err)
+		return unexpected{fmt.Errorf("an intruder (%s) was refused for another reason: %w", x.what, err)}
 	}
 	t.line("%s", x.what)
 	t.check(check)

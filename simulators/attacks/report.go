@@ -59,6 +59,16 @@ func (r Report) Holds() bool {
 	return t.Held > 0 && t.Held+t.Skipped == t.Cases
 }
 
+// FirstFailure says why the first case that could not be tried could not be.
+func (r Report) FirstFailure() string {
+	for _, result := range r.Results {
+		if result.Verdict == Failed {
+			return result.Reason
+		}
+	}
+	return ""
+}
+
 // Text writes the report as a table with totals.
 func (r Report) Text(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
