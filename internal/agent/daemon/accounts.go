@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/user"
+	"strconv"
+
+	"github.com/quotary/quotary/internal/agent/endpoint"
+)
+
+// owner returns the numbers of a user and a group, by name or number; nil where there is
+// none given.
+func owner(field, name, group string) (uid, gid *int, err error) {
+	if name != "" {
+		n, err := userID(field+".owner", name)
+		if err != nil {
+			return nil, nil, err
+		}
+		uid = new(int(n))
+	}
+	if group == "" {
+		return uid, nil, nil
+	}
+	text := group
+	if found, err := user.LookupGroup(group); err == nil {
+		text = found.Gid
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return nil, nil, malformed(field+".group", "there is no group %q", group)
+	}
+	return uid, new(int(n)), nil
+}
+
+// userID returns the number of a user.
+func userID(field, name string) (uint32, error) {
+	text := name
+	if found, err := user.Lookup(name); err == nil {
+		text = found.Uid
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0, malformed(field, "there is no user %q", name)
+	}
+	return uint32(n), nil
+}
+
+// everybody stands for all users.
+const everybody = "*"
+
+// endpoint returns the socket's configuration.
+func (w WorkloadAPI) endpoint() (endpoint.Config, error) {
+	const field = "workload_api"
+	c := endpoint.Config{Path: w.Socket}
+	var err error
+	if c.Mode, err = mode(field+".mode", w.Mode); err != nil {
+		return c, err
+	}
+	if c.UID, c.GID, err = owner(field, w.Owner, w.Group); err != nil {
+		return c, err
+	}
+	for _, name := range w.AllowUsers {
+		if name == everybody {
+			c.Everybody = true
+			continue
+		}
+		uid, err := userID(field+".allow_users", name)
+		if err != nil {
+			return c, err
+		}
+		c.Allowed = append(c.Allowed, uid)
+	}
+	return c, nil
+}
+
+// readBounded reads a file of at most so many bytes.
+func readBounded(path string, most int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = errors.New(path + " is larger than " + strconv.FormatInt(most, 10) + " bytes")
+	}
+	return data, err
+}

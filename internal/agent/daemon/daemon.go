@@ -1,0 +1,277 @@
+// Package daemon puts the agent together from its configuration: whom it believes, what
+// it proves, and to whom it hands what it was granted. It serves quotary-agent.
+//
+// Start at [Open] and [Daemon.Run].
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/quotary/quotary/client"
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/agent"
+	"github.com/quotary/quotary/internal/agent/agentapi"
+	"github.com/quotary/quotary/internal/agent/endpoint"
+	"github.com/quotary/quotary/internal/agent/files"
+	"github.com/quotary/quotary/internal/agent/machine"
+	"github.com/quotary/quotary/internal/agent/notify"
+	"github.com/quotary/quotary/internal/agent/trust"
+	"github.com/quotary/quotary/internal/agent/workloadapi"
+	"github.com/quotary/quotary/tee/endorsements"
+)
+
+// Options say what an agent is made of.
+type Options struct {
+	Config Config
+	// Devices are the ways to the machine; the zero value stands for the machine itself.
+	Devices machine.Devices
+	// Notifier tells systemd; nil tells nobody.
+	Notifier *notify.Notifier
+	// Logger is where the agent tells what happens.
+	Logger *slog.Logger
+}
+
+// Daemon is an agent with all that belongs to it.
+type Daemon struct {
+	*agent.Agent
+	options  Options
+	trust    *trust.Trust
+	machine  *machine.Machine
+	writers  []*files.Writer
+	endpoint endpoint.Config
+	ready    chan struct{} // closed when the first identity is handed out
+}
+
+// Open checks the configuration and reads what it names. Nothing is asked yet, neither the
+// machine nor the service: both may come later than the agent.
+func Open(o Options) (*Daemon, error) {
+	if o.Notifier == nil {
+		o.Notifier = &notify.Notifier{}
+	}
+	d := &Daemon{options: o, ready: make(chan struct{})}
+	for _, part := range []func() error{d.openTrust, d.openMachine, d.openFiles, d.openEndpoint} {
+		if err := part(); err != nil {
+			return nil, err
+		}
+	}
+	d.Agent = agent.New(agent.Config{Obtain: d.obtain, Refresh: d.trust.Refresh, Logger: o.Logger})
+	return d, nil
+}
+
+func (d *Daemon) openTrust() (err error) {
+	s := d.options.Config.Service
+	if s.URL == "" {
+		return malformed("service.url", "which service? Give https://HOST:PORT")
+	}
+	digest, err := s.digest()
+	if err != nil {
+		return err
+	}
+	d.trust, err = trust.Open(trust.Config{
+		URL: s.URL, TrustDomain: s.TrustDomain, BundleFile: s.Bundle, RootSHA256: digest, Keep: s.Keep, Logger: d.options.Logger,
+	})
+	return err
+}
+
+func (d *Daemon) openMachine() error {
+	m := d.options.Config.Machine
+	if m.VMPL < 0 {
+		return malformed("machine.vmpl", "%d is not between 0 and 3", m.VMPL)
+	}
+	c := machine.Config{
+		TEE: machine.TEE(m.TEE), VMPL: uint(m.VMPL), WithoutEventLog: m.NoEventLog, Devices: d.options.Devices, Logger: d.options.Logger,
+	}
+	if m.TPM != nil {
+		c.TPM = &machine.TPM{Address: m.TPM.Address, Platform: machine.Platform(m.TPM.Platform), Bank: m.TPM.Bank, PCRs: m.TPM.PCRs, IMA: m.TPM.IMA}
+		if len(m.TPM.EKCertificates) > 0 {
+			certificates, err := endorsements.ReadCertificates(m.TPM.EKCertificates...)
+			if err != nil {
+				return malformed("machine.tpm.ek_certificates", "%w", err)
+			}
+			for _, cert := range certificates {
+				c.TPM.EKCertificates = append(c.TPM.EKCertificates, cert.Raw)
+			}
+		}
+	}
+	var err error
+	d.machine, err = machine.New(c)
+	return err
+}
+
+func (d *Daemon) openFiles() error {
+	if len(d.options.Config.Files) > maxFiles {
+		return malformed("files", "there are %d; at most %d", len(d.options.Config.Files), maxFiles)
+	}
+	seen := map[string]bool{}
+	for _, f := range d.options.Config.Files {
+		c, err := f.writer(d.options.Logger)
+		if err != nil {
+			return err
+		}
+		if seen[c.Directory] {
+			return malformed("files.directory", "%s is there twice", c.Directory)
+		}
+		seen[c.Directory] = true
+		w, err := files.Open(c)
+		if err != nil {
+			return err
+		}
+		d.writers = append(d.writers, w)
+	}
+	return nil
+}
+
+// writer returns the configuration of what writes these files.
+func (f Files) writer(logger *slog.Logger) (files.Config, error) {
+	c := files.Config{
+		Directory: f.Directory, Logger: logger,
+		Hook: files.Hook{Command: f.Reload.Command, PIDFile: f.Reload.PIDFile, Signal: f.Reload.Signal, Unit: f.Reload.SystemdUnit},
+	}
+	var err error
+	if c.KeyMode, err = mode("files.mode", f.Mode); err != nil {
+		return c, err
+	}
+	if c.UID, c.GID, err = owner("files", f.Owner, f.Group); err != nil {
+		return c, err
+	}
+	if f.PKCS12PasswordFile == "" {
+		return c, nil
+	}
+	password, err := readBounded(f.PKCS12PasswordFile, maxPassword)
+	if err != nil {
+		return c, malformed("files.pkcs12_password_file", "%w", err)
+	}
+	c.Password = new(string(bytes.TrimRight(password, "\r\n")))
+	if *c.Password == "" {
+		return c, malformed("files.pkcs12_password_file", "%s holds no password", f.PKCS12PasswordFile)
+	}
+	return c, nil
+}
+
+func (d *Daemon) openEndpoint() (err error) {
+	d.endpoint, err = d.options.Config.WorkloadAPI.endpoint()
+	d.endpoint.Logger = d.options.Logger
+	return err
+}
+
+// obtain attests once.
+func (d *Daemon) obtain(ctx context.Context) (*agent.Identity, error) {
+	c, err := d.trust.Client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o := client.AttestOptions{}
+	if d.options.Config.Tokens.EAR {
+		o.Tokens, o.Audience = []client.Format{client.JWT}, d.options.Config.Tokens.Audience
+	}
+	granted, err := d.machine.Attest(ctx, c, o)
+	if err != nil {
+		return nil, err
+	}
+	identity, err := agent.NewIdentity(granted, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	d.trust.Learn(identity.Bundle)
+	return identity, nil
+}
+
+// Ready is closed when the first identity was granted and its files are written.
+func (d *Daemon) Ready() <-chan struct{} { return d.ready }
+
+// Run attests, and hands out, until ctx ends or a part cannot go on. The files of the last
+// identity stay.
+func (d *Daemon) Run(ctx context.Context) error {
+	defer d.trust.Close()
+	group, ctx := errgroup.WithContext(ctx)
+	if err := d.serve(ctx, group); err != nil {
+		group.Go(func() error { return err }) // which ends what was begun
+		return group.Wait()
+	}
+	for _, w := range d.writers {
+		group.Go(func() error { w.Run(ctx, d.Agent); return nil })
+	}
+	group.Go(func() error { d.awaitReady(ctx); return nil })
+	group.Go(func() error {
+		if err := d.options.Notifier.Run(ctx, d.Agent, d.ready); err != nil {
+			d.options.Logger.Warn("systemd does not hear", "cause", err.Error())
+		}
+		return nil
+	})
+	group.Go(func() error { return d.Agent.Run(ctx) })
+	if err := group.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// serve begins to serve the socket and metrics: they are there before there is an identity.
+func (d *Daemon) serve(ctx context.Context, group *errgroup.Group) error {
+	if d.endpoint.Path != "" {
+		e, err := endpoint.Listen(d.endpoint)
+		if err != nil {
+			return err
+		}
+		workloadapi.Register(e.Services(), d.Agent)
+		agentapi.Register(e.Services(), d.Agent)
+		group.Go(func() error { return e.Serve(ctx) })
+	}
+	if d.options.Config.Metrics.Listen == "" {
+		return nil
+	}
+	registry := prometheus.NewRegistry()
+	if err := registry.Register(d.Agent); err != nil {
+		return err
+	}
+	return serveMetrics(ctx, group, d.options.Config.Metrics.Listen, registry, d.Agent, d.options.Logger)
+}
+
+// awaitReady closes ready when there is an identity, and all files of it.
+func (d *Daemon) awaitReady(ctx context.Context) {
+	for {
+		view, changed := d.Current()
+		if view.Identity != nil {
+			break
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+	for _, w := range d.writers {
+		select {
+		case <-w.Written():
+		case <-ctx.Done():
+			return
+		}
+	}
+	close(d.ready)
+}
+
+// Once attests until there is an answer, or until ctx ends, and writes the files of the
+// identity, if it was granted.
+func (d *Daemon) Once(ctx context.Context) (*agent.Identity, error) {
+	defer d.trust.Close()
+	identity, err := d.Agent.Once(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var failed []error
+	for _, w := range d.writers {
+		failed = append(failed, w.Write(ctx, identity))
+	}
+	return identity, errors.Join(failed...)
+}
+
+// Collect returns evidence of the machine that carries a binding.
+func (d *Daemon) Collect(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
+	return d.machine.Collect(ctx, binding)
+}
