@@ -25,6 +25,8 @@ var opened struct {
 	err    error
 }
 
+const seed = "attacks"
+
 // TestMain stops the service after all tests, if there is one.
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -48,7 +50,7 @@ func service(t *testing.T) Target {
 }
 
 func open(ctx context.Context) error {
-	world, err := simulators.New("attacks", time.Now())
+	world, err := simulators.New(seed, time.Now())
 	if err != nil {
 		return err
 	}
@@ -66,7 +68,12 @@ func open(ctx context.Context) error {
 		return err
 	}
 	opened.target, err = target(ctx, world, documents, filepath.Join(dir, "service"), nil)
+	if err != nil {
+		return err
+	}
 	opened.target.Unendorsed = &bare
+	// The attacker has the seed alone, as one has who comes from outside.
+	opened.target.World, err = simulators.New(seed, time.Now())
 	return err
 }
 
