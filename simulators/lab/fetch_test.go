@@ -183,3 +183,25 @@ func TestRevocationStays(t *testing.T) {
 		}
 	}
 }
+
+// What is forged or over displaces nothing that a service has.
+func TestForgedChangesNothing(t *testing.T) {
+	w := must[*simulators.World](t)(shared())
+	machines, documents := bare(t, w)
+	l := open(t, lab.Options{World: w, Documents: documents})
+	for _, fault := range vendors.Faults() {
+		if strings.HasSuffix(fault.Name, "-forged") || strings.HasSuffix(fault.Name, "-expired") {
+			if err := l.Vendors().Inject(fault.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := l.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, machine := range machines {
+		if _, err := attest(t, l, machine); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

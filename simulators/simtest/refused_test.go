@@ -156,3 +156,19 @@ func TestProductLineMadeLate(t *testing.T) {
 	}
 	service.Attest(t, late)
 }
+
+// A machine whose key its vendor revoked is refused, and its neighbour is not.
+func TestRevokedMachine(t *testing.T) {
+	world := simtest.New(t)
+	revoked := world.Machine(t, machines.Spec{Name: "revoked", Technology: machines.TDX})
+	neighbour := world.Machine(t, machines.Spec{Name: "neighbour", Technology: machines.TDX})
+	service := world.Service(t, revoked, neighbour)
+	if err := service.Vendors().Inject("pck-revoked", revoked.Spec().Name); err != nil {
+		t.Fatal(err)
+	}
+	service.Admit(t)
+	if check, ok := service.Refused(t, revoked).Checks.Get(evidence.CodeTDXPCKRevocation); !ok || check.Status != evidence.Fail {
+		t.Errorf("%+v", check)
+	}
+	service.Attest(t, neighbour)
+}

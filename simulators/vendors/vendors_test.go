@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -41,7 +42,7 @@ func serve(t *testing.T) (*vendors.Server, vendors.URLs) {
 	t.Helper()
 	server := vendors.New(world(t))
 	http := httptest.NewServer(server)
-	http.Config.ErrorLog = nil
+	http.Config.ErrorLog = log.New(io.Discard, "", 0) // connections are broken on purpose
 	t.Cleanup(http.Close)
 	return server, vendors.At(http.URL)
 }
@@ -224,5 +225,40 @@ func TestBrokenConnections(t *testing.T) {
 			t.Errorf("%s: no error", kind)
 		}
 		server.Clear()
+	}
+}
+
+// Faults come and go while the services are asked.
+func TestServerConcurrent(t *testing.T) {
+	server, urls := serve(t)
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			for range 8 {
+				for _, address := range []string{urls[vendors.IntelRoot] + "/IntelSGXRootCA.der", urls[vendors.IntelPCS] + "/tdx/certification/v4/qe/identity"} {
+					response, err := http.Get(address)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if _, err := io.Copy(io.Discard, response.Body); err != nil {
+						t.Error(err)
+					}
+					response.Body.Close()
+				}
+			}
+		})
+	}
+	for range 16 {
+		for _, name := range []string{"root-crl-forged", vendors.IntelPCS + "/slow", "qe-identity-expired"} {
+			if err := server.Inject(name); err != nil {
+				t.Error(err)
+			}
+		}
+		server.Clear()
+	}
+	asking.Wait()
+	if counts := server.Counts(); counts[vendors.IntelRoot].Requests != 32 || counts[vendors.IntelPCS].Requests != 32 {
+		t.Errorf("%v", counts)
 	}
 }
