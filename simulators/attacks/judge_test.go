@@ -134,10 +134,10 @@ func TestReportText(t *testing.T) {
 		`S34 forged list: stays accepted nothing error: the control is refused: "x" <y>`,
 		"S35 no list: none policy.sev-snp.debug nothing skipped: no neighbour",
 		"",
-		"series rows cases held other accepted skipped error",
-		"S SEV-SNP 3 4 0 1 1 1 1",
-		"B binding and freshness 1 1 1 0 0 0 0",
-		"all 4 5 1 1 1 1 1",
+		"series rows cases held other accepted skipped error proved by: check parser service acceptance",
+		"S SEV-SNP 3 4 0 1 1 1 1 3 0 0 1",
+		"B binding and freshness 1 1 1 0 0 0 0 0 0 1 0",
+		"all 4 5 1 1 1 1 1 3 0 1 1",
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)

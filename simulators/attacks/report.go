@@ -24,6 +24,12 @@ type Totals struct {
 	Accepted int `json:"accepted"`
 	Skipped  int `json:"skipped"`
 	Failed   int `json:"error"`
+	Proofs   struct {
+		Check      int `json:"check"`
+		Parser     int `json:"parser"`
+		Service    int `json:"service"`
+		Acceptance int `json:"acceptance"`
+	} `json:"proofs"` // of all cases, whatever came of them here
 }
 
 // Totals counts the cases of a series, or of all for an empty letter.
@@ -35,6 +41,7 @@ func (r Report) Totals(letter string) (t Totals) {
 		}
 		rows[result.Row] = true
 		t.Cases++
+		t.prove(result.Proof)
 		switch result.Verdict {
 		case Held:
 			t.Held++
@@ -50,6 +57,19 @@ func (r Report) Totals(letter string) (t Totals) {
 	}
 	t.Rows = len(rows)
 	return t
+}
+
+func (t *Totals) prove(p Proof) {
+	switch p {
+	case ByCheck:
+		t.Proofs.Check++
+	case ByParser:
+		t.Proofs.Parser++
+	case ByService:
+		t.Proofs.Service++
+	case ByAcceptance:
+		t.Proofs.Acceptance++
+	}
 }
 
 // Holds reports whether the target held: something was tried, and nothing but what it does
@@ -77,7 +97,7 @@ func (r Report) Text(out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s: %s\t%s\t%s\t%s\n", result.Row, result.Title, result.Case, result.expected(), result.Got, result.told())
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintln(w, "series\trows\tcases\theld\tother\taccepted\tskipped\terror\t")
+	fmt.Fprintln(w, "series\trows\tcases\theld\tother\taccepted\tskipped\terror\tproved by: check\tparser\tservice\tacceptance\t")
 	for _, s := range AllSeries() {
 		if t := r.Totals(s.Letter); t.Cases > 0 {
 			t.print(w, s.Letter+" "+s.Title)
@@ -88,7 +108,8 @@ func (r Report) Text(out io.Writer) error {
 }
 
 func (t Totals) print(w io.Writer, name string) {
-	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, t.Rows, t.Cases, t.Held, t.Other, t.Accepted, t.Skipped, t.Failed)
+	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, t.Rows, t.Cases, t.Held, t.Other, t.Accepted, t.Skipped, t.Failed,
+		t.Proofs.Check, t.Proofs.Parser, t.Proofs.Service, t.Proofs.Acceptance)
 }
 
 // expected is what should refuse the case.
