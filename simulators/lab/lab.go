@@ -18,6 +18,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/quotary/quotary/client"
@@ -74,6 +75,7 @@ type Lab struct {
 
 	mu         sync.Mutex // guards what follows; one change at a time
 	service    *service
+	folder     bool   // the service reads the lab's folder of policies
 	credential string // of the first administrator
 }
 
@@ -147,7 +149,9 @@ func (l *Lab) start() error {
 	if err := l.files.writeRoots(l.world); err != nil {
 		return err
 	}
-	s, err := startService(l.life, l.daemonOptions(), l.socket)
+	o := l.daemonOptions()
+	l.folder = slices.Contains(o.Config.Policies, l.files.Policies())
+	s, err := startService(l.life, o, l.socket)
 	if err != nil {
 		return err
 	}
@@ -245,6 +249,9 @@ func (l *Lab) Admin() (*admin.Client, error) {
 func (l *Lab) Grant(ctx context.Context, documents ...policies.File) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.folder {
+		return errors.New("lab: the service was configured not to read the lab's policies; Admin has a client to apply others with")
+	}
 	before, err := policies.ReadFiles(l.files.Policies())
 	if err != nil {
 		return err

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/client"
+	"github.com/quotary/quotary/client/admin"
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/daemon"
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/simulators"
 	"github.com/quotary/quotary/simulators/lab"
@@ -158,5 +160,27 @@ func TestTravel(t *testing.T) {
 	identity := must[*client.Identity](t)(attest(t, l, machine))
 	if now := l.Clock().Now(); identity.NotAfter.Before(now) || time.Until(now) < 39*24*time.Hour {
 		t.Errorf("the identity ends at %s, now is %s", identity.NotAfter, now)
+	}
+}
+
+// The first administrator is at hand, where files decide over the policies and where
+// administrators do, and a restart changes nothing of that.
+func TestAdmin(t *testing.T) {
+	for mode, configure := range map[string]func(*daemon.Config){
+		"files": nil, "service": func(c *daemon.Config) { c.Policies = nil },
+	} {
+		l := open(t, lab.Options{World: must[*simulators.World](t)(shared()), Configure: configure})
+		if err := l.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		c := must[*admin.Client](t)(l.Admin())
+		defer c.Close()
+		policy := must[*admin.Policy](t)(c.Policy(t.Context()))
+		if policy.Mode != mode {
+			t.Errorf("%s decide, want %s", policy.Mode, mode)
+		}
+		if err := l.Grant(t.Context()); (err == nil) != (mode == "files") {
+			t.Errorf("%s: %v", mode, err)
+		}
 	}
 }

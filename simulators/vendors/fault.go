@@ -44,23 +44,37 @@ type injected struct {
 	cleared   chan struct{}
 }
 
+// newInjected finds a fault by its name.
+func newInjected(name string, machines []string) (*injected, error) {
+	in := &injected{machines: machines, cleared: make(chan struct{})}
+	takes := false
+	for _, f := range transportFaults() {
+		if f.Name == name {
+			in.transport = &f
+		}
+	}
+	for _, f := range publishedFaults() {
+		if f.Name == name {
+			in.published, takes = &f, f.Machines
+		}
+	}
+	switch {
+	case in.transport == nil && in.published == nil:
+		return nil, fmt.Errorf("vendors: %.60q is no fault of a vendor", name)
+	case takes && len(machines) == 0:
+		return nil, fmt.Errorf("vendors: %s needs the names of the machines concerned", name)
+	case !takes && len(machines) > 0:
+		return nil, fmt.Errorf("vendors: %s is not one of single machines", name)
+	}
+	return in, nil
+}
+
 // Inject puts a fault in force, until it is cleared. machines are the names of those
 // concerned where the fault says that it takes them.
 func (s *Server) Inject(name string, machines ...string) error {
-	in := &injected{machines: machines, cleared: make(chan struct{})}
-	var takes bool
-	if all := transportFaults(); slices.ContainsFunc(all, func(f transportFault) bool { return f.Name == name }) {
-		f := all[slices.IndexFunc(all, func(f transportFault) bool { return f.Name == name })]
-		f.cleared = in.cleared
-		in.transport = &f
-	} else if all := publishedFaults(); slices.ContainsFunc(all, func(f publishedFault) bool { return f.Name == name }) {
-		in.published = &all[slices.IndexFunc(all, func(f publishedFault) bool { return f.Name == name })]
-		takes = in.published.Machines
-	} else {
-		return fmt.Errorf("vendors: %.60q is no fault of a vendor", name)
-	}
-	if takes != (len(machines) > 0) {
-		return fmt.Errorf("vendors: %s takes the names of machines: %v, and %d were given", name, takes, len(machines))
+	in, err := newInjected(name, machines)
+	if err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,14 +109,14 @@ func (s *Server) Injected() []string {
 	return slices.Sorted(maps.Keys(s.faults))
 }
 
-// transportFault returns the transport fault in force for a service, the first by
-// name if there are several.
-func (s *Server) transportFault(service string) *transportFault {
+// broken returns the transport fault in force for a service, the first by name if
+// there are several, or nil.
+func (s *Server) broken(service string) *injected {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(s.faults)) {
-		if f := s.faults[name].transport; f != nil && f.Service == service {
-			return f
+		if in := s.faults[name]; in.transport != nil && in.transport.Service == service {
+			return in
 		}
 	}
 	return nil

@@ -14,13 +14,15 @@ import (
 // transportFault is a fault of how a service answers, whatever it says.
 type transportFault struct {
 	Fault
-	how     func(f *transportFault, w http.ResponseWriter, r *http.Request, right answer)
-	cleared <-chan struct{}
+	serve func(exchange)
 }
 
-// serve answers wrongly; right is what the answer should be.
-func (f *transportFault) serve(w http.ResponseWriter, r *http.Request, right answer) {
-	f.how(f, w, r, right)
+// exchange is a request and what the answer should be.
+type exchange struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	right   answer
+	cleared <-chan struct{} // closed when the fault is over
 }
 
 // transportFaults are those that each service can have.
@@ -29,24 +31,24 @@ func transportFaults() []transportFault {
 	for _, service := range Services() {
 		for _, kind := range []struct {
 			name, title string
-			how         func(*transportFault, http.ResponseWriter, *http.Request, answer)
+			serve       func(exchange)
 		}{
-			{"throttled", "answers 429 and wants a pause", (*transportFault).throttled},
+			{"throttled", "answers 429 and wants a pause", exchange.throttled},
 			{"unavailable", "answers 503", status(http.StatusServiceUnavailable)},
 			{"broken", "answers 500", status(http.StatusInternalServerError)},
 			{"forbidden", "answers 403", status(http.StatusForbidden)},
 			{"ignorant", "answers 404 whatever is asked for", status(http.StatusNotFound)},
-			{"moved", "redirects to another host", (*transportFault).moved},
-			{"slow", "does not answer until the fault is cleared", (*transportFault).slow},
-			{"dead", "closes every connection without an answer", (*transportFault).dead},
-			{"truncated", "breaks off in the middle of each answer", (*transportFault).truncated},
-			{"huge", "answers with 16 MiB", (*transportFault).huge},
-			{"web-page", "answers with a web page, as a captive portal does", (*transportFault).webPage},
-			{"garbled", "answers with every bit of the content wrong", (*transportFault).garbled},
+			{"moved", "redirects to another host", exchange.moved},
+			{"slow", "does not answer until the fault is cleared", exchange.slow},
+			{"dead", "closes every connection without an answer", exchange.dead},
+			{"truncated", "breaks off in the middle of each answer", exchange.truncated},
+			{"huge", "answers with 16 MiB", exchange.huge},
+			{"web-page", "answers with a web page, as a captive portal does", exchange.webPage},
+			{"garbled", "answers with every bit of the content wrong", exchange.garbled},
 		} {
 			all = append(all, transportFault{Fault: Fault{
 				Name: service + "/" + kind.name, Title: kind.title, Service: service, Code: evidence.CodeEndorsementsMissing,
-			}, how: kind.how})
+			}, serve: kind.serve})
 		}
 	}
 	return all
@@ -58,61 +60,56 @@ func plain(w http.ResponseWriter, status int) {
 	answer{tdx.Answer{Status: status, Header: map[string]string{"Content-Type": "text/plain; charset=utf-8"}, Body: text}}.write(w)
 }
 
-func status(status int) func(*transportFault, http.ResponseWriter, *http.Request, answer) {
-	return func(_ *transportFault, w http.ResponseWriter, _ *http.Request, _ answer) { plain(w, status) }
+func status(status int) func(exchange) { return func(x exchange) { plain(x.w, status) } }
+
+func (x exchange) throttled() {
+	x.w.Header().Set("Retry-After", strconv.Itoa(int(pause.Seconds())))
+	plain(x.w, http.StatusTooManyRequests)
 }
 
-func (*transportFault) throttled(w http.ResponseWriter, _ *http.Request, _ answer) {
-	w.Header().Set("Retry-After", strconv.Itoa(int(pause.Seconds())))
-	plain(w, http.StatusTooManyRequests)
+func (x exchange) moved() {
+	x.w.Header().Set("Location", "https://moved.simulated.invalid"+x.r.URL.EscapedPath())
+	plain(x.w, http.StatusMovedPermanently)
 }
 
-func (*transportFault) moved(w http.ResponseWriter, r *http.Request, _ answer) {
-	w.Header().Set("Location", "https://moved.simulated.invalid"+r.URL.EscapedPath())
-	plain(w, http.StatusMovedPermanently)
-}
-
-func (f *transportFault) slow(w http.ResponseWriter, r *http.Request, right answer) {
+func (x exchange) slow() {
 	select {
-	case <-f.cleared:
-		right.write(w)
-	case <-r.Context().Done():
+	case <-x.cleared:
+		x.right.write(x.w)
+	case <-x.r.Context().Done():
 	}
 }
 
-func (*transportFault) dead(http.ResponseWriter, *http.Request, answer) {
+func (exchange) dead() {
 	panic(http.ErrAbortHandler) // the server's way to close a connection
 }
 
-func (f *transportFault) truncated(w http.ResponseWriter, r *http.Request, right answer) {
-	w.Header().Set("Content-Length", strconv.Itoa(len(right.Body)))
-	right.head(w)
-	_, _ = w.Write(right.Body[:len(right.Body)/2])
-	f.dead(w, r, right)
+func (x exchange) truncated() {
+	x.w.Header().Set("Content-Length", strconv.Itoa(len(x.right.Body)))
+	x.right.head(x.w)
+	_, _ = x.w.Write(x.right.Body[:len(x.right.Body)/2])
+	x.dead()
 }
 
-func (*transportFault) huge(w http.ResponseWriter, _ *http.Request, right answer) {
-	right.head(w)
+func (x exchange) huge() {
+	x.right.write(x.w)
 	block := bytes.Repeat([]byte("\n"), 64<<10)
-	if _, err := w.Write(right.Body); err != nil {
-		return
-	}
 	for range hugeAnswer / len(block) {
-		if _, err := w.Write(block); err != nil {
+		if _, err := x.w.Write(block); err != nil {
 			return // who asked has enough
 		}
 	}
 }
 
-func (*transportFault) webPage(w http.ResponseWriter, _ *http.Request, _ answer) {
+func (x exchange) webPage() {
 	page := []byte("<!DOCTYPE html><html><head><title>Log in</title></head><body>Please log in to use this network.</body></html>\n")
-	answer{tdx.Answer{Status: http.StatusOK, Header: map[string]string{"Content-Type": "text/html; charset=utf-8"}, Body: page}}.write(w)
+	answer{tdx.Answer{Status: http.StatusOK, Header: map[string]string{"Content-Type": "text/html; charset=utf-8"}, Body: page}}.write(x.w)
 }
 
-func (*transportFault) garbled(w http.ResponseWriter, _ *http.Request, right answer) {
-	right.Body = slices.Clone(right.Body)
-	for i := range right.Body {
-		right.Body[i] ^= 0xff
+func (x exchange) garbled() {
+	x.right.Body = slices.Clone(x.right.Body)
+	for i := range x.right.Body {
+		x.right.Body[i] ^= 0xff
 	}
-	right.write(w)
+	x.right.write(x.w)
 }

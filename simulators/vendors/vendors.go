@@ -135,15 +135,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	service, path := route(r.URL.EscapedPath())
 	s.count(service, Count{Requests: 1})
 	a, altered := s.answer(service, r.Method, path, r.URL.RawQuery)
-	fault := s.transportFault(service)
+	fault := s.broken(service)
 	if fault != nil || altered {
 		s.count(service, Count{Faulty: 1})
 	}
-	if fault != nil {
-		fault.serve(w, r, a)
+	if fault == nil {
+		a.write(w)
 		return
 	}
-	a.write(w)
+	fault.transport.serve(exchange{w, r, a, fault.cleared})
 }
 
 // answer asks a service, and alters what it says as the faults in force do.
