@@ -123,7 +123,7 @@ func (r *realm) reserve(all []*hierarchy, others []crypto.PublicKey) error {
 		if i == 0 || !h.root.Equal(all[0].root) {
 			keys = append(keys, h.root.PublicKey)
 		}
-		keys = append(keys, h.issuing.PublicKey)
+		keys = append(keys, h.issuing.PublicKey, h.jwt.Public())
 	}
 	r.reserved = map[string]bool{}
 	for _, key := range append(keys, others...) {
@@ -132,7 +132,7 @@ func (r *realm) reserve(all []*hierarchy, others []crypto.PublicKey) error {
 			return evidence.Errorf(evidence.CodeAuthorityKeyFile, "", "a reserved key cannot be encoded")
 		}
 		if r.reserved[string(spki)] {
-			return evidence.Errorf(evidence.CodeAuthorityKeyShared, "", "roots, issuing CAs and token signer each need a key of their own")
+			return evidence.Errorf(evidence.CodeAuthorityKeyShared, "", "roots, issuing CAs and signers of tokens each need a key of their own")
 		}
 		r.reserved[string(spki)] = true
 	}

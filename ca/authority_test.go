@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"io/fs"
 	"net/url"
@@ -30,7 +31,7 @@ func TestFirstStart(t *testing.T) {
 		t.Error("a new root is not reported as new")
 	}
 	modes := map[string]fs.FileMode{
-		rootKeyFile: 0o600, issuingKeyFile: 0o600, rootCertFile: 0o644, issuingCertFile: 0o644, lockFile: 0o600, journalDir: 0o700,
+		rootKeyFile: 0o600, issuingKeyFile: 0o600, rootCertFile: 0o644, issuingCertFile: 0o644, jwtKeyFile: 0o600, lockFile: 0o600, journalDir: 0o700,
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != len(modes) {
@@ -223,7 +224,7 @@ func TestOtherTrustDomain(t *testing.T) {
 }
 
 func TestAttack_A16_KeyFileReadableByOthers(t *testing.T) {
-	for _, name := range []string{rootKeyFile, issuingKeyFile} {
+	for _, name := range []string{rootKeyFile, issuingKeyFile, jwtKeyFile} {
 		for _, mode := range []fs.FileMode{0o644, 0o640, 0o604, 0o660, 0o601} {
 			dir := t.TempDir()
 			openAt(t, dir, &clock{verifiertest.Now()})
@@ -335,8 +336,16 @@ func TestBundle(t *testing.T) {
 			t.Errorf("the bundle lacks %s", want)
 		}
 	}
-	if strings.Contains(string(data), `"kid"`) {
-		t.Error("an X.509 entry has a kid")
+	var set struct {
+		Keys []struct{ Use, KID string }
+	}
+	if err := json.Unmarshal(data, &set); err != nil || len(set.Keys) != 2 {
+		t.Fatalf("%d entries (%v)", len(set.Keys), err)
+	}
+	for _, key := range set.Keys {
+		if (key.Use == "jwt-svid") != (key.KID != "") {
+			t.Errorf("an entry for %s has the kid %q", key.Use, key.KID)
+		}
 	}
 	block, rest := pem.Decode(a.RootPEM())
 	if block == nil || len(rest) != 0 || !bytes.Equal(block.Bytes, a.active().root.Raw) {
@@ -347,7 +356,7 @@ func TestBundle(t *testing.T) {
 func TestAttack_K23_OneKeyInTwoRoles(t *testing.T) {
 	dir, c := t.TempDir(), &clock{verifiertest.Now()}
 	a := openAt(t, dir, c)
-	for _, shared := range []any{a.active().issuing.PublicKey, a.active().root.PublicKey} {
+	for _, shared := range []any{a.active().issuing.PublicKey, a.active().root.PublicKey, a.JWTKey().Public()} {
 		_, err := Open(Config{Dir: dir, TrustDomain: verifiertest.TrustDomain, Now: c.now, Reserved: []crypto.PublicKey{shared}})
 		refused(t, err, evidence.CodeAuthorityKeyShared)
 	}
@@ -356,4 +365,7 @@ func TestAttack_K23_OneKeyInTwoRoles(t *testing.T) {
 		t.Fatal(err)
 	}
 	openAt(t, dir, c, &key.PublicKey)
+	copyFile(t, filepath.Join(dir, issuingKeyFile), filepath.Join(dir, jwtKeyFile))
+	_, err = Open(Config{Dir: dir, TrustDomain: verifiertest.TrustDomain, Now: c.now})
+	refused(t, err, evidence.CodeAuthorityKeyShared)
 }

@@ -2,9 +2,13 @@ package ca
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/x509"
+	"encoding/base64"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 )
 
@@ -12,9 +16,19 @@ import (
 const refreshHint = 5 * time.Minute
 
 // encodeBundle makes the SPIFFE trust bundle (SPIFFE Trust Domain and Bundle §4): a
-// JWK set with the roots of all authorities that are not revoked.
-func (f *force) encodeBundle() ([]byte, error) {
+// JWK set with the roots of all authorities that are not revoked and their keys for
+// JWT-SVIDs, each under its RFC 7638 thumbprint.
+func (f *force) encodeBundle(all []*hierarchy) ([]byte, error) {
 	bundle := spiffebundle.FromX509Authorities(f.active.trustDomain, f.roots)
+	for _, h := range all {
+		id, err := (&jose.JSONWebKey{Key: h.jwt.Public()}).Thumbprint(crypto.SHA256)
+		if err != nil {
+			return nil, err
+		}
+		if err := bundle.AddJWTAuthority(base64.RawURLEncoding.EncodeToString(id), h.jwt.Public()); err != nil {
+			return nil, err
+		}
+	}
 	bundle.SetRefreshHint(refreshHint)
 	bundle.SetSequenceNumber(f.slots.sequence)
 	return bundle.Marshal()
@@ -36,3 +50,7 @@ func (a *Authority) Roots() *x509.CertPool {
 
 // RootPEM returns the root in PEM under which the service itself is authenticated.
 func (a *Authority) RootPEM() []byte { return encodePEM(a.force.Load().serving(a.now()).root.Raw) }
+
+// JWTKey returns the key that JWT-SVIDs are signed with now: the active authority's,
+// ECDSA P-256. It is in the bundle before and after it signs.
+func (a *Authority) JWTKey() *ecdsa.PrivateKey { return a.force.Load().active.jwt }

@@ -260,7 +260,7 @@ func (b *book) destroy(c Change, roots map[string]bool) error {
 	dir := authorityDir(b.dir, b.changes, c.Authority)
 	var names []string
 	if _, m := b.slots.place(c.Authority); m == nil {
-		names = append(names, issuingKeyFile)
+		names = append(names, issuingKeyFile, jwtKeyFile)
 	}
 	if !roots[c.Root] {
 		names = append(names, rootKeyFile)

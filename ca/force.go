@@ -70,7 +70,7 @@ func (a *Authority) read() (*force, error) {
 	if err := r.reserve(all, a.config.Reserved); err != nil {
 		return nil, err
 	}
-	f.bundle, err = f.encodeBundle()
+	f.bundle, err = f.encodeBundle(all)
 	return f, err
 }
 

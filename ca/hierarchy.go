@@ -29,6 +29,7 @@ const (
 	rootCertFile    = "root.crt"
 	issuingKeyFile  = "issuing.key"
 	issuingCertFile = "issuing.crt"
+	jwtKeyFile      = "jwt.key"
 )
 
 const pemCertificate = "CERTIFICATE"
@@ -43,12 +44,14 @@ type realm struct {
 	now         func() time.Time
 }
 
-// hierarchy is a root and an issuing CA below it: one authority. It is immutable.
+// hierarchy is one authority: a root, an issuing CA below it and a key for
+// JWT-SVIDs. It is immutable.
 type hierarchy struct {
 	*realm
 	root    *x509.Certificate
 	issuing *x509.Certificate
 	key     *ecdsa.PrivateKey // of the issuing CA; the root's is not kept in memory
+	jwt     *ecdsa.PrivateKey // signs JWT-SVIDs
 }
 
 // openFirst reads the first authority of a folder and makes what is missing. A
@@ -73,7 +76,8 @@ func (r *realm) openFirst(dir string) (h *hierarchy, created bool, err error) {
 	return h, created, err
 }
 
-// read reads an authority from its folder and judges it, but for its age.
+// read reads an authority from its folder and judges it, but for its age. The key
+// for JWT-SVIDs needs no certificate: it is made if it is not there.
 func (r *realm) read(dir string) (h *hierarchy, err error) {
 	h = &hierarchy{realm: r}
 	if h.root, err = readCertificate(filepath.Join(dir, rootCertFile)); err != nil {
@@ -90,6 +94,9 @@ func (r *realm) read(dir string) (h *hierarchy, err error) {
 		return nil, err
 	}
 	if h.key, err = keyfile.Load(filepath.Join(dir, issuingKeyFile), elliptic.P256()); err != nil {
+		return nil, err
+	}
+	if h.jwt, _, err = keyfile.LoadOrCreate(filepath.Join(dir, jwtKeyFile), elliptic.P256()); err != nil {
 		return nil, err
 	}
 	return h, h.checkIssuing()

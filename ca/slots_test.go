@@ -149,7 +149,7 @@ func TestAuthoritiesSucceedEachOther(t *testing.T) {
 	if err := r.chainTo(r.leaf()); err != nil {
 		t.Errorf("after all of it: %v", err)
 	}
-	for _, name := range []string{issuingKeyFile, rootKeyFile} {
+	for _, name := range []string{issuingKeyFile, rootKeyFile, jwtKeyFile} {
 		if _, err := os.Stat(filepath.Join(r.dir, name)); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s of a revoked authority is still there (%v)", name, err)
 		}

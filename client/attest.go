@@ -36,6 +36,8 @@ type AttestOptions struct {
 	Tokens []Format
 	// Audience is the relying party that the tokens are for; empty means the trust domain.
 	Audience string
+	// JWTSVID are the audiences of a JWT-SVID that is wanted too; none if there are none.
+	JWTSVID []string
 	// Endorsements are vendors' certificates, CRLs and collateral, each as the vendor
 	// published it, that save the service from fetching them. At most 16.
 	Endorsements [][]byte
@@ -56,6 +58,7 @@ type attestationRequest struct {
 	CSR       string          `json:"csr"`
 	Token     []Format        `json:"token,omitempty"`
 	Audience  string          `json:"audience,omitempty"`
+	JWTSVID   []string        `json:"jwt_svid,omitempty"`
 
 	Endorsements [][]byte `json:"endorsements,omitempty"` // base64
 }
@@ -73,8 +76,11 @@ type attestationResponse struct {
 	SVID          *struct {
 		Certificates string `json:"certificates"`
 	} `json:"svid"`
-	Bundle json.RawMessage     `json:"bundle"`
-	EAR    *earWire            `json:"ear"`
+	Bundle json.RawMessage `json:"bundle"`
+	EAR    *earWire        `json:"ear"`
+
+	JWTSVID *jwtSVIDWire `json:"jwt_svid"`
+
 	Checks exchange.ChecksWire `json:"checks"`
 }
 
@@ -168,7 +174,7 @@ func (c *Client) answer(ctx context.Context, machine tee.Attester, key crypto.Si
 		return attestationRequest{}, err
 	}
 	return attestationRequest{
-		Challenge: challenge.Challenge, Evidence: bundle, Token: o.Tokens, Audience: o.Audience, Endorsements: o.Endorsements,
+		Challenge: challenge.Challenge, Evidence: bundle, Token: o.Tokens, Audience: o.Audience, JWTSVID: o.JWTSVID, Endorsements: o.Endorsements,
 		CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})),
 	}, nil
 }

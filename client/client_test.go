@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -21,6 +22,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 	"go.uber.org/goleak"
 
 	"github.com/quotary/quotary/client"
@@ -360,6 +364,11 @@ func TestAnswersAreNotBelieved(t *testing.T) {
 		})
 	}
 	self := selfSigned(t, other)
+	var foreign answer
+	raw, err := servertest.New(t, servertest.Options{}).Authority.Bundle()
+	if err != nil || json.Unmarshal(raw, &foreign) != nil {
+		t.Fatal(err)
+	}
 	for name, tc := range map[string]struct {
 		change func(string, answer) any
 		code   evidence.Code
@@ -384,14 +393,24 @@ func TestAnswersAreNotBelieved(t *testing.T) {
 		"endless": {func(path string, _ answer) any {
 			return map[bool]any{true: strings.Repeat(" ", 2<<20)}[path == attestations]
 		}, evidence.CodeResponseMalformed},
-		"said to be simulated": {set(attestations, func(a answer) { a["simulated"] = true }), evidence.CodeResponseIdentity},
+		"no bundle":             {set(attestations, func(a answer) { delete(a, "bundle") }), evidence.CodeResponseIdentity},
+		"empty bundle":          {set(attestations, func(a answer) { a["bundle"] = answer{"keys": []any{}} }), evidence.CodeResponseIdentity},
+		"bundle of other roots": {set(attestations, func(a answer) { a["bundle"] = foreign }), evidence.CodeResponseIdentity},
+		"no JWT-SVID":           {set(attestations, func(a answer) { delete(a, "jwt_svid") }), evidence.CodeResponseIdentity},
+		"JWT-SVID that ends at another time": {set(attestations, func(a answer) {
+			a["jwt_svid"].(answer)["expires_at"] = "2100-01-01T00:00:00Z"
+		}), evidence.CodeResponseIdentity},
+		"JWT-SVID that is none": {set(attestations, func(a answer) { a["jwt_svid"].(answer)["token"] = "a.b.c" }), evidence.CodeResponseIdentity},
+		"JWT-SVID of another":   {set(attestations, func(a answer) { a["jwt_svid"].(answer)["token"] = jwtOf(a, "sub") }), evidence.CodeResponseIdentity},
+		"JWT-SVID for another":  {set(attestations, func(a answer) { a["jwt_svid"].(answer)["token"] = jwtOf(a, "aud") }), evidence.CodeResponseIdentity},
+		"said to be simulated":  {set(attestations, func(a answer) { a["simulated"] = true }), evidence.CodeResponseIdentity},
 		"a check of the future": {set(attestations, func(a answer) {
 			a["checks"] = append(a["checks"].([]any), answer{"code": "new.check", "status": "pass"})
 		}), evidence.Code{}},
 		"a member of the future": {set(attestations, func(a answer) { a["new"] = true }), evidence.Code{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			id, err := hostile(t, tc.change).Attest(t.Context(), machine, newKey(t), client.AttestOptions{Tokens: []client.Format{client.JWT}})
+			id, err := hostile(t, tc.change).Attest(t.Context(), machine, newKey(t), client.AttestOptions{Tokens: []client.Format{client.JWT}, JWTSVID: []string{"db"}})
 			if evidence.CodeOf(err) != tc.code || (err == nil) != tc.code.IsZero() {
 				t.Errorf("got %v, %v", id, err)
 			}
@@ -481,4 +500,54 @@ func TestProblemsOfOtherServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestJWTSVID(t *testing.T) {
+	s := servertest.New(t, servertest.Options{})
+	audience := []string{"https://db.example.org", "backup"}
+	c := newClient(t, s.URL, s.Roots())
+	id, err := c.Attest(t.Context(), machine, newKey(t), client.AttestOptions{Purpose: evidence.PurposeToken, JWTSVID: audience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := c.Bundle(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := spiffebundle.Parse(spiffeid.RequireTrustDomainFromString(servertest.TrustDomain), raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	svid, err := jwtsvid.ParseAndValidate(id.JWTSVID.Token, bundle, audience[1:])
+	if err != nil || svid.ID.String() != id.SPIFFEID || !svid.Expiry.Equal(id.JWTSVID.Expires) || len(svid.Audience) != 2 {
+		t.Errorf("%+v (%v)", svid, err)
+	}
+	if id.Token != nil || id.Certificate != nil {
+		t.Error("more came back than was asked for")
+	}
+	_, err = c.Attest(t.Context(), machine, newKey(t), client.AttestOptions{JWTSVID: []string{"a b"}})
+	var p *client.Problem
+	if !errors.As(err, &p) || p.Reason.Code != evidence.CodeIssuingAudience {
+		t.Errorf("%v", err)
+	}
+}
+
+// jwtOf is an answer's JWT-SVID with another value of a claim. The client does not
+// verify its signature.
+func jwtOf(answer map[string]any, claim string) string {
+	parts := strings.Split(answer["jwt_svid"].(map[string]any)["token"].(string), ".")
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		panic(err)
+	}
+	var claims map[string]any
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		panic(err)
+	}
+	claims[claim] = "spiffe://example.org/other"
+	if payload, err = json.Marshal(claims); err != nil {
+		panic(err)
+	}
+	parts[1] = base64.RawURLEncoding.EncodeToString(payload)
+	return strings.Join(parts, ".")
 }

@@ -33,6 +33,8 @@ type Identity struct {
 	Bundle json.RawMessage
 	// Token is the attestation result, or nil if none was asked for.
 	Token *Token
+	// JWTSVID is the JWT-SVID, or nil if none was asked for.
+	JWTSVID *JWTSVID
 	// NotAfter is when the identity ends, RenewAt when to attest again.
 	NotAfter, RenewAt time.Time
 	// Checks lists what the service examined, as far as this build knows the codes.
@@ -80,7 +82,12 @@ func (c *Client) identity(r attestationResponse, key crypto.Signer, public evide
 	}
 	var err error
 	if wanted := wantedFormats(o); len(wanted) > 0 {
-		id.Token, err = r.EAR.token(wanted)
+		if id.Token, err = r.EAR.token(wanted); err != nil {
+			return nil, err
+		}
+	}
+	if len(o.JWTSVID) > 0 {
+		id.JWTSVID, err = c.jwtSVID(r, o.JWTSVID)
 	}
 	return id, err
 }
@@ -105,7 +112,7 @@ func (id *Identity) boundTimes(now time.Time) error {
 
 // wantedFormats are the formats that must come back.
 func wantedFormats(o AttestOptions) []Format {
-	if o.Purpose == evidence.PurposeToken && len(o.Tokens) == 0 {
+	if o.Purpose == evidence.PurposeToken && len(o.Tokens)+len(o.JWTSVID) == 0 {
 		return []Format{JWT}
 	}
 	return o.Tokens

@@ -7,6 +7,9 @@
 // that the two encodings cannot disagree. Tokens are signed with ECDSA P-256 and
 // SHA-256 (ES256) by a key that signs nothing else.
 //
+// An [SVIDIssuer] makes tokens of another kind, JWT-SVIDs, with which a workload shows
+// its identity to those who know SPIFFE.
+//
 // Start at [Issuer.Issue] and [Verifier.VerifyJWT].
 package tokens
 

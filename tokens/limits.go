@@ -33,6 +33,10 @@ const (
 	// far shorter in practice.
 	maxAudience = 255
 
+	// maxSVIDAudiences bounds the audiences of a JWT-SVID, each of which can use it with
+	// the others: one is best (SPIFFE JWT-SVID §3.2).
+	maxSVIDAudiences = 8
+
 	// minNonce and maxNonce bound an EAT nonce (RFC 9711 §4.1).
 	minNonce = 8
 	maxNonce = 64

@@ -172,8 +172,12 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	if err != nil {
 		return err
 	}
+	svids, err := tokens.NewSVIDIssuer(tokens.SVIDConfig{TrustDomain: d.Config.TrustDomain, Key: d.authority.JWTKey, Now: o.Now})
+	if err != nil {
+		return err
+	}
 	d.server, err = server.New(server.Config{
-		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: issuer, Ledger: d.ledger,
+		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: issuer, JWTSVIDs: svids, Ledger: d.ledger,
 		Records: d.ledger, Policies: d.policies, Administrators: d.administrators,
 		CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
 		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral, Enrolment: enrolment,

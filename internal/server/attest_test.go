@@ -67,6 +67,9 @@ func (a *api) verifiedLeaf(got server.AttestationResponse) *x509.Certificate {
 		a.t.Fatal(err)
 	}
 	for _, key := range bundle.Keys {
+		if len(key.X5C) == 0 { // a key for JWT-SVIDs
+			continue
+		}
 		root, err := x509.ParseCertificate(key.X5C[0])
 		if err != nil {
 			a.t.Fatal(err)

@@ -23,11 +23,12 @@ type AttestationResponse struct {
 	Relaxed       []string            `json:"relaxed,omitempty"`    // what the policy waives of the strict defaults
 	Advisories    []policies.Advisory `json:"advisories,omitempty"` // that the platform is behind
 	AppraisedAt   time.Time           `json:"appraised_at"`
-	NotAfter      time.Time           `json:"not_after"` // of the certificate, or of the token if there is none
+	NotAfter      time.Time           `json:"not_after"` // of the certificate, or of the tokens if there is none
 	RenewAt       time.Time           `json:"renew_at"`
 	SVID          *SVID               `json:"svid,omitempty"`
 	Bundle        json.RawMessage     `json:"bundle,omitempty"` // the SPIFFE trust bundle, with svid
 	EAR           *EAR                `json:"ear,omitempty"`
+	JWTSVID       *JWTSVID            `json:"jwt_svid,omitempty"`
 	Checks        evidence.Checks     `json:"checks"`
 }
 
@@ -48,16 +49,27 @@ type EAR struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
+// JWTSVID is an issued JWT-SVID.
+type JWTSVID struct {
+	Token     string    `json:"token"`
+	Audience  []string  `json:"audience"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// memberJWTSVID asks for a JWT-SVID, and has it in the answer.
+const memberJWTSVID = "jwt_svid"
+
 // attestation is a decoded POST /v1/attestations.
 type attestation struct {
 	challenge string
 	request   verifier.Request
 	token     tokens.Options
+	jwtSVID   []string // the audiences of a JWT-SVID; nil if none is wanted
 }
 
 // decodeAttestation returns the challenge with an error too, if it could be read.
 func (s *Server) decodeAttestation(x *exchange, body []byte) (a attestation, err error) {
-	o, err := decodeObject(body, "challenge", "evidence", memberEndorsements, "csr", "public_key", "token", "audience")
+	o, err := decodeObject(body, "challenge", "evidence", memberEndorsements, "csr", "public_key", "token", "audience", memberJWTSVID)
 	if err != nil {
 		return a, err
 	}
@@ -75,6 +87,9 @@ func (s *Server) decodeAttestation(x *exchange, body []byte) (a attestation, err
 		return a, err
 	}
 	if a.token.Audience, err = o.audience(s.TrustDomain); err != nil {
+		return a, err
+	}
+	if a.jwtSVID, err = o.texts(memberJWTSVID); err != nil {
 		return a, err
 	}
 	bundle, err := o.evidence()
@@ -103,6 +118,7 @@ type grant struct {
 	svid   *ca.SVID      // nil if the purpose was a token
 	bundle []byte        // the trust bundle, with svid
 	token  *tokens.Token // nil if none was asked for
+	jwt    *tokens.SVID  // nil if none was asked for
 }
 
 // granted takes a request from its body to what is recorded and may leave.
@@ -152,8 +168,15 @@ func (s *Server) issue(g *grant, a attestation) (err error) {
 		if g.bundle, err = s.Authority.Bundle(); err != nil {
 			return err
 		}
-	} else if len(a.token.Formats) == 0 {
+	} else if len(a.token.Formats) == 0 && a.jwtSVID == nil {
 		a.token.Formats = []tokens.Format{tokens.FormatJWT}
+	}
+	if a.jwtSVID != nil {
+		svid, err := s.JWTSVIDs.Issue(g.result, a.jwtSVID)
+		if err != nil {
+			return err
+		}
+		g.jwt = &svid
 	}
 	if len(a.token.Formats) == 0 {
 		return nil
@@ -174,11 +197,15 @@ func (s *Server) attestationResponse(g *grant) AttestationResponse {
 		Advisories:  g.result.Advisories(),
 		AppraisedAt: g.result.AppraisedAt().UTC(), Checks: g.result.Checks(),
 	}
+	if g.jwt != nil {
+		r.JWTSVID = &JWTSVID{Token: g.jwt.Token, Audience: g.jwt.Audience, ExpiresAt: g.jwt.Expires.UTC()}
+		r.NotAfter = g.jwt.Expires.UTC()
+	}
 	if g.token != nil {
 		r.EAR = newEAR(g.token)
 		r.NotAfter = g.token.Expires.UTC()
-		r.RenewAt = r.AppraisedAt.Add(r.NotAfter.Sub(r.AppraisedAt) / 2)
 	}
+	r.RenewAt = r.AppraisedAt.Add(r.NotAfter.Sub(r.AppraisedAt) / 2)
 	if g.svid != nil {
 		r.SVID = &SVID{
 			Certificates: string(g.svid.PEM()), Serial: g.svid.Serial, DNSNames: g.svid.DNSNames,

@@ -40,10 +40,11 @@ type detail struct {
 	Field     string   `json:"field,omitempty"`
 	Failed    []string `json:"failed,omitempty"`
 	Workload  string   `json:"workload,omitempty"`
-	Role      string   `json:"role,omitempty"`    // of an administrator
-	Peer      string   `json:"peer,omitempty"`    // where an administrator's request came from
-	Reason    string   `json:"reason,omitempty"`  // of an administrator's change
-	Omitted   int64    `json:"omitted,omitempty"` // events before this one that were not recorded
+	Role      string   `json:"role,omitempty"`     // of an administrator
+	Peer      string   `json:"peer,omitempty"`     // where an administrator's request came from
+	Reason    string   `json:"reason,omitempty"`   // of an administrator's change
+	JWTSVID   []string `json:"jwt_svid,omitempty"` // the audiences of one that was issued
+	Omitted   int64    `json:"omitted,omitempty"`  // events before this one that were not recorded
 
 	// Of an enrolment, or an administrator's look at a key: what was asked for, also where it was refused.
 	EKSHA256 evidence.Hex `json:"ek_sha256,omitempty"`
@@ -100,6 +101,9 @@ func (s *Server) recordIssuance(x *exchange, action string, g *grant) error {
 	}
 	d := x.detail()
 	d.Workload = g.result.Workload()
+	if g.jwt != nil {
+		d.JWTSVID = g.jwt.Audience
+	}
 	event := store.Event{Action: action, Outcome: store.Issued, AttestationID: g.result.ID()}
 	entry := store.Entry{Event: event, Issuance: issuance}
 	if update := g.result.KeyUpdate(); update != nil {
@@ -168,6 +172,9 @@ func (g *grant) issuance() (*store.Issuance, error) {
 	if key := r.Key(); !key.IsZero() {
 		sum := sha256.Sum256(key.SPKI())
 		i.SPKISHA256 = sum[:]
+	}
+	if g.jwt != nil {
+		i.NotBefore, i.NotAfter = r.AppraisedAt(), g.jwt.Expires
 	}
 	if g.token != nil {
 		i.TokenID, i.NotBefore, i.NotAfter = g.token.ID.String(), r.AppraisedAt(), g.token.Expires

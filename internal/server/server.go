@@ -54,6 +54,11 @@ type Tokens interface {
 	Keys() tokens.KeySet
 }
 
+// JWTSVIDs makes JWT-SVIDs: a *tokens.SVIDIssuer.
+type JWTSVIDs interface {
+	Issue(result verifier.Result, audience []string) (tokens.SVID, error)
+}
+
 // Ledger makes outcomes durable: a *store.Store.
 type Ledger interface {
 	Record(context.Context, store.Entry) error
@@ -83,6 +88,7 @@ type Config struct {
 	Challenger Challenger
 	Authority  Authority
 	Tokens     Tokens
+	JWTSVIDs   JWTSVIDs
 	Ledger     Ledger
 	Records    Records
 	// Policies is the policy set in force; the Appraiser goes by the same.
@@ -134,7 +140,7 @@ type Server struct {
 // New returns a Server. It fails if a needed part is missing or cannot produce
 // its public documents.
 func New(c Config) (*Server, error) {
-	if c.Appraiser == nil || c.Challenger == nil || c.Authority == nil || c.Tokens == nil || c.Ledger == nil ||
+	if c.Appraiser == nil || c.Challenger == nil || c.Authority == nil || c.Tokens == nil || c.JWTSVIDs == nil || c.Ledger == nil ||
 		c.Records == nil || c.Policies == nil || c.Administrators == nil || c.CanIssue == nil || c.TrustDomain == "" {
 		return nil, errors.New("server: a part is missing in the configuration")
 	}

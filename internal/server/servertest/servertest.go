@@ -158,8 +158,12 @@ func (s *Service) config(tb testing.TB, o Options) server.Config {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	svids, err := tokens.NewSVIDIssuer(tokens.SVIDConfig{TrustDomain: TrustDomain, Key: s.Authority.JWTKey, Now: o.Now})
+	if err != nil {
+		tb.Fatal(err)
+	}
 	c := server.Config{
-		Appraiser: v, Challenger: challenges, Authority: s.Authority, Tokens: s.Issuer, Ledger: s.Store,
+		Appraiser: v, Challenger: challenges, Authority: s.Authority, Tokens: s.Issuer, JWTSVIDs: svids, Ledger: s.Store,
 		Records: s.Store, Policies: s.Policies, Administrators: administrators,
 		CanIssue:          func() error { return nil },
 		TrustDomain:       TrustDomain,
