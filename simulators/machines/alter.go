@@ -1,6 +1,7 @@
 package machines
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -146,4 +147,9 @@ func builtModule(alter func(*tpm.MachineOptions)) func(*simulators.World, *plan)
 		alter(&p.module)
 		return nil
 	}
+}
+
+// oversize returns what is sent, and ones behind it up to a bound in bytes.
+func oversize(sent []byte, most int) []byte {
+	return slices.Concat(sent, bytes.Repeat([]byte{1}, most-len(sent)))
 }

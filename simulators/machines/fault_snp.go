@@ -91,6 +91,12 @@ func snpKeyFaults() []fault {
 				changed.Report = item.Report[:len(item.Report)-1]
 				return &changed, nil
 			})},
+		{Fault: snpFault("oversize", "something follows the report, as much as evidence may hold", evidence.CodeSNPSize),
+			send: altered(func(_ *Machine, item *evidence.SNP) (*evidence.SNP, error) {
+				changed := *item
+				changed.Report = oversize(item.Report, evidence.MaxReport)
+				return &changed, nil
+			})},
 		{Fault: Fault{Name: "snp-own-root", Title: "its maker is an AMD of its own", Technologies: []Technology{SEVSNP}, Code: evidence.CodeSNPChain}, build: ownAMD},
 	}
 }

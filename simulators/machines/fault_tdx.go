@@ -77,10 +77,10 @@ func tdxQuoteFaults() []fault {
 				changed.Quote = item.Quote[:len(item.Quote)-1]
 				return &changed, nil
 			})},
-		{Fault: tdxFault("trailing", "something follows the quote", evidence.CodeTDXPadding),
+		{Fault: tdxFault("oversize", "something follows the quote, as much as evidence may hold", evidence.CodeTDXPadding),
 			send: altered(func(_ *Machine, item *evidence.TDX) (*evidence.TDX, error) {
 				changed := *item
-				changed.Quote = append(append([]byte(nil), item.Quote...), 1)
+				changed.Quote = oversize(item.Quote, evidence.MaxReport)
 				return &changed, nil
 			})},
 		{Fault: tdxFault("own-root", "its maker is an Intel of its own", evidence.CodeTDXTrustAnchor),

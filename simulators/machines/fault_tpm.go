@@ -88,6 +88,10 @@ func tpmQuoteFaults() []fault {
 			inside: true, send: altered(func(m *Machine, item *evidence.TPM) (*evidence.TPM, error) {
 				return resigned(m, item, item.Attest[:len(item.Attest)-1])
 			})},
+		{Fault: tpmFault("oversize", "something follows the quote, as much as evidence may hold", withTPM, evidence.CodeTPMAttestFormat),
+			inside: true, send: altered(func(m *Machine, item *evidence.TPM) (*evidence.TPM, error) {
+				return resigned(m, item, oversize(item.Attest, evidence.MaxTPMStructure))
+			})},
 	}
 }
 
