@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -30,7 +31,10 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) Once(ctx context.Context) (*Identity, error) {
 	for {
 		if err := a.wait(ctx); err != nil {
-			return nil, errors.Join(a.lastError(), err)
+			if last := a.lastError(); last != nil {
+				err = fmt.Errorf("%w (%w)", last, err)
+			}
+			return nil, err
 		}
 		a.attempt(ctx)
 		view, _ := a.Current()
@@ -173,10 +177,21 @@ func (a *Agent) failed(err error) {
 			v.Status.State = Degraded
 		}
 	})
-	message := "no answer; what was granted before stays good until it ends"
+	a.tell(reason, failures, delay)
+}
+
+// tell logs a failure.
+func (a *Agent) tell(reason *Reason, failures int, delay time.Duration) {
+	message := "no answer; an identity at hand stays good until it ends"
 	if reason.Refused {
-		message = "refused; the identity is withdrawn"
+		message = "refused; there is no identity any more"
 	}
-	a.config.Logger.Warn(message, "code", reason.Code, "cause", reason.Detail, "failed_checks", reason.Failed, "request_id", reason.RequestID,
-		"failures", failures, "next_attempt_in", delay.Round(time.Millisecond).String())
+	details := []any{"code", reason.Code, "cause", reason.Detail, "failures", failures, "next_attempt_in", delay.Round(time.Millisecond).String()}
+	if len(reason.Failed) > 0 {
+		details = append(details, "failed_checks", reason.Failed)
+	}
+	if reason.RequestID != "" {
+		details = append(details, "request_id", reason.RequestID)
+	}
+	a.config.Logger.Warn(message, details...)
 }

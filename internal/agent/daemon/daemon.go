@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -185,6 +186,22 @@ func (d *Daemon) obtain(ctx context.Context) (*agent.Identity, error) {
 
 // Ready is closed when the first identity was granted and its files are written.
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
+
+// Environment is how programs beside the agent find its identity: variables as in
+// os.Environ.
+func (d *Daemon) Environment() []string {
+	var out []string
+	if view, _ := d.Current(); view.Identity != nil {
+		out = append(out, "QUOTARY_SPIFFE_ID="+view.Identity.ID.String())
+	}
+	if d.endpoint.Path != "" {
+		out = append(out, "SPIFFE_ENDPOINT_SOCKET=unix://"+d.endpoint.Path)
+	}
+	if len(d.options.Config.Files) > 0 {
+		out = append(out, "QUOTARY_DIRECTORY="+filepath.Clean(d.options.Config.Files[0].Directory))
+	}
+	return out
+}
 
 // Run attests, and hands out, until ctx ends or a part cannot go on. The files of the last
 // identity stay.
