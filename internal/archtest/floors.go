@@ -32,6 +32,7 @@ var floors = map[string]int{
 	"simulators/machines": 3, // collect evidence as guests do
 	"simulators/samples":  3, // reads its endorsements as tee/endorsements does
 	"simulators/vendors":  3, // the simulated vendors over HTTP
+	"simulators/fleet":    5, // machines by name, and their faults
 
 	"verifier/verifiertest": 4, // for tests only
 
@@ -59,10 +60,12 @@ var floors = map[string]int{
 	"cmd": 9,
 
 	// At the top: they wire simulated machines to a real service.
-	"simulators/attacks": 9,
-	"simulators/lab":     9,
-	"simulators/simtest": 10,
-	"cmd/quotary-sim":    11,
+	"simulators/attacks":   9,
+	"simulators/lab":       9,
+	"simulators/simtest":   10,
+	"simulators/scenarios": 10,
+	"simulators/control":   10,
+	"cmd/quotary-sim":      11,
 
 	// Beside the house: what the product does not contain.
 	"internal/archtest":     0,
