@@ -26,7 +26,7 @@ type Target struct {
 	// TrustDomain is that of the identities it grants.
 	TrustDomain string
 	// World has the simulated vendors that it trusts. The attacker owns their hardware,
-	// and whoever certifies it.
+	// and whoever certifies it. Its clock goes on, and is that of the target.
 	World *simulators.World
 	// Unendorsed is another service on the same world, with the same policies, that has no
 	// endorsements and fetches none. Nil if there is none: then the attacks with collateral

@@ -60,7 +60,8 @@ type Case struct {
 	Behind []evidence.Code
 	Proof  Proof
 	Why    string // why the proof is not [ByCheck]
-	// Alone says that the case changes the service for others while it runs.
+	// Alone says that the case changes the service for others while it runs: as a quote
+	// that is accepted does for earlier ones of the same TPM.
 	Alone bool
 	// Try attacks. The error is for what kept it from being tried; see [Skip].
 	Try func(ctx context.Context, a *Attacker) (Got, error)

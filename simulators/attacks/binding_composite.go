@@ -32,7 +32,7 @@ func compositeRows() []Row {
 		{
 			Name: "the TPM of another machine", Subject: composed, Want: codes(evidence.CodeCompositeLink, evidence.CodeBinding),
 			Try: stitched(func(a *Attacker, c composite) (*sevsnp.Machine, *tpm.Machine, error) {
-				other, err := a.World().TPM.NewMachine(tpm.MachineOptions{Name: "attacks/stitched", PCRs: []int{7}})
+				other, err := newTPM(a.World(), tpm.MachineOptions{Name: "attacks/stitched", PCRs: []int{7}})
 				if err == nil {
 					err = other.Measure(7, []byte(composed))
 				}

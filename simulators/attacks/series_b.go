@@ -51,7 +51,7 @@ func bindingSubjects(w *simulators.World) ([]Subject, error) {
 // quoting makes a TPM with a value of its own in one register, and what a policy
 // requires of it.
 func quoting(w *simulators.World, name string) (*tpm.Machine, string, error) {
-	m, err := w.TPM.NewMachine(tpm.MachineOptions{Name: "attacks/" + name, PCRs: []int{7}})
+	m, err := newTPM(w, tpm.MachineOptions{Name: "attacks/" + name, PCRs: []int{7}})
 	if err != nil {
 		return nil, "", err
 	}

@@ -50,7 +50,7 @@ func service(t *testing.T) Target {
 }
 
 func open(ctx context.Context) error {
-	world, err := simulators.New(seed, time.Now())
+	world, err := simulators.NewMoving(seed, time.Now)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func open(ctx context.Context) error {
 	}
 	opened.target.Unendorsed = &bare
 	// The attacker has the seed alone, as one has who comes from outside.
-	opened.target.World, err = simulators.New(seed, time.Now())
+	opened.target.World, err = simulators.NewMoving(seed, time.Now)
 	return err
 }
 

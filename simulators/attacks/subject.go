@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/simulators"
+	"github.com/quotary/quotary/simulators/tpm"
 	"github.com/quotary/quotary/tee"
 )
 
@@ -57,6 +59,13 @@ allow_simulated: true
 any_of:
   - %[3]s
 `, s.Name, trustDomain, requires)
+}
+
+// newTPM makes a machine with a TPM whose clock does not go backwards from one run to
+// the next, since services remember it.
+func newTPM(w *simulators.World, o tpm.MachineOptions) (*tpm.Machine, error) {
+	o.Since = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC) // before any world's time
+	return w.TPM.NewMachine(o)
 }
 
 // allSubjects makes every series' subjects. The same world gives the same.

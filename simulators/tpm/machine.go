@@ -22,7 +22,10 @@ type MachineOptions struct {
 	Key  KeyType // of the attestation key; empty is KeyECC
 	EK   EKType  // empty is EKP256, which is the fastest to make
 	Bank string  // that quotes cover; empty is SHA256
-	PCRs []int   // that quotes cover; nil is 0 to 15
+	// Since is from when on the TPM's clock runs; zero is from now on. A TPM that is
+	// simulated again and again needs one, or its clock would go backwards.
+	Since time.Time
+	PCRs  []int // that quotes cover; nil is 0 to 15
 	// Attributes of the attestation key; zero is those of a restricted one.
 	Attributes tpm2.TPMAObject
 	// Hierarchy that the attestation key is a primary key of; zero is the
@@ -84,8 +87,11 @@ var _ tee.KeyAttester = (*Machine)(nil)
 
 // NewMachine makes a machine, starts it and certifies its attestation key.
 func (v *Vendor) NewMachine(options MachineOptions) (*Machine, error) {
-	m := &Machine{vendor: v, options: options.filled(), made: v.clock()}
+	m := &Machine{vendor: v, options: options.filled(), made: options.Since}
 	o := m.options
+	if m.made.IsZero() {
+		m.made = v.clock()
+	}
 	m.endorsement = sync.OnceValues(func() (*endorsementKey, error) { return v.newEK(o.EK, o.Name) })
 	var err error
 	if m.ak, err = v.attestationKey(o); err != nil {
