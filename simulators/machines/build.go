@@ -25,7 +25,9 @@ type plan struct {
 	maker  *tpm.Vendor
 	module tpm.MachineOptions // likewise
 	cloned bool               // the TPM is copied, and the machine rebooted then
-	layer  paravisor.Options
+	// violated are files that are open for writing while they are measured.
+	violated []string
+	layer    paravisor.Options
 }
 
 // plan plans the machine, with its faults.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/simulators"
 )
 
 // imaFaults are in the files that the kernel measured, or in the list of them.
@@ -19,6 +20,11 @@ func imaFaults() []fault {
 			launch: func(s *Spec) { s.IMA = append(s.IMA, File{Path: "/usr/local/bin/unknown"}) }},
 		{Fault: measuring("changed", "a file has other contents", evidence.CodePolicyIMAFiles),
 			launch: func(s *Spec) { s.IMA[0].Content = "SIMULATED other contents" }},
+		{Fault: measuring("violation", "a file was open for writing while it was measured", evidence.CodePolicyIMAViolations),
+			build: func(_ *simulators.World, p *plan) error {
+				p.violated = append(p.violated, p.spec.IMA[0].Path)
+				return nil
+			}},
 		{Fault: measuring("removed", "the list of files lacks an entry", evidence.CodeTPMIMAReplay),
 			send: sentItem(func(item *evidence.TPM) {
 				second := entrySize(item.IMALog)

@@ -27,6 +27,19 @@ func logFaults() []fault {
 			fault{Fault: Fault{Name: "tdx-" + edit.name, Title: edit.title, Technologies: withTDXLog, Code: evidence.CodeTDXEventLogReplay}, send: sentDomainLog(edit.alter)},
 		)
 	}
+	for _, without := range []struct {
+		name, title string
+		code        evidence.Code
+		send        sending
+	}{
+		{"log-unlogged", "its event log lacks all events of a PCR that a policy asks about", evidence.CodePolicyBootLoadOptions, sentModuleLog(unlogged)},
+		{"log-dropped", "it sends no event log although a policy asks what was booted", evidence.CodePolicyBootLog,
+			sentItem(func(item *evidence.TPM) { item.EventLog = nil })},
+	} {
+		f := tpmFault(without.name, without.title, []Technology{TPM}, without.code)
+		f.Measuring = true
+		all = append(all, fault{Fault: f, inside: true, send: without.send})
+	}
 	cut := func(log []byte) []byte { return log[:len(log)-1] }
 	const title = "its event log ends amid an event"
 	return append(all,
@@ -46,6 +59,12 @@ func images(b *simulated.Builder) (first, second int) {
 	isImage := func(e simulated.Entry) bool { return e.Type == eventlog.EFIApplication }
 	first = slices.IndexFunc(b.Entries, isImage)
 	return first, first + 1 + slices.IndexFunc(b.Entries[first+1:], isImage)
+}
+
+// unlogged leaves out what the kernel's EFI stub measured.
+func unlogged(b *simulated.Builder) {
+	const pcrKernel = 9
+	b.Entries = slices.DeleteFunc(b.Entries, func(e simulated.Entry) bool { return e.Register == pcrKernel })
 }
 
 func removed(b *simulated.Builder) {

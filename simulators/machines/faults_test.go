@@ -51,6 +51,8 @@ func TestFaults(t *testing.T) {
 var also = map[string][]evidence.Code{
 	"snp-cxl":  {evidence.CodePolicySNPGuestPolicy},
 	"tpm-bank": {evidence.CodePolicyTPMPCR},
+	// Both are asked of one PCR.
+	"tpm-log-unlogged": {evidence.CodePolicyBootInitrd},
 	// The quote is then judged by the key that the paravisor names.
 	"azure-stitched": {evidence.CodeTPMSignature},
 }

@@ -180,21 +180,43 @@ func TestSoftwareTPM(t *testing.T) {
 	if _, err := exec.LookPath("swtpm"); err != nil {
 		t.Skip("swtpm is not installed (Debian: swtpm)")
 	}
-	m := newMachine(t, machines.Spec{Name: "software", Technology: machines.TPM, TPM: machines.TPMSpec{Backend: machines.SWTPM}})
-	s := newService(t, m)
-	if got := s.attest(t, m); got != nil {
-		t.Fatalf("refused for %v", got)
+	for _, spec := range []machines.Spec{
+		{Technology: machines.TPM, TPM: machines.TPMSpec{Bank: "sha384"}}, {Technology: machines.TDXTPM, TPM: machines.TPMSpec{Key: "rsa"}},
+	} {
+		spec.Name, spec.TPM.Backend = "software", machines.SWTPM
+		m := newMachine(t, spec)
+		s := newService(t, m)
+		if got := s.attest(t, m); got != nil {
+			t.Fatalf("refused for %v", got)
+		}
+		if err := m.Extend("pcr4", []byte("another loader")); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.attest(t, m); !slices.Equal(got, []evidence.Code{evidence.CodePolicyTPMPCR}) {
+			t.Errorf("with something else measured: %v", got)
+		}
+		if err := m.Reboot(); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.attest(t, m); got != nil {
+			t.Errorf("rebooted: %v", got)
+		}
+		spec.Faults = []string{"stale-nonce"}
+		if got := s.attest(t, newMachine(t, spec)); !slices.Contains(got, evidence.CodeBinding) {
+			t.Errorf("with an old nonce: %v", got)
+		}
 	}
-	if err := m.Extend("pcr4", []byte("another loader")); err != nil {
+}
+
+// TestWithoutSoftwareTPM says what to do where the program is not installed.
+func TestWithoutSoftwareTPM(t *testing.T) {
+	w, err := world()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.attest(t, m); !slices.Contains(got, evidence.CodePolicyTPMPCR) {
-		t.Errorf("with something else measured: %v", got)
-	}
-	if err := m.Reboot(); err != nil {
-		t.Fatal(err)
-	}
-	if got := s.attest(t, m); got != nil {
-		t.Errorf("rebooted: %v", got)
+	t.Setenv("PATH", t.TempDir())
+	_, err = machines.New(w, machines.Spec{Name: "software", Technology: machines.TPM, TPM: machines.TPMSpec{Backend: machines.SWTPM}})
+	if evidence.CodeOf(err) != evidence.CodeAttesterAbsent || !strings.Contains(err.Error(), "install") {
+		t.Errorf("got %v", err)
 	}
 }

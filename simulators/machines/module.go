@@ -32,14 +32,15 @@ func newModule(p *plan) (module, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := inProcess{made, p.spec.IMA}
+	m := inProcess{made, p.spec.IMA, p.violated}
 	return m, m.measureFiles()
 }
 
 // inProcess is a TPM of simulators/tpm, and the files that the kernel measures.
 type inProcess struct {
 	*tpm.Machine
-	files []File
+	files    []File
+	violated []string
 }
 
 // Reboot starts the machine again, up to where its kernel has measured the files.
@@ -54,6 +55,11 @@ func (m inProcess) measureFiles() error {
 	for _, f := range m.files {
 		digest := f.digest()
 		if err := m.MeasureFile(f.Path, digest[:]); err != nil {
+			return err
+		}
+	}
+	for _, path := range m.violated {
+		if err := m.Violate(path); err != nil {
 			return err
 		}
 	}
