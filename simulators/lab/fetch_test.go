@@ -1,6 +1,9 @@
 package lab_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -204,4 +207,29 @@ func TestForgedChangesNothing(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// Nobody waits for a vendor that does not answer: the service says when to come back.
+// This takes as long as its patience, in which nothing is computed.
+func TestVendorThatNeverAnswers(t *testing.T) {
+	t.Parallel()
+	w := must[*simulators.World](t)(shared())
+	machines, documents := bare(t, w)
+	l := open(t, lab.Options{World: w, Fetch: true, Documents: documents, Vendors: func(s *vendors.Server) error {
+		return errors.Join(s.Inject(vendors.AMDKDS+"/slow"), s.Inject(vendors.IntelPCS+"/slow"), s.Inject(vendors.IntelRoot+"/slow"))
+	}})
+	var attesting sync.WaitGroup
+	for name, machine := range machines {
+		c := must[*client.Client](t)(l.Client())
+		defer c.Close()
+		key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+		attesting.Go(func() {
+			_, err := c.Attest(t.Context(), machine, key, client.AttestOptions{})
+			var problem *client.Problem
+			if !errors.As(err, &problem) || problem.Status != 503 || problem.RetryAfter <= 0 || evidence.CodeOf(err) != evidence.CodeEndorsementsMissing {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	attesting.Wait()
 }
