@@ -3,7 +3,8 @@ package machines
 import "time"
 
 const (
-	// maxName bounds a name: it becomes a label of a DNS name, and a policy document's.
+	// maxName bounds a name: it becomes a label of a DNS name, and a policy document's. A
+	// provider's in a certificate is no longer either.
 	maxName = 63
 	// maxArtefact bounds a firmware, kernel or initrd in bytes: initrds of
 	// distributions have some hundred megabytes.

@@ -148,6 +148,7 @@ func TestNewRefuses(t *testing.T) {
 		"no technology":         {machines.Spec{Name: "a"}, evidence.CodeConfigMalformed, "technology"},
 		"a product of TDX":      {good(machines.TDX, func(s *machines.Spec) { s.Product = "Milan" }), evidence.CodeConfigMalformed, "product"},
 		"an unknown product":    {good(machines.SEVSNP, func(s *machines.Spec) { s.Product = "Rome" }), evidence.CodeConfigMalformed, "product"},
+		"a provider of lines":   {good(machines.SEVSNP, func(s *machines.Spec) { s.VLEK = "a\nb" }), evidence.CodeConfigMalformed, "vlek"},
 		"too many processors":   {good(machines.SEVSNP, func(s *machines.Spec) { s.VCPUs = 4096 }), evidence.CodeConfigMalformed, "vcpus"},
 		"an unknown processor":  {good(machines.SEVSNP, func(s *machines.Spec) { s.VCPUType = "EPYC-Naples" }), evidence.CodeLaunchOption, "vcpu-type"},
 		"no firmware":           {good(machines.SEVSNP, func(s *machines.Spec) { s.Firmware.Data = make([]byte, 4096) }), evidence.CodeLaunchUnsupported, ""},

@@ -2,7 +2,6 @@ package machines
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -24,6 +23,9 @@ const (
 	AzureSNP  Technology = "azure-sev-snp" // a paravisor holds the virtual TPM
 	AzureTDX  Technology = "azure-tdx"     // likewise
 )
+
+// String returns the technology's name.
+func (t Technology) String() string { return string(t) }
 
 // Technologies lists them all.
 func Technologies() []Technology {
@@ -108,13 +110,13 @@ const defaultCommandLine = "console=ttyS0 ro quiet"
 // filled returns the description with its defaults.
 func (s Spec) filled() Spec {
 	s = s.clone()
-	if s.Firmware.isZero() {
+	if s.Firmware.IsZero() {
 		s.Firmware.Name = "firmware"
 	}
-	if s.Kernel.isZero() {
+	if s.Kernel.IsZero() {
 		s.Kernel.Name = "kernel of " + s.Name
 	}
-	if s.Initrd.isZero() {
+	if s.Initrd.IsZero() {
 		s.Initrd.Name = "initrd of " + s.Name
 	}
 	if s.CommandLine == "" {
@@ -157,10 +159,8 @@ func (t TPMSpec) filled(on Technology) TPMSpec {
 	return t
 }
 
-func (a Artefact) isZero() bool { return a.Name == "" && a.File == "" && a.Data == nil }
-
 // IsZero reports whether nothing is said of the artefact.
-func (a Artefact) IsZero() bool { return a.isZero() }
+func (a Artefact) IsZero() bool { return a.Name == "" && a.File == "" && a.Data == nil }
 
 func (s Spec) clone() Spec {
 	s.Faults, s.IMA = slices.Clone(s.Faults), slices.Clone(s.IMA)
@@ -200,6 +200,9 @@ func (s Spec) check() error {
 	}
 	if s.Technology.hasSNP() && !slices.Contains([]string{sevsnp.Milan, sevsnp.Genoa, sevsnp.Turin}, s.Product) {
 		add("product", "%.40q is no product that can be simulated; use Milan, Genoa or Turin", s.Product)
+	}
+	if len(s.VLEK) > maxName || strings.ContainsFunc(s.VLEK, func(r rune) bool { return r < ' ' || r > '~' }) {
+		add("vlek", "%.80q names no provider: printable ASCII, at most %d characters", s.VLEK, maxName)
 	}
 	if s.VCPUs < 1 || s.VCPUs > maxVCPUs {
 		add("vcpus", "a machine has 1 to %d virtual processors, not %d", maxVCPUs, s.VCPUs)
@@ -287,8 +290,3 @@ func joined[T ~string](names []T) string {
 func wrong(key, format string, args ...any) error {
 	return evidence.Errorf(evidence.CodeConfigMalformed, key, format, args...)
 }
-
-var _ fmt.Stringer = Technology("")
-
-// String returns the technology's name.
-func (t Technology) String() string { return string(t) }
