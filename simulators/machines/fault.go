@@ -20,6 +20,9 @@ type Fault struct {
 	After int
 	// Measuring says that it befalls only machines whose kernel measures files.
 	Measuring bool
+	// Sent says that it is in what the machine sends, so that it can begin and end while the
+	// machine runs ([Machine.Inject]).
+	Sent bool
 	// Pinned says that it shows only where the requirement asks for this very machine.
 	Pinned bool
 }
@@ -53,6 +56,9 @@ func Faults() []Fault {
 // faults are what [Faults] lists, with what they do.
 func faults() []fault {
 	all := slices.Concat(generalFaults(), compositeFaults(), snpReportFaults(), snpKeyFaults(), tdxFaults(), tdxQuoteFaults(), tpmFaults(), tpmQuoteFaults(), logFaults(), imaFaults(), pinnedFaults())
+	for i, f := range all {
+		all[i].Sent = f.send != nil && f.build == nil && f.launch == nil
+	}
 	slices.SortFunc(all, func(a, b fault) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

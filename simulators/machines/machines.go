@@ -39,8 +39,7 @@ type Machine struct {
 	fits    launched // what a machine without faults measures
 	world   *simulators.World
 	amd     *sevsnp.Vendor // of the product; nil without SEV-SNP
-	faults  []fault
-	kernel  *kernel // of a TEE's guest; nil without one
+	kernel  *kernel        // of a TEE's guest; nil without one
 	guest   *sevsnp.Machine
 	domain  *tdx.Machine
 	module  module // the TPM; nil without one
@@ -52,7 +51,8 @@ type Machine struct {
 
 	mu       sync.Mutex
 	reboots  int
-	attested int // how often the machine has attested
+	attested int     // how often the machine has attested
+	faults   []fault // that it has
 }
 
 var _ tee.Attester = (*Machine)(nil)
@@ -103,11 +103,11 @@ func (m *Machine) Kinds() []evidence.Kind { return m.honest.Kinds() }
 // Attest returns evidence that carries the binding, unless a fault has it otherwise.
 func (m *Machine) Attest(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
 	m.mu.Lock()
-	before := m.attested
+	before, faults := m.attested, m.faults
 	m.attested++
 	m.mu.Unlock()
 	attest := m.honest.Attest
-	for _, f := range m.faults {
+	for _, f := range faults {
 		if f.send == nil || before < f.After {
 			continue
 		}

@@ -3,6 +3,7 @@ package machines
 import (
 	"context"
 	"crypto/sha512"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,6 +48,34 @@ func (m *Machine) Reboot() error {
 		return m.module.Reboot()
 	}
 	return nil
+}
+
+// Inject has a fault begin that is in what the machine sends. Others are in how a machine is
+// made: describe one that has them.
+func (m *Machine) Inject(name string) error {
+	s := m.spec.clone()
+	s.Faults = []string{name}
+	begun, err := faultsOf(s)
+	if err != nil {
+		return err
+	}
+	if !begun[0].Sent {
+		return wrong("faults", "%s is in how a machine is made: describe a machine with it", name)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.faults) == maxFaults {
+		return wrong("faults", "a machine has at most %d faults", maxFaults)
+	}
+	m.faults = slices.Concat(m.faults, begun)
+	return nil
+}
+
+// Clear ends the faults that are in what the machine sends.
+func (m *Machine) Clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.faults = slices.DeleteFunc(slices.Clone(m.faults), func(f fault) bool { return f.Sent })
 }
 
 // EnrolmentRequest returns what a service needs to enrol the machine's TPM: see

@@ -173,6 +173,27 @@ func TestEnrolment(t *testing.T) {
 	}
 }
 
+// TestInject: a fault in what a machine sends begins and ends while the machine runs.
+func TestInject(t *testing.T) {
+	m := newMachine(t, specOf(machines.TDX))
+	s := newService(t, m)
+	if err := m.Inject("tdx-signature"); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.attest(t, m); !slices.Equal(got, []evidence.Code{evidence.CodeTDXQuoteSignature}) {
+		t.Errorf("got %v", got)
+	}
+	m.Clear()
+	if got := s.attest(t, m); got != nil {
+		t.Errorf("the fault has ended: %v", got)
+	}
+	for _, name := range []string{"tdx-debug", "tpm-values", "nothing"} {
+		if err := m.Inject(name); evidence.CodeOf(err) != evidence.CodeConfigMalformed {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestConcurrent machines attest, measure and start again at once.
 func TestConcurrent(t *testing.T) {
 	maker, err := simulatedtpm.NewVendor(simulatedtpm.Options{Seed: "concurrent"})
@@ -192,6 +213,7 @@ func TestConcurrent(t *testing.T) {
 				func() error { _, err := m.Attest(t.Context(), evidence.Binding{}); return err },
 				func() error { return m.Extend("pcr14", []byte("event")) },
 				m.Reboot,
+				func() error { defer m.Clear(); return m.Inject("stale-nonce") },
 			} {
 				group.Go(func() {
 					if err := act(); err != nil {
