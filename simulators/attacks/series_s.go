@@ -51,7 +51,7 @@ func snpSubjects(w *simulators.World) ([]Subject, error) {
 		return nil, err
 	}
 	plain := &all[0]
-	plain.Documents = []policies.File{{Name: "attacks-snp-known-bad.yaml", Data: []byte(knownBad(w))}}
+	plain.Documents = []policies.File{{Name: "attacks-snp-known-bad.yaml", Data: fmt.Appendf(nil, knownBad, hexed(digestOf(snpPlain, "known to be bad")))}}
 	all[len(all)-1].Honest = minted(mint{issuer: sparedASK})
 	return append(all,
 		Subject{Name: snpMinted, Machine: plain.Machine, Honest: minted(mint{})},
@@ -160,15 +160,14 @@ func patched(r *sevsnp.Report) {
 	r.Current, r.Committed = sevsnp.Firmware{Major: 1, Minor: 60}, sevsnp.Firmware{Major: 1, Minor: 60}
 }
 
-// knownBad flags an image that nobody should run any more.
-func knownBad(w *simulators.World) string {
-	return fmt.Sprintf(`apiVersion: quotary.dev/v1
+// knownBad flags an image that nobody should run any more. That does not end with the
+// values.
+const knownBad = `apiVersion: quotary.dev/v1
 kind: ReferenceValues
 name: attacks-snp-known-bad
 technology: sev-snp
-provenance: {source: an image, created_by: a build, created_at: %s}
+provenance: {source: an image, created_by: a build, created_at: 2020-01-01T00:00:00Z}
 known_bad: [BadAML]
-not_after: %s
+not_after: 2020-07-01T00:00:00Z
 values: {measurements: [%s]}
-`, w.Now().AddDate(0, 0, -1).UTC().Format("2006-01-02T15:04:05Z"), w.Now().AddDate(0, 1, 0).UTC().Format("2006-01-02T15:04:05Z"), hexed(digestOf(snpPlain, "known to be bad")))
-}
+`
