@@ -102,7 +102,7 @@ func imaWith(lines ...string) string {
 
 var imaListed = "files: " + listOf(fingerprint(0xa1), fingerprint(0xa2), fingerprint(0xa3))
 
-func TestIMARequirements(t *testing.T) {
+func TestAttack_P13_P34_IMARequirements(t *testing.T) {
 	ima := func(change func(*evidence.IMAClaims)) func(*evidence.Claims) {
 		return func(c *evidence.Claims) { change(c.TPM.IMA) }
 	}
@@ -163,7 +163,7 @@ func TestIMARelaxations(t *testing.T) {
 }
 
 // Files by the signatures of keys.
-func TestIMASignatures(t *testing.T) {
+func TestAttack_P34_IMASignatures(t *testing.T) {
 	sha384 := fill(0xa1, 48)
 	set := load(t, imaWith("files: "+listOf(fingerprint(0xa3)), "keys:", "  - "+publicPEM("rsa"), "  - "+publicPEM("p256"), "  - "+publicPEM("p384")))
 	signed := func() evidence.Claims {
