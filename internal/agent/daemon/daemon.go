@@ -21,6 +21,7 @@ import (
 	"github.com/quotary/quotary/internal/agent/agentapi"
 	"github.com/quotary/quotary/internal/agent/endpoint"
 	"github.com/quotary/quotary/internal/agent/files"
+	"github.com/quotary/quotary/internal/agent/jwtsvid"
 	"github.com/quotary/quotary/internal/agent/machine"
 	"github.com/quotary/quotary/internal/agent/notify"
 	"github.com/quotary/quotary/internal/agent/trust"
@@ -184,6 +185,27 @@ func (d *Daemon) obtain(ctx context.Context) (*agent.Identity, error) {
 	return identity, nil
 }
 
+// obtainToken attests for a JWT-SVID alone. If the service sees the machine as another
+// than it was, or not at all any more, the agent finds that out for everything else, too.
+func (d *Daemon) obtainToken(ctx context.Context, id string, audience []string) (*client.JWTSVID, error) {
+	c, err := d.trust.Client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	granted, err := d.machine.Attest(ctx, c, client.AttestOptions{Purpose: evidence.PurposeToken, JWTSVID: audience})
+	if err == nil && granted.SPIFFEID != id {
+		err = evidence.Errorf(evidence.CodeResponseIdentity, "spiffe_id", "the machine is %s now", granted.SPIFFEID)
+		d.Hurry()
+	}
+	if agent.Refused(err) {
+		d.Hurry()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return granted.JWTSVID, nil
+}
+
 // Ready is closed when the first identity was granted and its files are written.
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
@@ -236,7 +258,7 @@ func (d *Daemon) serve(ctx context.Context, group *errgroup.Group) error {
 		if err != nil {
 			return err
 		}
-		workloadapi.Register(e.Services(), d.Agent)
+		workloadapi.Register(e.Services(), d.Agent, jwtsvid.New(jwtsvid.Config{Obtain: d.obtainToken}))
 		agentapi.Register(e.Services(), d.Agent)
 		group.Go(func() error { return e.Serve(ctx) })
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
@@ -163,6 +164,22 @@ func TestLifeOfAnAgent(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "trust.json")); err != nil {
 		t.Errorf("the trust bundle is not kept: %v", err)
+	}
+
+	jwtSource, err := workloadapi.NewJWTSource(t.Context(), workloadapi.WithClientOptions(workloadapi.WithAddr("unix://"+socket)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer jwtSource.Close()
+	token, err := jwtSource.FetchJWTSVID(t.Context(), jwtsvid.Params{Audience: "somebody"})
+	if err != nil || token.ID.String() != fleettest.GuestID {
+		t.Fatalf("%v, %v", token, err)
+	}
+	if valid, err := jwtsvid.ParseAndValidate(token.Marshal(), jwtSource, []string{"somebody"}); err != nil || valid.ID != token.ID {
+		t.Errorf("%v, %v", valid, err)
+	}
+	if _, err := workloadapi.ValidateJWTSVID(t.Context(), token.Marshal(), "somebody", workloadapi.WithAddr("unix://"+socket)); err != nil {
+		t.Error(err)
 	}
 
 	service.Stop()

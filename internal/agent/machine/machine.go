@@ -61,9 +61,10 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Machine attests. One goroutine at a time uses it.
+// Machine attests, once at a time. It is safe for concurrent use.
 type Machine struct {
 	config Config
+	slot   chan struct{} // held while the rest is used
 	opened bool
 	tee    tee.Attester // nil without
 	tpm    *module      // nil without
@@ -98,14 +99,32 @@ func New(c Config) (*Machine, error) {
 		return nil, malformed("key", "keys in the TPM need a TPM; say which in machine.tpm")
 	}
 	c.Devices = c.Devices.orOwn()
-	return &Machine{config: c}, nil
+	return &Machine{config: c, slot: make(chan struct{}, 1)}, nil
 }
+
+// enter waits for its turn, and opens the machine if that was not done yet; call leave
+// afterwards if there is no error.
+func (m *Machine) enter(ctx context.Context) error {
+	select {
+	case m.slot <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := m.open(ctx)
+	if err != nil {
+		m.leave()
+	}
+	return err
+}
+
+func (m *Machine) leave() { <-m.slot }
 
 // Kinds returns the kinds of evidence that the machine gives, once it was opened.
 func (m *Machine) Kinds(ctx context.Context) ([]evidence.Kind, error) {
-	if err := m.open(ctx); err != nil {
+	if err := m.enter(ctx); err != nil {
 		return nil, err
 	}
+	defer m.leave()
 	attester, err := m.attester(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -116,9 +135,10 @@ func (m *Machine) Kinds(ctx context.Context) ([]evidence.Kind, error) {
 // Collect returns evidence that carries a binding, for whoever wants it on its own. A
 // TPM's attestation key is not enrolled for that.
 func (m *Machine) Collect(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {
-	if err := m.open(ctx); err != nil {
+	if err := m.enter(ctx); err != nil {
 		return nil, err
 	}
+	defer m.leave()
 	attester, err := m.attester(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -129,9 +149,10 @@ func (m *Machine) Collect(ctx context.Context, binding evidence.Binding) (eviden
 // Attest makes a new key and attests for it. The error is a *client.Problem if the
 // service refused; see [client.Client.Attest].
 func (m *Machine) Attest(ctx context.Context, c *client.Client, o client.AttestOptions) (*client.Identity, error) {
-	if err := m.open(ctx); err != nil {
+	if err := m.enter(ctx); err != nil {
 		return nil, err
 	}
+	defer m.leave()
 	for attempt := 1; ; attempt++ {
 		identity, err := m.attest(ctx, c, o)
 		if err == nil || attempt == maxAttempts || m.tpm == nil || !m.tpm.mend(err) {

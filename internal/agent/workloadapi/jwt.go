@@ -2,20 +2,74 @@ package workloadapi
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spiffe/go-spiffe/v2/proto/spiffe/workload"
-	"github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
+	spiffejwt "github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/quotary/quotary/internal/agent"
+	"github.com/quotary/quotary/internal/agent/jwtsvid"
 )
 
 // errNoJWT answers the calls of the JWT-SVID profile where the trust domain has none:
 // its bundle holds no key that verifies them.
 var errNoJWT = status.Error(codes.Unimplemented, "this trust domain issues no JWT-SVIDs: its bundle has no keys for them")
+
+// FetchJWTSVID returns a JWT-SVID of the machine's identity for the audiences.
+func (s *server) FetchJWTSVID(ctx context.Context, request *workload.JWTSVIDRequest) (*workload.JWTSVIDResponse, error) {
+	if err := checkHeader(ctx); err != nil {
+		return nil, err
+	}
+	if err := checkAudience(request.GetAudience()); err != nil {
+		return nil, err
+	}
+	view, _ := s.source.Current()
+	if view.Identity == nil {
+		return nil, absence(view)
+	}
+	id := view.Identity.ID.String()
+	if wanted := request.GetSpiffeId(); wanted != "" && wanted != id {
+		return nil, status.Error(codes.PermissionDenied, "this machine does not have that SPIFFE ID")
+	}
+	if view.Identity.Bundle.JWTBundle().Empty() {
+		return nil, errNoJWT
+	}
+	got, err := s.tokens.Fetch(ctx, id, request.GetAudience())
+	if err != nil {
+		return nil, explain(ctx, err)
+	}
+	return &workload.JWTSVIDResponse{Svids: []*workload.JWTSVID{{SpiffeId: id, Svid: got.Token}}}, nil
+}
+
+// checkAudience refuses audiences that the service would refuse.
+func checkAudience(audience []string) error {
+	if len(audience) == 0 || len(audience) > maxAudiences {
+		return status.Errorf(codes.InvalidArgument, "a JWT-SVID is for 1 to %d audiences", maxAudiences)
+	}
+	for _, a := range audience {
+		if a == "" || len(a) > maxAudience {
+			return status.Errorf(codes.InvalidArgument, "an audience has 1 to %d characters", maxAudience)
+		}
+	}
+	return nil
+}
+
+// explain makes a status of why there is no token.
+func explain(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return status.FromContextError(ctx.Err()).Err()
+	case errors.Is(err, jwtsvid.ErrTooMany):
+		return status.Error(codes.ResourceExhausted, err.Error())
+	case agent.Refused(err):
+		return status.Error(codes.PermissionDenied, "this machine was refused a JWT-SVID")
+	}
+	return status.Error(codes.Unavailable, "nobody issues a JWT-SVID now")
+}
 
 // FetchJWTBundles streams the keys that verify JWT-SVIDs, when they change.
 func (s *server) FetchJWTBundles(_ *workload.JWTBundlesRequest, stream grpc.ServerStreamingServer[workload.JWTBundlesResponse]) error {
@@ -51,7 +105,7 @@ func (s *server) ValidateJWTSVID(ctx context.Context, request *workload.Validate
 	if bundle.Empty() {
 		return nil, errNoJWT
 	}
-	svid, err := jwtsvid.ParseAndValidate(request.GetSvid(), bundle, []string{request.GetAudience()})
+	svid, err := spiffejwt.ParseAndValidate(request.GetSvid(), bundle, []string{request.GetAudience()})
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}

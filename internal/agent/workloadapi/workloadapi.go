@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/internal/agent"
 )
 
@@ -27,15 +28,21 @@ type Source interface {
 	Current() (*agent.View, <-chan struct{})
 }
 
-// Register has services answer the Workload API out of source.
-func Register(services grpc.ServiceRegistrar, source Source) {
-	workload.RegisterSpiffeWorkloadAPIServer(services, &server{source: source})
+// Tokens is where JWT-SVIDs of an identity come from: a *jwtsvid.Tokens.
+type Tokens interface {
+	Fetch(ctx context.Context, id string, audience []string) (*client.JWTSVID, error)
+}
+
+// Register has services answer the Workload API out of source and tokens.
+func Register(services grpc.ServiceRegistrar, source Source, tokens Tokens) {
+	workload.RegisterSpiffeWorkloadAPIServer(services, &server{source: source, tokens: tokens})
 }
 
 // server answers. Calls that it does not have are Unimplemented.
 type server struct {
 	workload.UnimplementedSpiffeWorkloadAPIServer
 	source Source
+	tokens Tokens
 }
 
 // FetchX509SVID streams the identity with its key and bundle.

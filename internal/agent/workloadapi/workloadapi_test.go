@@ -8,8 +8,10 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,9 +29,12 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	quotary "github.com/quotary/quotary/client"
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/agent"
 	"github.com/quotary/quotary/internal/agent/agenttest"
 	"github.com/quotary/quotary/internal/agent/endpoint"
+	"github.com/quotary/quotary/internal/agent/jwtsvid"
 	"github.com/quotary/quotary/internal/agent/workloadapi"
 )
 
@@ -48,7 +53,7 @@ func serve(t *testing.T, source workloadapi.Source) (socket string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	workloadapi.Register(e.Services(), source)
+	workloadapi.Register(e.Services(), source, issuing{})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.Serve(ctx) }()
@@ -59,6 +64,21 @@ func serve(t *testing.T, source workloadapi.Source) (socket string) {
 		}
 	})
 	return socket
+}
+
+// issuing has a token for each audience but three.
+type issuing struct{}
+
+func (issuing) Fetch(_ context.Context, id string, audience []string) (*quotary.JWTSVID, error) {
+	switch audience[0] {
+	case "too many":
+		return nil, jwtsvid.ErrTooMany
+	case "refused":
+		return nil, &quotary.Problem{Reason: evidence.Errorf(evidence.CodeNotAccepted, "", "so"), Status: http.StatusUnprocessableEntity}
+	case "silent":
+		return nil, evidence.Errorf(evidence.CodeServiceUnreached, "", "so")
+	}
+	return &quotary.JWTSVID{Token: id + " for " + strings.Join(audience, " and ")}, nil
 }
 
 // raw returns a client without the rules of any library.
@@ -231,6 +251,10 @@ func calls(api workload.SpiffeWorkloadAPIClient) map[string]func(context.Context
 			}
 			return err
 		},
+		"FetchJWTSVID": func(ctx context.Context) error {
+			_, err := api.FetchJWTSVID(ctx, &workload.JWTSVIDRequest{Audience: []string{"a"}})
+			return err
+		},
 		"FetchJWTBundles": func(ctx context.Context) error {
 			stream, err := api.FetchJWTBundles(ctx, &workload.JWTBundlesRequest{})
 			if err == nil {
@@ -311,7 +335,7 @@ func TestJWT(t *testing.T) {
 	source := agenttest.NewSource(agenttest.View(identity))
 	api := raw(t, serve(t, source))
 	ctx := withHeader(t.Context(), "true")
-	for _, call := range []string{"FetchJWTBundles", "ValidateJWTSVID"} {
+	for _, call := range []string{"FetchJWTSVID", "FetchJWTBundles", "ValidateJWTSVID"} {
 		if err := calls(api)[call](ctx); status.Code(err) != codes.Unimplemented {
 			t.Errorf("%s: %v", call, err)
 		}
@@ -334,6 +358,27 @@ func TestJWT(t *testing.T) {
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(got.GetBundles()["spiffe://agent.test"], &set); err != nil || len(set.Keys) != 1 || set.Keys[0].KeyID != "k1" {
 		t.Errorf("%s, %v", got.GetBundles(), err)
+	}
+	own, err := api.FetchJWTSVID(ctx, &workload.JWTSVIDRequest{Audience: []string{"a", "b"}, SpiffeId: "spiffe://agent.test/web"})
+	if err != nil || len(own.GetSvids()) != 1 || own.GetSvids()[0].GetSpiffeId() != "spiffe://agent.test/web" || own.GetSvids()[0].GetSvid() != "spiffe://agent.test/web for a and b" {
+		t.Errorf("%v, %v", own, err)
+	}
+	for _, test := range []struct {
+		request *workload.JWTSVIDRequest
+		want    codes.Code
+	}{
+		{&workload.JWTSVIDRequest{}, codes.InvalidArgument},
+		{&workload.JWTSVIDRequest{Audience: []string{"a", ""}}, codes.InvalidArgument},
+		{&workload.JWTSVIDRequest{Audience: []string{strings.Repeat("a", 256)}}, codes.InvalidArgument},
+		{&workload.JWTSVIDRequest{Audience: strings.Split("a,b,c,d,e,f,g,h,i", ",")}, codes.InvalidArgument},
+		{&workload.JWTSVIDRequest{Audience: []string{"a"}, SpiffeId: "spiffe://agent.test/db"}, codes.PermissionDenied},
+		{&workload.JWTSVIDRequest{Audience: []string{"refused"}}, codes.PermissionDenied},
+		{&workload.JWTSVIDRequest{Audience: []string{"too many"}}, codes.ResourceExhausted},
+		{&workload.JWTSVIDRequest{Audience: []string{"silent"}}, codes.Unavailable},
+	} {
+		if _, err := api.FetchJWTSVID(ctx, test.request); status.Code(err) != test.want {
+			t.Errorf("%v: %v", test.request, err)
+		}
 	}
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: "k1"}}, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {

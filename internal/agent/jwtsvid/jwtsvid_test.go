@@ -1,0 +1,119 @@
+package jwtsvid_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/quotary/quotary/client"
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/agent/jwtsvid"
+)
+
+const id = "spiffe://agent.test/web"
+
+// service issues tokens for five minutes, or does what a test says.
+type service struct {
+	asked atomic.Int64
+	fail  atomic.Pointer[error]
+}
+
+func (s *service) obtain(_ context.Context, _ string, audience []string) (*client.JWTSVID, error) {
+	n := s.asked.Add(1)
+	time.Sleep(time.Millisecond)
+	if err := s.fail.Load(); err != nil {
+		return nil, *err
+	}
+	return &client.JWTSVID{Token: strconv.FormatInt(n, 10), Audience: audience, Expires: time.Now().Add(5 * time.Minute)}, nil
+}
+
+// A token is kept for half of its life, for the same audiences in the same order, and
+// beyond that where nobody answers, until it ends; a refusal ends it.
+func TestFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{}
+		tokens := jwtsvid.New(jwtsvid.Config{Obtain: s.obtain})
+		expect := func(when, want string, audience ...string) {
+			t.Helper()
+			if got, err := tokens.Fetch(t.Context(), id, audience); err != nil || got.Token != want {
+				t.Errorf("%s: %+v, %v; want token %s", when, got, err, want)
+			}
+		}
+		expect("at first", "1", "a")
+		expect("again", "1", "a")
+		expect("two audiences", "2", "a", "b")
+		expect("in another order", "3", "b", "a")
+		expect("as one", "4", "ab")
+		if got, err := tokens.Fetch(t.Context(), id+"/other", []string{"ab"}); err != nil || got.Token != "5" {
+			t.Errorf("of another identity: %+v, %v", got, err)
+		}
+		time.Sleep(3 * time.Minute)
+		expect("after half of its life", "6", "a")
+		silent := error(evidence.Errorf(evidence.CodeServiceUnreached, "", "no answer"))
+		s.fail.Store(&silent)
+		time.Sleep(3 * time.Minute)
+		expect("without an answer", "6", "a")
+		time.Sleep(3 * time.Minute)
+		if _, err := tokens.Fetch(t.Context(), id, []string{"a"}); !errors.Is(err, silent) {
+			t.Errorf("when it has ended: %v", err)
+		}
+		s.fail.Store(nil)
+		if _, err := tokens.Fetch(t.Context(), id, []string{"a"}); err != nil {
+			t.Fatal(err)
+		}
+		refused := error(&client.Problem{Reason: evidence.Errorf(evidence.CodeNotAccepted, "", "so"), Status: http.StatusUnprocessableEntity})
+		s.fail.Store(&refused)
+		time.Sleep(3 * time.Minute)
+		if _, err := tokens.Fetch(t.Context(), id, []string{"a"}); !errors.Is(err, refused) {
+			t.Errorf("refused: %v", err)
+		}
+		s.fail.Store(&silent)
+		if _, err := tokens.Fetch(t.Context(), id, []string{"a"}); !errors.Is(err, silent) {
+			t.Errorf("a token is held behind a refusal: %v", err)
+		}
+	})
+}
+
+// Many who ask for one token cause one attestation; many tokens are too many.
+func TestConcurrentFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{}
+		tokens := jwtsvid.New(jwtsvid.Config{Obtain: s.obtain})
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if _, err := tokens.Fetch(t.Context(), id, []string{"a"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := s.asked.Load(); n != 1 {
+			t.Errorf("%d attestations for one token", n)
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := tokens.Fetch(gone, id, []string{"gone"}); !errors.Is(err, context.Canceled) {
+			t.Errorf("a caller who went: %v", err)
+		}
+		refused := 0
+		for i := range 1000 {
+			if _, err := tokens.Fetch(t.Context(), id, []string{strconv.Itoa(i)}); errors.Is(err, jwtsvid.ErrTooMany) {
+				refused++
+			}
+		}
+		if refused < 900 {
+			t.Errorf("%d of 1000 were refused", refused)
+		}
+		time.Sleep(time.Minute)
+		if _, err := tokens.Fetch(t.Context(), id, []string{"later"}); err != nil {
+			t.Error(err)
+		}
+	})
+}
