@@ -31,7 +31,7 @@ import (
 	"github.com/quotary/quotary/tee"
 )
 
-// Machine is a simulated machine. It implements tee.Attester and is safe for
+// Machine is a simulated machine. It implements tee.Attester, with a TPM tee.KeyAttester, and is safe for
 // concurrent use. Close it when it is not needed any more.
 type Machine struct {
 	spec    Spec // as it was asked for, with the defaults filled in
@@ -55,7 +55,7 @@ type Machine struct {
 	faults   []fault // that it has
 }
 
-var _ tee.Attester = (*Machine)(nil)
+var _ tee.KeyAttester = (*Machine)(nil)
 
 // New makes a machine of a world and starts it. Files that the description names must
 // have been read ([Spec.Load]). Errors have [evidence.CodeConfigMalformed] where the
@@ -99,6 +99,15 @@ func (m *Machine) Spec() Spec { return m.spec.clone() }
 
 // Kinds returns the kinds of evidence that the machine sends.
 func (m *Machine) Kinds() []evidence.Kind { return m.honest.Kinds() }
+
+// AttestationKey returns the SHA-256 of the SubjectPublicKeyInfo of the TPM's attestation
+// key; zero if the machine has no TPM.
+func (m *Machine) AttestationKey() evidence.Digest {
+	if m.module == nil {
+		return evidence.Digest{}
+	}
+	return m.module.AttestationKey()
+}
 
 // Attest returns evidence that carries the binding, unless a fault has it otherwise.
 func (m *Machine) Attest(ctx context.Context, binding evidence.Binding) (evidence.Bundle, error) {

@@ -3,6 +3,7 @@ package machines_test
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/sha512"
 	"io/fs"
 	"os/exec"
@@ -149,6 +150,9 @@ func TestEnrolment(t *testing.T) {
 			t.Fatal(err)
 		}
 		outcome := enroller.Judge(request, published, tee.Params{Now: now, Pooled: true})
+		if sum := sha256.Sum256(outcome.AKKey); m.AttestationKey() != sum {
+			t.Errorf("%s: attestation key %x, not %x", backend, m.AttestationKey(), sum)
+		}
 		if !outcome.Good() || !outcome.Claims.Simulated {
 			t.Fatalf("%s: %v, missing %v", backend, outcome.Checks.Failed(), outcome.Missing)
 		}
@@ -168,7 +172,8 @@ func TestEnrolment(t *testing.T) {
 			t.Errorf("%s: the certificate is not sent: %v", backend, err)
 		}
 	}
-	if _, err := newMachine(t, specOf(machines.TDX)).EnrolmentRequest(t.Context()); evidence.CodeOf(err) != evidence.CodeAttesterAbsent {
+	without := newMachine(t, specOf(machines.TDX))
+	if _, err := without.EnrolmentRequest(t.Context()); evidence.CodeOf(err) != evidence.CodeAttesterAbsent || without.AttestationKey() != (evidence.Digest{}) {
 		t.Errorf("without a TPM: %v", err)
 	}
 }
