@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/verifier"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 )
 
@@ -47,6 +48,10 @@ type Config struct {
 	// MaxTTL bounds the life of certificates, a minute to a day: a sixth of an issuing
 	// CA's life at most. Zero means a day.
 	MaxTTL time.Duration
+	// AttestationResult returns what a certificate carries of the appraisal that it
+	// rests on: a conceptual message wrapper in CBOR with an attestation result, for
+	// the extension id-pe-cmw. If it is nil, certificates say nothing of it.
+	AttestationResult func(verifier.Result) ([]byte, error)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -112,7 +117,7 @@ func newRealm(c *Config) (*realm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &realm{trustDomain: td, service: service, life: c.Life, maxTTL: c.MaxTTL, now: c.Now}, nil
+	return &realm{trustDomain: td, service: service, life: c.Life, maxTTL: c.MaxTTL, attest: c.AttestationResult, now: c.Now}, nil
 }
 
 // reserve returns the keys that are never certified, and sees to it that each has

@@ -54,6 +54,7 @@ func (h *hierarchy) encode(p *profile) []byte {
 	return contents{
 		serial: p.serial, notBefore: p.notBefore, notAfter: p.notAfter, subject: subject, spki: p.spki, usage: extKeyUsage,
 		names: extension(oidSubjectAltName, !p.simulated, p.names()), // critical where the subject is empty
+		more:  p.attestationResult(),
 	}.encode(h.issuing)
 }
 
@@ -63,6 +64,7 @@ type contents struct {
 	notBefore, notAfter time.Time
 	subject, spki       []byte
 	usage, names        []byte // extensions: extended key usage, SubjectAltName
+	more                []byte // another extension, or nothing
 }
 
 // encode is the TBSCertificate (RFC 5280 §4.1) of a certificate under issuer. The
@@ -81,9 +83,18 @@ func (c contents) encode(issuer *x509.Certificate) []byte {
 			keyUsage, c.usage, noCA,
 			extension(oidSubjectKeyID, false, tlv(tagOctetString, spkiID(c.spki))),
 			extension(oidAuthorityKeyID, false, sequence(tlv(tagKeyIdentifier, issuer.SubjectKeyId))),
-			c.names,
+			c.names, c.more,
 		)),
 	)
+}
+
+// attestationResult is the extension id-pe-cmw (draft-ietf-rats-msg-wrap §5), whose
+// value is a choice: for a wrapper in CBOR an OCTET STRING.
+func (p *profile) attestationResult() []byte {
+	if p.result == nil {
+		return nil
+	}
+	return extension(oidCMW, false, p.carries())
 }
 
 // names is the SubjectAltName.

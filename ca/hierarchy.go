@@ -20,6 +20,7 @@ import (
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/keyfile"
+	"github.com/quotary/quotary/verifier"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 )
 
@@ -41,6 +42,7 @@ type realm struct {
 	reserved    map[string]bool // SPKIs that are never certified
 	life        time.Duration   // of issuing CAs that are made
 	maxTTL      time.Duration   // of leaves
+	attest      func(verifier.Result) ([]byte, error)
 	now         func() time.Time
 }
 

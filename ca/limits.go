@@ -64,6 +64,9 @@ const (
 	// maxChanges bounds the journal: a change a day for a century.
 	maxChanges = 1 << 15
 
+	// maxAttestationResult bounds what a certificate carries of its appraisal: with
+	// three kinds of evidence under 4 KiB, and every handshake sends it.
+	maxAttestationResult = 8 << 10
 	// maxDNSNames bounds the DNS names of a certificate: services have a handful,
 	// and each lengthens every handshake.
 	maxDNSNames = 32

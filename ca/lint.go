@@ -74,8 +74,8 @@ var rules = []rule{
 	{"issued by the issuing CA", func(h *hierarchy, c *x509.Certificate) bool {
 		return bytes.Equal(c.RawIssuer, h.issuing.RawSubject) && bytes.Equal(c.AuthorityKeyId, h.issuing.SubjectKeyId)
 	}},
-	{"exactly the profile's extensions, critical as they must be", func(_ *hierarchy, c *x509.Certificate) bool {
-		return hasExactExtensions(c)
+	{"exactly the profile's extensions, critical as they must be", func(h *hierarchy, c *x509.Certificate) bool {
+		return hasExactExtensions(c, h.attest != nil && carried(c) != nil)
 	}},
 	{"no key of the service", func(h *hierarchy, c *x509.Certificate) bool {
 		return !h.reserved[string(c.RawSubjectPublicKeyInfo)]
@@ -103,7 +103,25 @@ func (p *profile) says(c *x509.Certificate) bool {
 		bytes.Equal(c.RawSubjectPublicKeyInfo, p.spki) &&
 		len(c.URIs) == 1 && c.URIs[0].String() == p.id.String() &&
 		slices.Equal(c.DNSNames, p.dnsNames) && slices.EqualFunc(c.IPAddresses, p.addresses, net.IP.Equal) &&
-		IsSimulated(c) == p.simulated
+		IsSimulated(c) == p.simulated && bytes.Equal(carried(c), p.carries())
+}
+
+// carried is the value of the extension with an attestation result; nil without one.
+func carried(c *x509.Certificate) []byte {
+	for _, e := range c.Extensions {
+		if e.Id.Equal(oidCMW) {
+			return e.Value
+		}
+	}
+	return nil
+}
+
+// carries is what p decided for it.
+func (p *profile) carries() []byte {
+	if p.result == nil {
+		return nil
+	}
+	return tlv(tagOctetString, p.result)
 }
 
 func hasBothUsages(c *x509.Certificate) bool {
@@ -111,7 +129,7 @@ func hasBothUsages(c *x509.Certificate) bool {
 		slices.Equal(c.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth})
 }
 
-// The extensions of a leaf (RFC 5280 §4.2.1).
+// The extensions of a leaf (RFC 5280 §4.2.1, draft-ietf-rats-msg-wrap §5).
 var (
 	oidSubjectKeyID     = asn1.ObjectIdentifier{2, 5, 29, 14}
 	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
@@ -119,9 +137,11 @@ var (
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 	oidAuthorityKeyID   = asn1.ObjectIdentifier{2, 5, 29, 35}
 	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
+	oidCMW              = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 35} // id-pe-cmw
 )
 
-func hasExactExtensions(c *x509.Certificate) bool {
+// hasExactExtensions allows for an attestation result where withResult is set.
+func hasExactExtensions(c *x509.Certificate, withResult bool) bool {
 	var got []string
 	for _, e := range c.Extensions {
 		got = append(got, extensionName(e.Id, e.Critical))
@@ -131,6 +151,9 @@ func hasExactExtensions(c *x509.Certificate) bool {
 		extensionName(oidSubjectKeyID, false), extensionName(oidKeyUsage, true),
 		extensionName(oidSubjectAltName, len(c.Subject.Names) == 0), extensionName(oidBasicConstraints, true),
 		extensionName(oidAuthorityKeyID, false), extensionName(oidExtKeyUsage, false),
+	}
+	if withResult {
+		want = append(want, extensionName(oidCMW, false))
 	}
 	slices.Sort(want)
 	return slices.Equal(got, want)

@@ -37,6 +37,7 @@ type profile struct {
 	notBefore time.Time
 	notAfter  time.Time
 	simulated bool
+	result    []byte // the attestation result that it carries; nil if none
 }
 
 // workloadProfile decides what a certificate on result says. Everything comes
@@ -64,10 +65,19 @@ func (h *hierarchy) workloadProfile(result verifier.Result, now time.Time) (*pro
 	if err != nil {
 		return nil, err
 	}
-	return &profile{
+	p := &profile{
 		serial: newSerial(), id: id, dnsNames: identity.DNSNames,
 		spki: key.SPKI(), notBefore: notBefore, notAfter: notAfter, simulated: result.Simulated(),
-	}, nil
+	}
+	if h.attest != nil {
+		if p.result, err = h.attest(result); err != nil {
+			return nil, err
+		}
+		if n := len(p.result); n == 0 || n > maxAttestationResult {
+			return nil, refuseLint("the attestation result for it has %d bytes, and may have 1 to %d", n, maxAttestationResult)
+		}
+	}
+	return p, nil
 }
 
 // lifetime bounds what a policy asks for.

@@ -19,6 +19,7 @@ var (
 	CodeAuthorityRootAway    = define("authority.root-elsewhere", "An issuing CA is to be made, and the root's key is kept elsewhere.")
 	CodeAuthorityTrustDomain = define("authority.trust-domain", "The trust domain is not one that this authority can be constrained to.")
 
+	CodeTokenMissing   = define("token.missing", "The certificate carries no attestation result.")
 	CodeTokenMalformed = define("token.malformed", "The token cannot be decoded strictly.")
 	CodeTokenTooLarge  = define("token.too-large", "The token is larger than the documented bound.")
 	CodeTokenHeader    = define("token.header", "The token's header is not exactly algorithm, key identifier and type as this service writes them.")

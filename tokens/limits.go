@@ -16,6 +16,10 @@ const (
 	// token's beginning is judged. Its end is judged exactly.
 	clockSkew = time.Minute
 
+	// certificateBackdate is how long before its issuance a certificate begins, as
+	// package ca has it: by then the token that it carries is judged.
+	certificateBackdate = time.Minute
+
 	// MaxToken bounds an encoded token. One with three submodules, 24 PCRs of 48
 	// bytes and an RSA-4096 key takes under 8 KiB.
 	MaxToken = 16 << 10

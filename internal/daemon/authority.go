@@ -14,6 +14,8 @@ import (
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
 	"github.com/quotary/quotary/internal/store"
+	"github.com/quotary/quotary/tokens"
+	"github.com/quotary/quotary/verifier"
 )
 
 // Authority says how the trust domain's authorities succeed each other.
@@ -26,6 +28,9 @@ type Authority struct {
 	// Rotation says who prepares, activates and retires authorities: "automatic", by
 	// their age, or "manual", by quotaryd ca alone. Defaults to automatic.
 	Rotation string `yaml:"rotation"`
+	// AttestationResults has each certificate carry the attestation result (EAR) that it
+	// rests on, for whoever looks at it: measurements and the policy's digest. Defaults to false.
+	AttestationResults bool `yaml:"attestation_results"`
 }
 
 // What Rotation may be.
@@ -78,6 +83,9 @@ func OpenSlots(data string, c Config) (*ca.Slots, error) {
 func (d *Daemon) openAuthority(ctx context.Context, o Options, reserved []crypto.PublicKey) error {
 	c := d.Config.Authority.config(o.Data, d.Config.TrustDomain, o.Now)
 	c.Reserved = reserved
+	if d.Config.Authority.AttestationResults {
+		c.AttestationResult = d.attestationResult
+	}
 	if _, err := os.Stat(filepath.Join(c.Dir, "root.crt")); err == nil && d.Config.Authority.Rotation != rotationManual {
 		slots, err := ca.OpenSlots(c, ca.Service)
 		if err != nil {
@@ -106,6 +114,15 @@ func (d *Daemon) openAuthority(ctx context.Context, o Options, reserved []crypto
 		return err
 	}
 	return d.noteChanges(ctx, unrecorded)
+}
+
+// attestationResult is what a certificate on result carries.
+func (d *Daemon) attestationResult(result verifier.Result) ([]byte, error) {
+	token, err := d.issuer.Issue(result, tokens.Options{Audience: d.Config.TrustDomain, Formats: []tokens.Format{tokens.FormatCWT}})
+	if err != nil {
+		return nil, err
+	}
+	return token.CMW()
 }
 
 // actionAuthority is the action of an event about the authorities.

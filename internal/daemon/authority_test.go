@@ -4,9 +4,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"io"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -18,6 +21,7 @@ import (
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/daemon"
 	"github.com/quotary/quotary/internal/store"
+	"github.com/quotary/quotary/tokens"
 )
 
 // slots returns the authorities of a data directory as quotaryd ca has them.
@@ -50,6 +54,7 @@ func TestAttack_K22_AuthorityIsReplacedWhileMachinesAttest(t *testing.T) {
 	r := start(t, data, daemon.Config{
 		Policies: []string{s.policy(t, "allow_simulated: true")}, Endorsements: []string{s.endorsements},
 		Simulated: daemon.Simulated{Accept: true, Roots: s.roots}, Vendors: daemon.Vendors{Offline: true},
+		Authority: daemon.Authority{AttestationResults: true},
 	})
 	machine := s.machines[evidence.KindTDX]
 	old := x509.NewCertPool()
@@ -110,8 +115,53 @@ func TestAttack_K22_AuthorityIsReplacedWhileMachinesAttest(t *testing.T) {
 	if _, err := attest(old); evidence.CodeOf(err) != evidence.CodeServiceUnreached {
 		t.Errorf("the service still shows a certificate of the stolen root: %v", err)
 	}
+	carries(t, last, r.jwks(t, last.Roots))
 	if got := told(t, data); got != "service activate, operator prepare, operator activate, operator taint, operator revoke" {
 		t.Errorf("the audit trail has %s", got)
+	}
+}
+
+// jwks fetches the key set of attestation results.
+func (r *running) jwks(t *testing.T, roots *x509.CertPool) tokens.KeySet {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url+"/.well-known/jwks.json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := tokens.ParseKeySet(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// carries expects the certificate of an identity to carry the attestation result
+// that it rests on.
+func carries(t *testing.T, id *client.Identity, keys tokens.KeySet) {
+	t.Helper()
+	v, err := tokens.NewVerifier(tokens.VerifierConfig{
+		Keys: keys, Issuer: "spiffe://quotary.internal/quotary", Audience: "quotary.internal", AcceptSimulated: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := v.VerifyCertificate(id.Certificate.Leaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claims.Appraisal.ID != id.AttestationID || claims.Subject != id.SPIFFEID || claims.Submodules["tdx"].Policies[0] != id.PolicyDigest {
+		t.Errorf("%+v", claims)
 	}
 }
 

@@ -71,6 +71,7 @@ type Daemon struct {
 	fault          atomic.Pointer[string] // of the authorities that was logged last
 	administrators *admin.Authenticator
 	certificates   *ca.ServerCertificates
+	issuer         *tokens.Issuer
 	server         *server.Server
 	enrols         bool // TPMs
 }
@@ -168,7 +169,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	if d.certificates, err = d.authority.ServerCertificates(d.Config.TLSNames); err != nil {
 		return err
 	}
-	issuer, err := tokens.NewIssuer(tokens.Config{Key: key, Issuer: d.authority.ServiceID(), Build: o.Version, Now: o.Now})
+	d.issuer, err = tokens.NewIssuer(tokens.Config{Key: key, Issuer: d.authority.ServiceID(), Build: o.Version, Now: o.Now})
 	if err != nil {
 		return err
 	}
@@ -177,7 +178,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 		return err
 	}
 	d.server, err = server.New(server.Config{
-		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: issuer, JWTSVIDs: svids, Ledger: d.ledger,
+		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: d.issuer, JWTSVIDs: svids, Ledger: d.ledger,
 		Records: d.ledger, Policies: d.policies, Administrators: d.administrators,
 		CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
 		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral, Enrolment: enrolment,
