@@ -16,7 +16,7 @@ import (
 	"github.com/quotary/quotary/simulators/sevsnp"
 )
 
-const noKey = "a certificate that cannot be read as a chip's has no key to go by"
+const noKey = "the certificate of a key is signed with RSA by its issuer, and one that is not cannot be read as such"
 
 // snpChainRows lie in the certificates above the key.
 func snpChainRows() []Row {
@@ -37,8 +37,13 @@ func snpChainRows() []Row {
 		}},
 		{"S36", "issuer that is none", append(notIssuers(), []Case{
 			{
+				Name: "a chip's key certifies another", Subject: snpMinted, Want: codes(evidence.CodeSNPCertificateProfile),
+				Try: minted(mint{issuer: chipAsIssuer(func(*x509.Certificate, *sevsnp.Vendor) {}), apart: true}), Proof: ByParser, Why: noKey,
+			},
+			{
 				Name: "a chip's key with the name of its issuer certifies another", Subject: snpMinted, Want: codes(evidence.CodeSNPCertificateProfile),
-				Proof: ByParser, Why: noKey, Try: minted(mint{issuer: chipAsIssuer}),
+				Try:   minted(mint{issuer: chipAsIssuer(func(c *x509.Certificate, v *sevsnp.Vendor) { c.Subject = v.ASK().Certificate.Subject })}),
+				Proof: ByParser, Why: noKey,
 			},
 			{
 				Name: "an authority below the signing key", Subject: snpMinted, Want: codes(evidence.CodeSNPChain),
@@ -121,16 +126,18 @@ func selfMadeASK(name naming) func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
 	}
 }
 
-// chipAsIssuer is a chip's key that certifies others, with the name of its issuer.
-func chipAsIssuer(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	if err != nil {
-		return nil, err
+// chipAsIssuer is a chip's key that certifies others.
+func chipAsIssuer(edit func(c *x509.Certificate, v *sevsnp.Vendor)) func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
+	return func(v *sevsnp.Vendor) (*sevsnp.Issuer, error) {
+		key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		r := v.Report(chipName("issuing chip"))
+		cert := v.VCEKTemplate(r.ChipID, r.ReportedTCB)
+		edit(cert, v)
+		return issuedBy(v.ASK(), cert, key)
 	}
-	r := v.Report(chipName("issuing chip"))
-	cert := v.VCEKTemplate(r.ChipID, r.ReportedTCB)
-	cert.Subject = v.ASK().Certificate.Subject
-	return issuedBy(v.ASK(), cert, key)
 }
 
 // notIssuers are signing keys whose certificates, of the root's own issuing, are not

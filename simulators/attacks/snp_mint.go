@@ -26,6 +26,7 @@ type mint struct {
 	// further certificates are sent as well.
 	further func(v *sevsnp.Vendor) ([][]byte, error)
 	stapled bool // the certificates come as endorsements, not with the report
+	apart   bool // all but the key's come as endorsements
 }
 
 // made is what was minted.
@@ -69,19 +70,20 @@ func (how mint) attempt(a *Attacker) (Attempt, error) {
 		}
 		certificates = append(certificates, further...)
 	}
+	with := len(certificates) // the report
+	switch {
+	case how.stapled:
+		with = 0
+	case how.apart:
+		with = 1
+	}
 	t := snpAttempt(a, func(_ *Attacker, _ *sevsnp.Machine, data [64]byte) (*evidence.SNP, error) {
 		report := m.Template
 		report.ReportData = data
 		raw, err := sevsnp.SignReport(made.key, report.Marshal())
-		item := &evidence.SNP{Report: raw}
-		if !how.stapled {
-			item.Certificates = certificates
-		}
-		return item, err
+		return &evidence.SNP{Report: raw, Certificates: certificates[:with]}, err
 	})
-	if how.stapled {
-		t.Endorsements = certificates
-	}
+	t.Endorsements = certificates[with:]
 	lists, err := encoded(a.World(), how.lists)
 	t.Endorsements = append(t.Endorsements, lists...)
 	return t, err
