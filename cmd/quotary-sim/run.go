@@ -30,8 +30,10 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"demo", "a service, three simulated machines, and what they are refused for", demoHelp, demo},
+		{"run", "run scenarios: what happens to machines, and what must come of it", runHelp, runScenarios},
 		{"attack", "try the known attacks on a service, one by one", attackHelp, attack},
 		{"prepare", "write what a service needs to trust a simulated world", prepareHelp, prepare},
+		{"faults", "list what can be wrong with machines and vendors", faultsHelp, listFaults},
 		{"load", "measure attestations a second", loadHelp, load},
 	}
 }
@@ -111,13 +113,19 @@ func newFlags(name string) *flag.FlagSet {
 	return flags
 }
 
+// parseAll reads flags; what stands behind them are the flags' Args.
+func parseAll(flags *flag.FlagSet, args []string) error {
+	err := flags.Parse(args)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	return fmt.Errorf("%w; try: quotary-sim help %s", err, flags.Name())
+}
+
 // parse reads flags and refuses anything behind them.
 func parse(flags *flag.FlagSet, args []string) error {
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return fmt.Errorf("%w; try: quotary-sim help %s", err, flags.Name())
+	if err := parseAll(flags, args); err != nil {
+		return err
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q is one word too many; try: quotary-sim help %s", flags.Arg(0), flags.Name())
