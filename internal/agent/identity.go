@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"time"
 
@@ -88,6 +89,32 @@ func (i *Identity) Authorities() []byte {
 		der = append(der, cert.Raw...)
 	}
 	return der
+}
+
+// PEM is an identity in text.
+type PEM struct {
+	Chain, Key, Authorities []byte
+}
+
+// PEM returns the chain, leaf first, the key as PKCS #8, and the bundle's X.509 authorities.
+// The error is as for PrivateKey.
+func (i *Identity) PEM() (PEM, error) {
+	key, err := i.PrivateKey()
+	if err != nil {
+		return PEM{}, err
+	}
+	text := PEM{Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})}
+	for _, der := range i.Certificate.Certificate {
+		text.Chain = append(text.Chain, certificate(der)...)
+	}
+	for _, authority := range i.Bundle.X509Authorities() {
+		text.Authorities = append(text.Authorities, certificate(authority.Raw)...)
+	}
+	return text, nil
+}
+
+func certificate(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 // verifiesUnder reports whether whoever has this bundle accepts the certificate at a time.

@@ -24,6 +24,7 @@ import (
 	"github.com/quotary/quotary/internal/agent/jwtsvid"
 	"github.com/quotary/quotary/internal/agent/machine"
 	"github.com/quotary/quotary/internal/agent/notify"
+	"github.com/quotary/quotary/internal/agent/sds"
 	"github.com/quotary/quotary/internal/agent/trust"
 	"github.com/quotary/quotary/internal/agent/workloadapi"
 	"github.com/quotary/quotary/tee/endorsements"
@@ -259,6 +260,7 @@ func (d *Daemon) serve(ctx context.Context, group *errgroup.Group) error {
 			return err
 		}
 		workloadapi.Register(e.Services(), d.Agent, jwtsvid.New(jwtsvid.Config{Obtain: d.obtainToken}))
+		sds.Register(e.Services(), d.Agent, d.options.Logger)
 		agentapi.Register(e.Services(), d.Agent)
 		group.Go(func() error { return e.Serve(ctx) })
 	}

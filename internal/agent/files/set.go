@@ -1,10 +1,9 @@
 package files
 
 import (
-	"bytes"
 	"crypto/x509"
-	"encoding/pem"
 	"io/fs"
+	"slices"
 
 	"software.sslmate.com/src/go-pkcs12"
 
@@ -35,27 +34,19 @@ type file struct {
 
 // contents makes the files of an identity.
 func (w *Writer) contents(identity *agent.Identity) ([]file, error) {
-	der, err := identity.PrivateKey()
+	text, err := identity.PEM()
 	if err != nil {
 		return nil, err
-	}
-	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	var chain, roots []byte
-	for _, cert := range identity.Certificate.Certificate {
-		chain = append(chain, certificate(cert)...)
-	}
-	for _, root := range identity.Bundle.X509Authorities() {
-		roots = append(roots, certificate(root.Raw)...)
 	}
 	bundle, err := identity.Bundle.Marshal()
 	if err != nil {
 		return nil, err
 	}
 	set := []file{
-		{NameChain, chain, publicMode},
-		{NameKey, key, w.config.KeyMode},
-		{NameCombined, append(bytes.Clone(chain), key...), w.config.KeyMode},
-		{NameRoots, roots, publicMode},
+		{NameChain, text.Chain, publicMode},
+		{NameKey, text.Key, w.config.KeyMode},
+		{NameCombined, slices.Concat(text.Chain, text.Key), w.config.KeyMode},
+		{NameRoots, text.Authorities, publicMode},
 		{NameBundle, append(bundle, '\n'), publicMode},
 	}
 	if identity.Token != nil && identity.Token.JWT != "" {
@@ -87,8 +78,4 @@ func (w *Writer) stores(identity *agent.Identity) ([]file, error) {
 		return nil, err
 	}
 	return []file{{NamePKCS12, own, w.config.KeyMode}, {NameTrustStore, trust, publicMode}}, nil
-}
-
-func certificate(der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }

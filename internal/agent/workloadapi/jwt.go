@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/quotary/quotary/internal/agent"
+	"github.com/quotary/quotary/internal/agent/endpoint"
 	"github.com/quotary/quotary/internal/agent/jwtsvid"
 )
 
@@ -29,7 +30,7 @@ func (s *server) FetchJWTSVID(ctx context.Context, request *workload.JWTSVIDRequ
 	}
 	view, _ := s.source.Current()
 	if view.Identity == nil {
-		return nil, absence(view)
+		return nil, endpoint.Absence(view)
 	}
 	id := view.Identity.ID.String()
 	if wanted := request.GetSpiffeId(); wanted != "" && wanted != id {
@@ -99,7 +100,7 @@ func (s *server) ValidateJWTSVID(ctx context.Context, request *workload.Validate
 	}
 	view, _ := s.source.Current()
 	if view.Identity == nil {
-		return nil, absence(view)
+		return nil, endpoint.Absence(view)
 	}
 	bundle := view.Identity.Bundle.JWTBundle()
 	if bundle.Empty() {

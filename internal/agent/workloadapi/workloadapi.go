@@ -21,6 +21,7 @@ import (
 
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/internal/agent"
+	"github.com/quotary/quotary/internal/agent/endpoint"
 )
 
 // Source is where identities come from: an *agent.Agent.
@@ -83,8 +84,8 @@ func (s *server) stream(ctx context.Context, send func(last, next *agent.Identit
 				return err
 			}
 			last = view.Identity
-		case view.Identity == nil && (last != nil || !beginning(view)):
-			return absence(view)
+		case view.Identity == nil && (last != nil || !endpoint.Beginning(view)):
+			return endpoint.Absence(view)
 		}
 		select {
 		case <-changed:
@@ -92,24 +93,6 @@ func (s *server) stream(ctx context.Context, send func(last, next *agent.Identit
 			return status.FromContextError(ctx.Err()).Err()
 		}
 	}
-}
-
-// beginning reports whether the agent is at its first attempt: it is worth waiting for,
-// and a client that is told to come back does so much later.
-func beginning(view *agent.View) bool {
-	return view.Status.State == agent.Starting && view.Status.Failures == 0
-}
-
-// absence says why there is no identity (SPIFFE Workload Endpoint §6).
-func absence(view *agent.View) error {
-	reason := ""
-	if view.Status.Reason != nil && view.Status.Reason.Code != "" {
-		reason = " (" + view.Status.Reason.Code + ")"
-	}
-	if view.Status.State == agent.Denied {
-		return status.Error(codes.PermissionDenied, "this machine was refused an identity"+reason)
-	}
-	return status.Error(codes.Unavailable, "there is no identity yet, or none any more"+reason)
 }
 
 // header marks calls that are meant for a Workload API: a browser that was tricked into

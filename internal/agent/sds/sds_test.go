@@ -1,0 +1,311 @@
+package sds_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	envoytls "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	secret "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
+	envoytype "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"go.uber.org/goleak"
+	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/quotary/quotary/internal/agent"
+	"github.com/quotary/quotary/internal/agent/agenttest"
+	"github.com/quotary/quotary/internal/agent/endpoint"
+	"github.com/quotary/quotary/internal/agent/sds"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// notes are what is logged.
+type notes struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (n *notes) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.Write(p)
+}
+
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.String()
+}
+
+// dial returns a proxy's client of a source, and what is logged.
+func dial(t *testing.T, source sds.Source) (secret.SecretDiscoveryServiceClient, *notes) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sd") // short: a socket's path has at most 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "api.sock")
+	e, err := endpoint.Listen(endpoint.Config{Path: socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &notes{}
+	sds.Register(e.Services(), source, slog.New(slog.NewTextHandler(log, nil)))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Serve(ctx) }()
+	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(); cancel(); <-done })
+	return secret.NewSecretDiscoveryServiceClient(conn), log
+}
+
+// unpack returns the secrets of a response.
+func unpack(t *testing.T, response *discovery.DiscoveryResponse) (secrets []*envoytls.Secret) {
+	t.Helper()
+	for _, resource := range response.GetResources() {
+		s := &envoytls.Secret{}
+		if err := resource.UnmarshalTo(s); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.ValidateAll(); err != nil { // as a proxy does
+			t.Errorf("%s: %v", s.GetName(), err)
+		}
+		secrets = append(secrets, s)
+	}
+	return secrets
+}
+
+// isIdentity holds a secret to an identity.
+func isIdentity(t *testing.T, s *envoytls.Secret, name string, identity *agent.Identity) {
+	t.Helper()
+	c := s.GetTlsCertificate()
+	pair, err := tls.X509KeyPair(c.GetCertificateChain().GetInlineBytes(), c.GetPrivateKey().GetInlineBytes())
+	if err != nil || s.GetName() != name || !pair.Leaf.Equal(identity.Certificate.Leaf) {
+		t.Errorf("%s: %v", s.GetName(), err)
+	}
+}
+
+// isBundle holds a secret to a bundle, for a SPIFFE validator or as roots alone.
+func isBundle(t *testing.T, s *envoytls.Secret, name string, root *x509.Certificate, plain bool) {
+	t.Helper()
+	roots := s.GetValidationContext().GetTrustedCa().GetInlineBytes()
+	if !plain {
+		config := &envoytls.SPIFFECertValidatorConfig{}
+		custom := s.GetValidationContext().GetCustomValidatorConfig()
+		if err := custom.GetTypedConfig().UnmarshalTo(config); err != nil || custom.GetName() != "envoy.tls.cert_validator.spiffe" ||
+			len(config.GetTrustDomains()) != 1 || config.GetTrustDomains()[0].GetName() != "agent.test" || roots != nil {
+			t.Errorf("%s: %v, %v", name, custom, err)
+			return
+		}
+		roots = config.GetTrustDomains()[0].GetTrustBundle().GetInlineBytes()
+	}
+	want, pool := x509.NewCertPool(), x509.NewCertPool()
+	want.AddCert(root)
+	if pool.AppendCertsFromPEM(roots); s.GetName() != name || !pool.Equal(want) {
+		t.Errorf("%s, want %s: other roots than the bundle's", s.GetName(), name)
+	}
+}
+
+// Each name has its secret; no name is a wish for both; others do not exist.
+func TestNames(t *testing.T) {
+	authority := agenttest.NewAuthority(t)
+	identity := authority.Issue(t, "web", time.Hour)
+	proxy, _ := dial(t, agenttest.NewSource(agenttest.View(identity)))
+	const own, domain = "spiffe://agent.test/web", "spiffe://agent.test"
+	fetch := func(node *core.Node, names ...string) ([]*envoytls.Secret, error) {
+		t.Helper()
+		response, err := proxy.FetchSecrets(t.Context(), &discovery.DiscoveryRequest{Node: node, ResourceNames: names})
+		return unpack(t, response), err
+	}
+	for _, name := range []string{own, "default"} {
+		got, err := fetch(nil, name)
+		if err != nil || len(got) != 1 {
+			t.Fatalf("%s: %v, %v", name, got, err)
+		}
+		isIdentity(t, got[0], name, identity)
+	}
+	for _, name := range []string{domain, "ROOTCA", "ALL"} {
+		got, err := fetch(nil, name)
+		if err != nil || len(got) != 1 {
+			t.Fatalf("%s: %v, %v", name, got, err)
+		}
+		isBundle(t, got[0], name, authority.Root, false)
+	}
+	got, err := fetch(nil)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%v, %v", got, err)
+	}
+	isIdentity(t, got[0], own, identity)
+	isBundle(t, got[1], domain, authority.Root, false)
+	for name, names := range map[string][]string{
+		"another workload": {"spiffe://agent.test/db"}, "another domain": {"spiffe://other.test"}, "one good": {"default", "x"}, "none": {""},
+		"too many": slices.Repeat([]string{"default"}, 17),
+	} {
+		if _, err := fetch(nil, names...); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := proxy.FetchSecrets(t.Context(), &discovery.DiscoveryRequest{TypeUrl: "type.googleapis.com/envoy.config.cluster.v3.Cluster"}); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("another type: %v", err)
+	}
+	delta, err := proxy.DeltaSecrets(t.Context())
+	if err == nil {
+		_, err = delta.Recv()
+	}
+	if status.Code(err) != codes.Unimplemented {
+		t.Errorf("the incremental protocol: %v", err)
+	}
+	version := func(major, minor uint32) *core.Node {
+		return &core.Node{UserAgentVersionType: &core.Node_UserAgentBuildVersion{UserAgentBuildVersion: &core.BuildVersion{
+			Version: &envoytype.SemanticVersion{MajorNumber: major, MinorNumber: minor}}}}
+	}
+	says := func(value *structpb.Value) *core.Node {
+		return &core.Node{Metadata: &structpb.Struct{Fields: map[string]*structpb.Value{"disable_spiffe_cert_validation": value}}}
+	}
+	for name, test := range map[string]struct {
+		node  *core.Node
+		plain bool
+	}{
+		"1.17": {version(1, 17), true}, "1.18": {version(1, 18), false}, "2.0": {version(2, 0), false},
+		"true": {says(structpb.NewBoolValue(true)), true}, "false": {says(structpb.NewBoolValue(false)), false},
+		"a text": {says(structpb.NewStringValue("true")), true}, "another": {says(structpb.NewStringValue("yes")), false},
+	} {
+		got, err := fetch(test.node, "ROOTCA")
+		if err != nil || len(got) != 1 {
+			t.Fatalf("%s: %v", name, err)
+		}
+		isBundle(t, got[0], "ROOTCA", authority.Root, test.plain)
+	}
+}
+
+// talk is a proxy's side of a stream.
+type talk struct {
+	t      *testing.T
+	stream secret.SecretDiscoveryService_StreamSecretsClient
+}
+
+func begin(t *testing.T, proxy secret.SecretDiscoveryServiceClient) talk {
+	t.Helper()
+	stream, err := proxy.StreamSecrets(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return talk{t, stream}
+}
+
+func (x talk) say(request *discovery.DiscoveryRequest) {
+	x.t.Helper()
+	if err := x.stream.Send(request); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+func (x talk) hear() (*discovery.DiscoveryResponse, []*envoytls.Secret) {
+	x.t.Helper()
+	response, err := x.stream.Recv()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return response, unpack(x.t, response)
+}
+
+func (x talk) acknowledge(response *discovery.DiscoveryResponse, names ...string) {
+	x.t.Helper()
+	x.say(&discovery.DiscoveryRequest{VersionInfo: response.GetVersionInfo(), ResponseNonce: response.GetNonce(), ResourceNames: names})
+}
+
+// A stream answers at once, again with each identity, with other names when these
+// change, and not to acknowledgements or to what was overtaken.
+func TestStream(t *testing.T) {
+	authority := agenttest.NewAuthority(t)
+	first, second, third := authority.Issue(t, "web", time.Hour), authority.Issue(t, "web", time.Hour), authority.Issue(t, "web", time.Hour)
+	source := agenttest.NewSource(&agent.View{Status: agent.Status{State: agent.Starting}})
+	proxy, log := dial(t, source)
+	x := begin(t, proxy)
+	x.say(&discovery.DiscoveryRequest{ResourceNames: []string{"default"}})
+	source.Set(agenttest.View(first)) // it waited for the first attempt
+	one, secrets := x.hear()
+	isIdentity(t, secrets[0], "default", first)
+	x.acknowledge(one, "default")
+	source.Set(agenttest.View(second))
+	two, secrets := x.hear()
+	isIdentity(t, secrets[0], "default", second)
+	if two.GetVersionInfo() == one.GetVersionInfo() || two.GetNonce() == one.GetNonce() {
+		t.Error("the second answer has the version or the nonce of the first")
+	}
+	x.acknowledge(one, "ROOTCA") // overtaken: nothing comes of it
+	x.say(&discovery.DiscoveryRequest{VersionInfo: one.GetVersionInfo(), ResponseNonce: two.GetNonce(), ResourceNames: []string{"default"},
+		ErrorDetail: &rpcstatus.Status{Message: "do not like it"}})
+	x.acknowledge(two, "default", "ROOTCA")
+	_, secrets = x.hear()
+	if len(secrets) != 2 {
+		t.Fatalf("%d secrets", len(secrets))
+	}
+	isIdentity(t, secrets[0], "default", second)
+	isBundle(t, secrets[1], "ROOTCA", authority.Root, false)
+	if !strings.Contains(log.String(), "do not like it") {
+		t.Errorf("a rejection is not logged: %s", log)
+	}
+	source.Set(agenttest.View(third))
+	_, secrets = x.hear()
+	isIdentity(t, secrets[0], "default", third)
+	source.Set(&agent.View{Status: agent.Status{State: agent.Denied}})
+	if _, err := x.stream.Recv(); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("withdrawn: %v", err)
+	}
+}
+
+// What a stream cannot answer ends it, and a proxy that is done ends it well.
+func TestStreamEnds(t *testing.T) {
+	source := agenttest.NewSource(agenttest.View(agenttest.NewAuthority(t).Issue(t, "web", time.Hour)))
+	proxy, _ := dial(t, source)
+	for name, request := range map[string]*discovery.DiscoveryRequest{
+		"another name": {ResourceNames: []string{"x"}}, "another type": {TypeUrl: "x"},
+	} {
+		x := begin(t, proxy)
+		x.say(request)
+		if _, err := x.stream.Recv(); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	x := begin(t, proxy)
+	x.say(&discovery.DiscoveryRequest{})
+	x.hear()
+	if err := x.stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.stream.Recv(); !errors.Is(err, io.EOF) {
+		t.Errorf("a proxy that is done: %v", err)
+	}
+	source.Set(&agent.View{Status: agent.Status{State: agent.Degraded}})
+	y := begin(t, proxy)
+	y.say(&discovery.DiscoveryRequest{})
+	if _, err := y.stream.Recv(); status.Code(err) != codes.Unavailable {
+		t.Errorf("without an identity: %v", err)
+	}
+	if _, err := proxy.FetchSecrets(t.Context(), &discovery.DiscoveryRequest{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("without an identity: %v", err)
+	}
+}
