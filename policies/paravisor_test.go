@@ -20,7 +20,7 @@ func azure() (report, quote evidence.Claims) {
 
 func paravisorWith(text string) string { return withSNP + "    paravisor: " + text + "\n" }
 
-func TestParavisorRequirements(t *testing.T) {
+func TestAttack_P36_ParavisorRequirements(t *testing.T) {
 	const open = "absent: the evidence does not say"
 	for _, c := range []struct {
 		ask    string
