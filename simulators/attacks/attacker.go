@@ -110,9 +110,6 @@ func (a *Attacker) World() *simulators.World { return a.target.World }
 // TrustDomain is that of the target, and the audience of its challenges.
 func (a *Attacker) TrustDomain() string { return a.target.TrustDomain }
 
-// Target is what is attacked.
-func (a *Attacker) Target() Target { return a.target }
-
 // Machine is the honest machine of the case's subject. Whoever changes it changes a copy.
 func (a *Attacker) Machine() tee.Attester { return a.subject.Machine }
 

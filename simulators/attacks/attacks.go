@@ -130,20 +130,5 @@ func allSeries() []series {
 	}
 }
 
-// Series is what a letter stands for.
-type Series struct {
-	Letter string `json:"letter"`
-	Title  string `json:"title"`
-}
-
-// AllSeries lists the series in their order.
-func AllSeries() []Series {
-	var list []Series
-	for _, s := range allSeries() {
-		list = append(list, Series{s.letter, s.title})
-	}
-	return list
-}
-
 // codes makes lists of codes short to write.
 func codes(list ...evidence.Code) []evidence.Code { return list }

@@ -98,9 +98,9 @@ func (r Report) Text(out io.Writer) error {
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintln(w, "series\trows\tcases\theld\tother\taccepted\tskipped\terror\tproved by: check\tparser\tservice\tacceptance\t")
-	for _, s := range AllSeries() {
-		if t := r.Totals(s.Letter); t.Cases > 0 {
-			t.print(w, s.Letter+" "+s.Title)
+	for _, s := range allSeries() {
+		if t := r.Totals(s.letter); t.Cases > 0 {
+			t.print(w, s.letter+" "+s.title)
 		}
 	}
 	r.Totals("").print(w, "all")
@@ -131,9 +131,9 @@ func (r Result) told() string {
 // JSON writes the report with its totals.
 func (r Report) JSON(out io.Writer) error {
 	series := map[string]Totals{}
-	for _, s := range AllSeries() {
-		if t := r.Totals(s.Letter); t.Cases > 0 {
-			series[s.Letter] = t
+	for _, s := range allSeries() {
+		if t := r.Totals(s.letter); t.Cases > 0 {
+			series[s.letter] = t
 		}
 	}
 	encoder := json.NewEncoder(out)

@@ -38,14 +38,14 @@ type (
 // JUnit writes the report as CI systems read it: a suite for each series.
 func (r Report) JUnit(out io.Writer) error {
 	all := junitSuites{Name: "attacks on " + r.Target}
-	for _, s := range AllSeries() {
-		t := r.Totals(s.Letter)
+	for _, s := range allSeries() {
+		t := r.Totals(s.letter)
 		if t.Cases == 0 {
 			continue
 		}
-		suite := junitSuite{Name: s.Letter + " " + s.Title, Tests: t.Cases, Failures: t.Other + t.Accepted, Errors: t.Failed, Skipped: t.Skipped}
+		suite := junitSuite{Name: s.letter + " " + s.title, Tests: t.Cases, Failures: t.Other + t.Accepted, Errors: t.Failed, Skipped: t.Skipped}
 		for _, result := range r.Results {
-			if result.Row[:1] == s.Letter {
+			if result.Row[:1] == s.letter {
 				suite.Cases = append(suite.Cases, result.junit())
 			}
 		}
