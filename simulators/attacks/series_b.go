@@ -41,11 +41,8 @@ func bindingSubjects(w *simulators.World) ([]Subject, error) {
 	machine := guest.Machine.(*sevsnp.Machine)
 	guest.Machine = composite{tee.Compose(machine, module), machine, module}
 	guest.Requires += "\n" + pcrs
-	alone, pcrs, err := quoting(w, lone)
-	if err != nil {
-		return nil, err
-	}
-	return []Subject{guest, {Name: lone, Machine: alone, Requires: pcrs}}, nil
+	alone, err := measured{name: lone}.subject(w)
+	return []Subject{guest, alone}, err
 }
 
 // quoting makes a TPM with a value of its own in one register, and what a policy
