@@ -14,7 +14,7 @@ type fence struct {
 }
 
 // networked are the rooms that may reach the network, or be reached.
-var networked = []string{"tee/endorsements", "internal", "client", "cmd", "simulators/attacks", "simulators/vendors", "simulators/lab", "simulators/simtest"}
+var networked = []string{"tee/endorsements", "internal", "client", "cmd", "simulators/attacks", "simulators/vendors", "simulators/lab", "simulators/simtest", "simulators/control"}
 
 // fences keep foreign libraries where they are handled with care.
 var fences = []fence{
