@@ -20,8 +20,7 @@ import (
 	"github.com/quotary/quotary/internal/agent"
 	"github.com/quotary/quotary/internal/agent/machine"
 	"github.com/quotary/quotary/internal/daemon"
-	"github.com/quotary/quotary/simulators"
-	"github.com/quotary/quotary/simulators/sevsnp"
+	"github.com/quotary/quotary/simulators/tdx"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements"
 	"github.com/quotary/quotary/tee/teetest"
@@ -94,11 +93,18 @@ func makers(module *tpmtest.TPM) (out []byte) {
 	return out
 }
 
-// TestTPM is the life of a machine with a TPM: it is enrolled once, and again before the
+// TestSoftwareTPM tries both kinds of machines with one TPM.
+func TestSoftwareTPM(t *testing.T) {
+	module := tpmtest.Start(t)
+	value := measured(t, module)
+	t.Run("alone", func(t *testing.T) { testTPM(t, module, value) })
+	t.Run("in a confidential VM", func(t *testing.T) { testComposite(t, module, value) })
+}
+
+// testTPM is the life of a machine with a TPM: it is enrolled once, and again before the
 // certificate of its attestation key ends, and also when the service has lost its
 // authority. Its keys are new each time, and live in the TPM.
-func TestTPM(t *testing.T) {
-	module := tpmtest.Start(t)
+func testTPM(t *testing.T, module *tpmtest.TPM, measured [sha256.Size]byte) {
 	data := filepath.Join(t.TempDir(), "data")
 	config := daemon.Config{
 		TPM: daemon.TPM{Enrolment: daemon.Enrolment{Roots: []string{write(t, "makers.pem", makers(module))}}},
@@ -107,7 +113,7 @@ kind: Workload
 name: machine
 identity: {spiffe_id: "spiffe://quotary.internal/machine"}
 any_of:
-  - tpm: {ak: {sources: [enrolled], hierarchy: endorsement}, pcrs: {sha256: {14: ["`+fmt.Sprintf("%x", measured(t, module))+`"]}}, key: tpm}
+  - tpm: {ak: {sources: [enrolled], hierarchy: endorsement}, pcrs: {sha256: {14: ["`+fmt.Sprintf("%x", measured)+`"]}}, key: tpm}
 `))},
 	}
 	service, stop := serve(t, data, config)
@@ -176,31 +182,18 @@ func (l *logged) count(message string) (n int) {
 	return n
 }
 
-// TestComposite: a confidential VM with a TPM that it names. What it proves, it proves
+// testComposite: a confidential VM with a TPM that it names. What it proves, it proves
 // with both.
-func TestComposite(t *testing.T) {
-	module := tpmtest.Start(t)
-	world, err := simulators.New("agent", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	report := world.SEVSNP.Report("guest")
-	guest, err := world.SEVSNP.NewMachine(sevsnp.MachineOptions{Name: "guest", Report: report})
-	if err != nil {
-		t.Fatal(err)
-	}
-	published, err := world.Endorsements()
-	if err != nil {
-		t.Fatal(err)
-	}
+func testComposite(t *testing.T, module *tpmtest.TPM, measured [sha256.Size]byte) {
+	vendor := tdx.NewVendor(tdx.Options{Seed: "agent", Clock: time.Now})
+	guest := vendor.NewMachine(tdx.DefaultMachine())
+	published := &tee.Endorsements{}
+	vendor.Endorsements(published)
 	dir := filepath.Join(t.TempDir(), "endorsements")
 	if err := endorsements.Save(dir, published); err != nil {
 		t.Fatal(err)
 	}
-	var roots []byte
-	for _, anchor := range world.Anchors() {
-		roots = append(roots, certificates(anchor.DER)...)
-	}
+	roots := certificates(vendor.Anchor().DER)
 	service, stop := serve(t, filepath.Join(t.TempDir(), "data"), daemon.Config{
 		TPM:          daemon.TPM{Enrolment: daemon.Enrolment{Roots: []string{write(t, "makers.pem", makers(module))}}},
 		Endorsements: []string{dir}, Simulated: daemon.Simulated{Accept: true, Roots: []string{write(t, "roots.pem", roots)}},
@@ -210,15 +203,16 @@ name: guest
 identity: {spiffe_id: "spiffe://quotary.internal/guest"}
 allow_simulated: true
 any_of:
-  - sev_snp: {measurements: [%x], minimum_tcb: {bootloader: 0, tee: 0, snp: 0, microcode: 0}}
+  - tdx: {mrtd: [%x], rtmr0: any, rtmr1: any, rtmr2: any, rtmr3: any}
     tpm: {ak: {sources: [enrolled]}, pcrs: {sha256: {14: [%x]}}}
-`, report.Measurement, measured(t, module)))},
+`, tdx.DefaultMachine().MRTD, measured))},
 	})
 	defer stop()
 	m, err := machine.New(machine.Config{
 		TPM: &machine.TPM{Address: module.Address},
 		Devices: machine.Devices{
-			SEVSNP: func(uint) (tee.Attester, error) { return guest, nil },
+			SEVSNP: func(uint) (tee.Attester, error) { return failing{evidence.CodeAttesterAbsent}, nil },
+			TDX:    func(bool) (tee.Attester, error) { return guest, nil },
 			Logs:   fstest.MapFS{},
 		},
 	})
@@ -232,7 +226,7 @@ any_of:
 	if _, err := agent.NewIdentity(identity, time.Now()); err != nil || !identity.Simulated {
 		t.Errorf("%+v, %v", identity, err)
 	}
-	if kinds, err := m.Kinds(t.Context()); err != nil || !slices.Equal(kinds, []evidence.Kind{evidence.KindSEVSNP, evidence.KindTPM}) {
+	if kinds, err := m.Kinds(t.Context()); err != nil || !slices.Equal(kinds, []evidence.Kind{evidence.KindTDX, evidence.KindTPM}) {
 		t.Errorf("kinds %v, %v", kinds, err)
 	}
 }
