@@ -31,6 +31,7 @@ func commands() []command {
 	return []command{
 		{"demo", "a service, three simulated machines, and what they are refused for", demoHelp, demo},
 		{"run", "run scenarios: what happens to machines, and what must come of it", runHelp, runScenarios},
+		{"serve", "run vendors, machines and a service, steered over HTTP", serveHelp, serve},
 		{"attack", "try the known attacks on a service, one by one", attackHelp, attack},
 		{"prepare", "write what a service needs to trust a simulated world", prepareHelp, prepare},
 		{"faults", "list what can be wrong with machines and vendors", faultsHelp, listFaults},

@@ -21,7 +21,7 @@ const runHelp = `  quotary-sim run [-o text|json|junit] [--quiet] FILE…
 run runs scenarios: YAML files that say which simulated machines there are, what
 is wrong with them or with their vendors, what happens one after the other, and
 what a service must make of it. Each gets a service of its own, in this process.
-docs/simulators.md says what a file can say.
+docs/scenarios.md says what a file can say.
   --library   run scenarios that come along: those named, or all
   --list      list the scenarios that come along
   -o FORMAT   text (default), json or junit

@@ -1,6 +1,6 @@
 // Package control steers simulated machines over HTTP: makes them, has them attest, and
 // breaks them or their vendors, for tests in any language. It is the interface of
-// quotary-sim serve; docs/ci.md shows it in use, docs/simulators.md has every path.
+// quotary-sim serve; docs/ci.md shows it in use, has every path.
 //
 // Whoever reaches it owns the machines and their keys, so it is for loopback alone. It
 // takes requests from programs, not from web pages.
@@ -27,8 +27,10 @@ type Options struct {
 	Vendors *vendors.Server
 	Clock   *lab.Clock
 	Host    Host
-	// Added, if set, is called with each machine that was made and admitted.
-	Added func(*fleet.Machine) error
+	// Added, if set, is called with each machine that was made and admitted, Removed with the
+	// name of each that is about to end.
+	Added   func(*fleet.Machine) error
+	Removed func(name string) error
 }
 
 // Server is the interface, an http.Handler that is safe for concurrent use.
@@ -96,7 +98,7 @@ func unrouted(r *http.Request, mux *http.ServeMux) error {
 			return evidence.Errorf(evidence.CodeMethodNotAllowed, "", "%s takes %s", r.URL.Path, method)
 		}
 	}
-	return evidence.Errorf(evidence.CodeNotFound, "", "there is nothing at this path; docs/simulators.md lists them")
+	return evidence.Errorf(evidence.CodeNotFound, "", "there is nothing at this path; docs/ci.md lists them")
 }
 
 // reply is the answer to a request that succeeded.

@@ -42,7 +42,7 @@ func (s *Server) identity(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	granted, err := s.Obtain(r.Context(), m)
+	granted, err := s.obtain(r.Context(), m)
 	if err != nil {
 		return reply{}, err
 	}
@@ -61,21 +61,22 @@ func (s *Server) identity(r *http.Request) (reply, error) {
 	}}, nil
 }
 
-// Obtain has a machine attest to the service for a new key.
-func (s *Server) Obtain(ctx context.Context, m *fleet.Machine) (*client.Identity, error) {
+// obtain has a machine attest to the service for a new key.
+func (s *Server) obtain(ctx context.Context, m *fleet.Machine) (*client.Identity, error) {
 	c, err := s.options.Host.Client()
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	key, err := newKey()
+	key, err := NewKey()
 	if err != nil {
 		return nil, err
 	}
 	return c.Attest(ctx, m, key, client.AttestOptions{Tokens: []client.Format{client.JWT}})
 }
 
-func newKey() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
+// NewKey makes a key for an identity.
+func NewKey() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
 
 func encode(kind string, blocks ...[]byte) []byte {
 	var out bytes.Buffer

@@ -73,7 +73,16 @@ func (s *Server) show(r *http.Request) (reply, error) {
 
 // remove ends a machine. What it was granted stays granted.
 func (s *Server) remove(r *http.Request) (reply, error) {
-	return reply{status: http.StatusNoContent}, s.options.Fleet.Remove(r.PathValue("name"))
+	m, err := s.machine(r)
+	if err != nil {
+		return reply{}, err
+	}
+	if s.options.Removed != nil {
+		if err := s.options.Removed(m.Name()); err != nil {
+			return reply{}, err
+		}
+	}
+	return reply{status: http.StatusNoContent}, s.options.Fleet.Remove(m.Name())
 }
 
 // attest returns evidence for report data of the sender's.

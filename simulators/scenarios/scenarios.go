@@ -6,7 +6,7 @@
 // them go by one clock that the scenario moves. What happens depends on the file alone:
 // the same seed makes the same hardware.
 //
-// Start at [Parse] and [Run]; [Library] has scenarios that come along. docs/simulators.md
+// Start at [Parse] and [Run]; [Library] has scenarios that come along. docs/scenarios.md
 // says what a file can say.
 package scenarios
 
