@@ -22,7 +22,7 @@ type Proposal struct {
 }
 
 // stateExpired is that of a proposal that can no longer be applied: its time is
-// over, or another set is in force than the one that it is to replace.
+// over, or a set was applied since it was made.
 const stateExpired = "expired"
 
 // ProposalsResponse is the answer to POST /v1/admin/policy/proposals.
@@ -46,7 +46,7 @@ type ApprovalResponse struct {
 
 func (s *Server) newProposal(p store.Proposal) Proposal {
 	state := string(p.State)
-	if p.State == store.ProposalOpen && (!p.Live(s.Now()) || p.Base != s.appliedDigest()) {
+	if p.State == store.ProposalOpen && !p.Live(s.Now()) {
 		state = stateExpired
 	}
 	return Proposal{
@@ -54,14 +54,6 @@ func (s *Server) newProposal(p store.Proposal) Proposal {
 		CreatedAt: p.Created.UTC(), ExpiresAt: p.Expires.UTC(),
 		Approvals: newApprovals(p.Approvals), Needed: s.Administrators.Approvals(), State: state,
 	}
-}
-
-// appliedDigest is that of the set that was applied last, empty if none was.
-func (s *Server) appliedDigest() string {
-	if a := s.Policies.Active().Applied; a != nil {
-		return a.Digest
-	}
-	return ""
 }
 
 // proposals answers POST /v1/admin/policy/proposals.

@@ -80,6 +80,9 @@ func (s *Store) Proposal(ctx context.Context, id int64) (p Proposal, err error) 
 		if p, err = row.proposal(); err != nil {
 			return err
 		}
+		if p.Overtaken, err = overtaken(ctx, tx, id); err != nil {
+			return err
+		}
 		p.Documents, err = readDocuments(ctx, tx, row.Candidate.Documents)
 		return err
 	})
@@ -100,6 +103,15 @@ func (s *Store) Proposals(ctx context.Context, before int64, limit int) (list []
 		}
 		p, err := row.proposal()
 		list = append(list, p)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = s.look(ctx, func(tx *sql.Tx) (err error) {
+		for i := 0; i < len(list) && err == nil; i++ {
+			list[i].Overtaken, err = overtaken(ctx, tx, list[i].ID)
+		}
 		return err
 	})
 	return list, err

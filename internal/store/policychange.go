@@ -33,6 +33,9 @@ const (
 	lastSet        = `SELECT policy_set FROM audit_events WHERE policy_set IS NOT NULL ORDER BY seq DESC LIMIT 1`
 	lastOfProposal = `SELECT substr(proposal, 9) FROM audit_events WHERE proposal >= ? AND proposal < ? ORDER BY seq DESC LIMIT 1`
 	lastProposal   = `SELECT substr(max(proposal), 1, 8) FROM audit_events WHERE proposal IS NOT NULL`
+	// setSinceProposal asks whether a set was applied after a proposal was made.
+	setSinceProposal = `SELECT EXISTS (SELECT 1 FROM audit_events WHERE policy_set IS NOT NULL
+	   AND seq > (SELECT min(seq) FROM audit_events WHERE proposal >= ? AND proposal < ?))`
 	countProposals = `SELECT count(*) FROM policy_proposals WHERE state = 'open' AND expires > ?`
 )
 
@@ -77,7 +80,7 @@ func (a *application) judge(w *writer, now int64) error {
 	}
 	a.row.Candidate, a.row.Proposal, a.row.Approvals = a.closed.Candidate, a.closed.ID, a.closed.Approvals
 	a.closed.State = ProposalApplied
-	return replaces(a.row.Candidate, active)
+	return w.stillReplaces(a.closed, active)
 }
 
 func (a *application) write(w *writer, r *eventRow) error {

@@ -26,7 +26,8 @@ type model struct {
 
 type modelProposal struct {
 	name, base, state string
-	expires           int // hours
+	expires           int   // hours
+	on                int64 // number of the set in force when it was made
 	approved          []string
 }
 
@@ -54,7 +55,7 @@ func (m *model) approve(id int64, name, who string, hour int) evidence.Code {
 	switch {
 	case p == nil:
 		return code
-	case p.base != m.active:
+	case p.base != m.active || p.on != m.applied:
 		return evidence.CodePolicyConflict
 	case slices.Contains(p.approved, who):
 		return evidence.CodePolicyProposalApproved
@@ -67,6 +68,9 @@ func (m *model) applyProposal(id int64, name string, hour int) evidence.Code {
 	p, code := m.open(id, name, hour)
 	if p == nil {
 		return code
+	}
+	if p.on != m.applied {
+		return evidence.CodePolicyConflict
 	}
 	if code = m.apply(p.name, p.base); code.IsZero() {
 		p.state = "applied"
@@ -107,7 +111,7 @@ func TestPoliciesLikeTheModel(t *testing.T) {
 				if base != m.active {
 					want = evidence.CodePolicyConflict
 				} else {
-					m.proposals = append(m.proposals, &modelProposal{name: name, base: base, state: "open", expires: hour + 6})
+					m.proposals = append(m.proposals, &modelProposal{name: name, base: base, state: "open", expires: hour + 6, on: m.applied})
 				}
 				_, err = s.Propose(t.Context(), event, candidate(name, digestOf(base)), 6*time.Hour)
 			case 2, 3:

@@ -57,6 +57,13 @@ func proposalIn(ctx context.Context, q queryer, id int64) (proposalRow, error) {
 	return row, said(ctx, q, row.digest(), "proposal", lastOfProposal, proposalKey(id), proposalKey(id+1))
 }
 
+// overtaken reports whether a set was applied since the proposal was made, by the order
+// of events: clocks may run backwards.
+func overtaken(ctx context.Context, q queryer, id int64) (late bool, err error) {
+	err = q.QueryRowContext(ctx, setSinceProposal, proposalKey(id), proposalKey(id+1)).Scan(&late)
+	return late, err
+}
+
 // said holds what a row is to what the newest event on it says, which query yields.
 func said(ctx context.Context, q queryer, digest []byte, what, query string, args ...any) error {
 	var last []byte

@@ -18,6 +18,9 @@ type Proposal struct {
 	Expires   time.Time
 	Approvals []Approval
 	State     ProposalState
+	// Overtaken says that a set was applied since the proposal was made, so that it can no
+	// longer be: not even if the set that it was to replace is in force again.
+	Overtaken bool
 }
 
 // ProposalState is what became of a proposal.
@@ -31,7 +34,9 @@ const (
 )
 
 // Live reports whether the proposal may still be approved and applied at now.
-func (p Proposal) Live(now time.Time) bool { return p.State == ProposalOpen && now.Before(p.Expires) }
+func (p Proposal) Live(now time.Time) bool {
+	return p.State == ProposalOpen && !p.Overtaken && now.Before(p.Expires)
+}
 
 // Others returns how many administrators beside the author approved.
 func (p Proposal) Others() (count int) {
@@ -61,8 +66,8 @@ func (s *Store) Propose(ctx context.Context, event Event, c Candidate, life time
 // digest: an administrator approves what they saw. serial is that of the
 // certificate that they showed, or empty. The time is the event's. The
 // error is an *evidence.Error with CodePolicyProposalUnknown, CodePolicyProposalClosed,
-// CodePolicyProposalApproved if by did so before, CodePolicyConflict if another
-// set is active than the one that the proposal is to replace, CodePolicyProposals
+// CodePolicyProposalApproved if by did so before, CodePolicyConflict if a set was
+// applied since the proposal was made, CodePolicyProposals
 // beyond [MaxApprovals], or one of those of [Store.Record].
 func (s *Store) Approve(ctx context.Context, event Event, id int64, digest, by, serial string) (Proposal, error) {
 	if err := checkName(by); err != nil {

@@ -142,6 +142,35 @@ func TestClosedProposals(t *testing.T) {
 	}
 }
 
+// A proposal that another set came before ends for good: a roll-back to what it
+// was made on does not bring it back, nor the approvals that it had.
+func TestAttack_Y10_OvertakenProposalStaysClosed(t *testing.T) {
+	s := fresh(t)
+	applies(t, s, "a")
+	old := proposes(t, s, "hole", "sha256:a")
+	approves(t, s, old, "alice")
+	applies(t, s, "b", "a")
+	active(t, s, 3, "a")
+	leaves(t, s, evidence.CodePolicyConflict, func() error {
+		_, err := s.Approve(t.Context(), by("bob", "policy.approve", 2), old.ID, old.Digest, "bob", "")
+		return err
+	})
+	leaves(t, s, evidence.CodePolicyConflict, func() error {
+		_, err := s.ApplyProposal(t.Context(), by("bob", "policy.apply", 2), old.ID, old.Digest)
+		return err
+	})
+	whole, err := s.Proposal(t.Context(), old.ID)
+	list, listErr := s.Proposals(t.Context(), 0, 1)
+	if err != nil || listErr != nil || !whole.Overtaken || whole.Live(now) || !list[0].Overtaken {
+		t.Errorf("%+v, %v; %+v, %v", whole, err, list, listErr)
+	}
+	anew := proposes(t, s, "hole", "sha256:a")
+	approves(t, s, anew, "alice", "bob")
+	if _, err := s.ApplyProposal(t.Context(), by("bob", "policy.apply", 3), anew.ID, anew.Digest); err != nil {
+		t.Error(err)
+	}
+}
+
 // An administrator counts once, however many requests they send.
 func TestConcurrentApprovals(t *testing.T) {
 	s := fresh(t)

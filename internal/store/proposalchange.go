@@ -71,7 +71,7 @@ func (a *approving) judge(w *writer, now int64) error {
 	if a.row, err = w.openProposal(a.id, a.digest, now); err != nil {
 		return err
 	}
-	if err := replaces(a.row.Candidate, active); err != nil {
+	if err := w.stillReplaces(a.row, active); err != nil {
 		return err
 	}
 	a.row, err = a.row.approve(a.by, a.serial, now)
@@ -111,6 +111,19 @@ func (w *writer) openProposal(id int64, digest string, now int64) (proposalRow, 
 		return proposalRow{}, evidence.Errorf(evidence.CodePolicyProposalUnknown, "digest", "proposal %d is of %s", id, row.Candidate.Digest)
 	}
 	return row, row.openAt(now)
+}
+
+// stillReplaces refuses a proposal since which a set was applied. Its owners agreed
+// before that; if the set that it starts from comes back, nobody agreed to go on.
+func (w *writer) stillReplaces(row proposalRow, active setRow) error {
+	if err := replaces(row.Candidate, active); err != nil {
+		return err
+	}
+	late, err := overtaken(context.Background(), w.conn, row.ID)
+	if late {
+		return evidence.Errorf(evidence.CodePolicyConflict, "proposal", "a set was applied since proposal %d was made; propose it anew", row.ID)
+	}
+	return err
 }
 
 func (w *writer) writeProposal(row proposalRow, r *eventRow) error {
