@@ -23,6 +23,22 @@ func (c *Client) Bundle(ctx context.Context) (json.RawMessage, error) {
 	return bundle, nil
 }
 
+// Bundles returns the trust bundles that the service publishes, by trust domain: its own
+// and those of trust domains that it federates with, as each published them. Never
+// merge them. The error is as for [Client.Attest].
+func (c *Client) Bundles(ctx context.Context) (map[string]json.RawMessage, error) {
+	var answer struct {
+		TrustDomains map[string]json.RawMessage `json:"trust_domains"`
+	}
+	if err := c.service.Call(ctx, http.MethodGet, "/v1/bundles", nil, &answer); err != nil {
+		return nil, err
+	}
+	if answer.TrustDomains[c.trustDomain] == nil {
+		return nil, unusable("trust_domains", "the service's own trust domain is not among the bundles")
+	}
+	return answer.TrustDomains, nil
+}
+
 // published returns the roots in the bundle that came with a certificate. The
 // service, which was authenticated under the client's roots, may have newer ones.
 func (c *Client) published(bundle json.RawMessage) (*x509.CertPool, error) {

@@ -551,3 +551,20 @@ func jwtOf(answer map[string]any, claim string) string {
 	parts[1] = base64.RawURLEncoding.EncodeToString(payload)
 	return strings.Join(parts, ".")
 }
+
+func TestBundles(t *testing.T) {
+	s := servertest.New(t, servertest.Options{})
+	c := newClient(t, s.URL, s.Roots())
+	own, err := c.Bundle(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := c.Bundles(t.Context())
+	if err != nil || len(all) != 1 || string(all[servertest.TrustDomain]) != string(own) {
+		t.Errorf("%s (%v)", all, err)
+	}
+	lost := hostile(t, func(path string, answer map[string]any) any { delete(answer, "trust_domains"); return nil })
+	if _, err := lost.Bundles(t.Context()); evidence.CodeOf(err) != evidence.CodeResponseMalformed {
+		t.Errorf("%v", err)
+	}
+}

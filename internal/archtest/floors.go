@@ -42,11 +42,12 @@ var floors = map[string]int{
 
 	"client/admin/admintest": 5, // for tests only
 
-	"internal/admin":   5, // who an administrator is
-	"internal/anchors": 5,
-	"internal/vendors": 5,
-	"internal/store":   5,
-	"internal/agent":   5,
+	"internal/admin":      5, // who an administrator is
+	"internal/anchors":    5,
+	"internal/federation": 5, // bundles of other trust domains
+	"internal/vendors":    5,
+	"internal/store":      5,
+	"internal/agent":      5,
 
 	"internal/agent/fleettest": 9, // for tests only
 

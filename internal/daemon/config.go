@@ -52,6 +52,8 @@ type Config struct {
 	Admin admin.Config `yaml:"admin"`
 	// Authority says how the trust domain's authorities succeed each other.
 	Authority Authority `yaml:"authority"`
+	// Federation lists other trust domains whose bundles are fetched for workloads.
+	Federation []Partner `yaml:"federation"`
 	// Simulated is for demonstrations and tests.
 	Simulated Simulated `yaml:"simulated"`
 	// Limits bound what the service does at once.
@@ -274,6 +276,13 @@ func (c *Config) resolve(dir string) {
 		for i, path := range list {
 			if !filepath.IsAbs(path) {
 				list[i] = filepath.Join(dir, path)
+			}
+		}
+	}
+	for i := range c.Federation {
+		for _, path := range []*string{&c.Federation[i].Bundle, &c.Federation[i].Roots} {
+			if *path != "" && !filepath.IsAbs(*path) {
+				*path = filepath.Join(dir, *path)
 			}
 		}
 	}

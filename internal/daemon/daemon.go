@@ -23,6 +23,7 @@ import (
 	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
+	"github.com/quotary/quotary/internal/federation"
 	"github.com/quotary/quotary/internal/inforce"
 	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/store"
@@ -72,6 +73,7 @@ type Daemon struct {
 	administrators *admin.Authenticator
 	certificates   *ca.ServerCertificates
 	issuer         *tokens.Issuer
+	federation     *federation.Federation
 	server         *server.Server
 	enrols         bool // TPMs
 }
@@ -103,6 +105,9 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 	d.current.Store(loaded)
 	t, err := newTechnologies(d.Config)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.openFederation(o); err != nil {
 		return nil, err
 	}
 	if d.lock, err = lock(o.Data); err != nil {
@@ -178,7 +183,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 		return err
 	}
 	d.server, err = server.New(server.Config{
-		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: d.issuer, JWTSVIDs: svids, Ledger: d.ledger,
+		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: d.issuer, JWTSVIDs: svids, Federation: d.federation, Ledger: d.ledger,
 		Records: d.ledger, Policies: d.policies, Administrators: d.administrators,
 		CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
 		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral, Enrolment: enrolment,
@@ -242,6 +247,7 @@ func (d *Daemon) Serve(ctx context.Context, listener net.Listener) error {
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { d.collateral.Run(refresh) })
 	refreshing.Go(func() { d.watchAuthority(refresh) })
+	refreshing.Go(func() { d.federation.Run(refresh) })
 	defer refreshing.Wait()
 	defer stop()
 	s := d.server.HTTP(&tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: d.certificates.Get, Time: d.now})

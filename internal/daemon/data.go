@@ -25,6 +25,7 @@ const (
 	policiesDir     = "policies"
 	endorsementsDir = "endorsements"
 	collateralDir   = "collateral" // fetched from vendors
+	federationDir   = "federation" // bundles of other trust domains
 )
 
 // prepare makes the data directory, or checks that nobody else may put files
@@ -35,7 +36,7 @@ func prepare(data string) error {
 			return err
 		}
 	}
-	for _, dir := range []string{data, filepath.Join(data, policiesDir), filepath.Join(data, authorityDir), filepath.Join(data, attestationDir)} {
+	for _, dir := range []string{data, filepath.Join(data, policiesDir), filepath.Join(data, authorityDir), filepath.Join(data, attestationDir), filepath.Join(data, federationDir)} {
 		if err := checkOwners(dir); err != nil {
 			return err
 		}

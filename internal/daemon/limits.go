@@ -20,6 +20,8 @@ const (
 	// authorityInterval is how often the service looks for changes of its authorities:
 	// so long an operator's command may take to have effect.
 	authorityInterval = 5 * time.Second
+	// maxBundle bounds the first bundle of another trust domain, as package federation does.
+	maxBundle = 1 << 20
 	// maxConcurrency bounds the configured number of appraisals at once: the
 	// largest machines have a few hundred CPUs.
 	maxConcurrency = 1024

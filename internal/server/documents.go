@@ -2,7 +2,9 @@ package server
 
 import (
 	_ "embed"
+	"encoding/json"
 	"fmt"
+	"maps"
 
 	"github.com/quotary/quotary/evidence"
 )
@@ -30,6 +32,25 @@ const bundleCache = "public, max-age=60"
 func (s *Server) bundle(*exchange) (reply, error) {
 	bundle, err := s.Authority.Bundle()
 	return reply{cache: bundleCache, body: bundle}, err
+}
+
+// BundleMap is the answer to GET /v1/bundles: a SPIFFE bundle map.
+type BundleMap struct {
+	TrustDomains map[string]json.RawMessage `json:"trust_domains"`
+}
+
+// bundles answers GET /v1/bundles: the service's own bundle and those of others.
+func (s *Server) bundles(*exchange) (reply, error) {
+	own, err := s.Authority.Bundle()
+	if err != nil {
+		return reply{}, err
+	}
+	answer := BundleMap{map[string]json.RawMessage{s.TrustDomain: own}}
+	if s.Federation != nil {
+		maps.Copy(answer.TrustDomains, s.Federation.Bundles())
+		answer.TrustDomains[s.TrustDomain] = own // which nobody else decides
+	}
+	return reply{cache: bundleCache, body: answer}, nil
 }
 
 // documents gathers the public documents that do not change.

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -8,8 +9,27 @@ import (
 	"github.com/spiffe/go-spiffe/v2/federation"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/server/servertest"
 )
+
+// partners are bundles of other trust domains.
+type partners map[string]json.RawMessage
+
+func (p partners) Bundles() map[string]json.RawMessage { return p }
+
+// Bundles of other trust domains stand beside the service's own, which none of them
+// can be.
+func TestBundleMap(t *testing.T) {
+	others := partners{"other.org": []byte(`{"keys":[]}`), servertest.TrustDomain: []byte(`{"keys":[1]}`)}
+	a := start(t, servertest.Options{Config: func(c *server.Config) { c.Federation = others }})
+	var got server.BundleMap
+	a.get("/v1/bundles").into(&got)
+	if len(got.TrustDomains) != 2 || string(got.TrustDomains["other.org"]) != `{"keys":[]}` ||
+		string(got.TrustDomains[servertest.TrustDomain]) != string(a.get("/v1/bundle").body) {
+		t.Errorf("%s", got.TrustDomains)
+	}
+}
 
 // The trust bundle is served as SPIFFE Federation §5.2 has it for the profile
 // https_spiffe: who knows the bundle of now fetches that of later with a SPIFFE

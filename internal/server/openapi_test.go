@@ -204,7 +204,7 @@ func TestOpenAPIHoldsTheHandlers(t *testing.T) {
 	missing = true
 	post("/v1/attestations", m.body(t, a.challenge(evidence.PurposeToken)), 503)
 
-	for _, path := range []string{"/v1/bundle", "/.well-known/jwks.json", "/.well-known/cose-keys", "/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/admin/status"} {
+	for _, path := range []string{"/v1/bundle", "/v1/bundles", "/.well-known/jwks.json", "/.well-known/cose-keys", "/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/admin/status"} {
 		c.holds("GET", path, a.get(path))
 	}
 	req := a.request(http.MethodGet, "/v1/admin/status", nil)

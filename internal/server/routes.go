@@ -21,6 +21,7 @@ const (
 	pathActivations  = "/v1/tpm/activations"
 	pathTPMCA        = "/v1/tpm/ca"
 	pathBundle       = "/v1/bundle"
+	pathBundles      = "/v1/bundles"
 	pathAdmin        = "/v1/admin/"
 	pathJWKS         = "/.well-known/jwks.json"
 	pathCOSEKeys     = "/.well-known/cose-keys"
@@ -47,6 +48,7 @@ func (s *Server) router() chi.Router {
 	r.Post(pathActivations, s.endpoint(s.audited("enrolment", s.activate)))
 	r.Get(pathTPMCA, s.endpoint(s.attestationCAs))
 	r.Get(pathBundle, s.endpoint(s.bundle))
+	r.Get(pathBundles, s.endpoint(s.bundles))
 	for at := range s.static {
 		r.Get(at, s.endpoint(s.document))
 	}

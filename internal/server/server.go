@@ -10,6 +10,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -59,6 +60,11 @@ type JWTSVIDs interface {
 	Issue(result verifier.Result, audience []string) (tokens.SVID, error)
 }
 
+// Federation has the bundles of other trust domains: a *federation.Federation.
+type Federation interface {
+	Bundles() map[string]json.RawMessage
+}
+
 // Ledger makes outcomes durable: a *store.Store.
 type Ledger interface {
 	Record(context.Context, store.Entry) error
@@ -101,6 +107,8 @@ type Config struct {
 	TrustDomain string
 	// Reloader reads the service's files again. Optional; without one nobody can ask for it.
 	Reloader Reloader
+	// Federation has the bundles of other trust domains. Optional; without it there are none.
+	Federation Federation
 	// Enrolment enrols TPMs. Optional; without it nobody can.
 	Enrolment *Enrolment
 	// Endorser fetches what appraisals lack. Optional; without one they remain undecided.
