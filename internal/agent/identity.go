@@ -91,26 +91,29 @@ func (i *Identity) Authorities() []byte {
 	return der
 }
 
-// PEM is an identity in text.
-type PEM struct {
-	Chain, Key, Authorities []byte
+// KeyPEM returns the key as PKCS #8 in PEM. The error is as for PrivateKey.
+func (i *Identity) KeyPEM() ([]byte, error) {
+	der, err := i.PrivateKey()
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// PEM returns the chain, leaf first, the key as PKCS #8, and the bundle's X.509 authorities.
-// The error is as for PrivateKey.
-func (i *Identity) PEM() (PEM, error) {
-	key, err := i.PrivateKey()
-	if err != nil {
-		return PEM{}, err
-	}
-	text := PEM{Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})}
+// ChainPEM returns the certificates in PEM, leaf first.
+func (i *Identity) ChainPEM() (text []byte) {
 	for _, der := range i.Certificate.Certificate {
-		text.Chain = append(text.Chain, certificate(der)...)
+		text = append(text, certificate(der)...)
 	}
+	return text
+}
+
+// AuthoritiesPEM returns the bundle's X.509 authorities in PEM.
+func (i *Identity) AuthoritiesPEM() (text []byte) {
 	for _, authority := range i.Bundle.X509Authorities() {
-		text.Authorities = append(text.Authorities, certificate(authority.Raw)...)
+		text = append(text, certificate(authority.Raw)...)
 	}
-	return text, nil
+	return text
 }
 
 func certificate(der []byte) []byte {

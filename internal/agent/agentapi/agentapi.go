@@ -1,9 +1,14 @@
-// Package agentapi is what the agent says of itself over its socket: its status, for
-// people and their tools, and gRPC's health protocol, for supervisors. The status is a
-// JSON object in a message of well-known types, so that any gRPC client can ask for it
-// without generated code:
+// Package agentapi is the agent's own service on its socket: its status, for people and
+// their tools; its identity without the key, and signatures by that key, for workloads on a
+// machine whose keys live in the TPM (package client/local); and gRPC's health protocol,
+// for supervisors. Messages are JSON objects in well-known types, so that any gRPC client
+// can use it without generated code:
 //
-//	service quotary.agent.v1.Agent { rpc Status(google.protobuf.Empty) returns (google.protobuf.Struct); }
+//	service quotary.agent.v1.Agent {
+//	  rpc Status(google.protobuf.Empty) returns (google.protobuf.Struct);
+//	  rpc Identity(google.protobuf.Empty) returns (google.protobuf.Struct);
+//	  rpc Sign(google.protobuf.Struct) returns (google.protobuf.Struct);
+//	}
 //
 // Start at [Register] and [Fetch].
 package agentapi
@@ -21,6 +26,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/quotary/quotary/client/local"
 	"github.com/quotary/quotary/internal/agent"
 )
 
@@ -29,35 +35,36 @@ type Source interface {
 	Current() (*agent.View, <-chan struct{})
 }
 
-// serviceName and methodStatus are the service's names in gRPC.
-const (
-	serviceName  = "quotary.agent.v1.Agent"
-	methodStatus = "Status"
-)
-
 // Register has services answer for source.
 func Register(services grpc.ServiceRegistrar, source Source) {
 	services.RegisterService(&grpc.ServiceDesc{
-		ServiceName: serviceName, HandlerType: (*any)(nil), Metadata: "internal/agent/agentapi",
-		Methods: []grpc.MethodDesc{{MethodName: methodStatus, Handler: answerStatus}},
+		ServiceName: local.Service, HandlerType: (*any)(nil), Metadata: "internal/agent/agentapi",
+		Methods: []grpc.MethodDesc{
+			method(local.MethodStatus, func(s Source, _ *emptypb.Empty) (*structpb.Struct, error) {
+				view, _ := s.Current()
+				return encode(view.Status)
+			}),
+			method(local.MethodIdentity, identify),
+			method(local.MethodSign, sign),
+		},
 	}, source)
 	healthpb.RegisterHealthServer(services, &health{source: source})
 }
 
-// answerStatus is the handler of Status, in the form that generated code has.
-func answerStatus(service any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
-	request := &emptypb.Empty{}
-	if err := decode(request); err != nil {
-		return nil, err
+// method describes a method of the service, as generated code does.
+func method[Request any](name string, answer func(Source, *Request) (*structpb.Struct, error)) grpc.MethodDesc {
+	handle := func(service any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
+		request := new(Request)
+		if err := decode(request); err != nil {
+			return nil, err
+		}
+		last := func(context.Context, any) (any, error) { return answer(service.(Source), request) }
+		if intercept == nil {
+			return last(ctx, request)
+		}
+		return intercept(ctx, request, &grpc.UnaryServerInfo{Server: service, FullMethod: "/" + local.Service + "/" + name}, last)
 	}
-	handle := func(context.Context, any) (any, error) {
-		view, _ := service.(Source).Current()
-		return encode(view.Status)
-	}
-	if intercept == nil {
-		return handle(ctx, request)
-	}
-	return intercept(ctx, request, &grpc.UnaryServerInfo{Server: service, FullMethod: "/" + serviceName + "/" + methodStatus}, handle)
+	return grpc.MethodDesc{MethodName: name, Handler: handle}
 }
 
 // encode makes a message of a status.
@@ -78,7 +85,7 @@ func Fetch(ctx context.Context, socket string) (*agent.Status, error) {
 	}
 	defer conn.Close()
 	answer := &structpb.Struct{}
-	if err := conn.Invoke(ctx, "/"+serviceName+"/"+methodStatus, &emptypb.Empty{}, answer); err != nil {
+	if err := conn.Invoke(ctx, "/"+local.Service+"/"+local.MethodStatus, &emptypb.Empty{}, answer); err != nil {
 		return nil, err
 	}
 	text, err := protojson.Marshal(answer)
@@ -97,7 +104,7 @@ type health struct {
 
 // Check answers at once.
 func (h *health) Check(_ context.Context, request *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
-	if request.GetService() != "" && request.GetService() != serviceName {
+	if request.GetService() != "" && request.GetService() != local.Service {
 		return nil, status.Error(codes.NotFound, "there is no such service")
 	}
 	view, _ := h.source.Current()
@@ -110,7 +117,7 @@ func (h *health) Watch(request *healthpb.HealthCheckRequest, stream grpc.ServerS
 	for {
 		view, changed := h.source.Current()
 		now := serving(view)
-		if request.GetService() != "" && request.GetService() != serviceName {
+		if request.GetService() != "" && request.GetService() != local.Service {
 			now = healthpb.HealthCheckResponse_SERVICE_UNKNOWN
 		}
 		if now != last {

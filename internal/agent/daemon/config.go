@@ -59,6 +59,9 @@ type Machine struct {
 	VMPL int `yaml:"vmpl"`
 	// NoEventLog leaves the event logs of firmware at home.
 	NoEventLog bool `yaml:"no_event_log"`
+	// Key is where keys are made: in "memory", or in the "tpm", which they cannot leave: then
+	// they are used over the socket. Defaults to memory.
+	Key string `yaml:"key"`
 	// TPM says which TPM is quoted. Without it, a machine with a TEE is proved by that alone,
 	// and another by the TPM of its platform.
 	TPM *TPM `yaml:"tpm"`
@@ -176,6 +179,12 @@ func (c *Config) resolve(dir string) {
 		}
 	}
 }
+
+// What Machine.Key may be.
+const (
+	keyInMemory = "memory"
+	keyInTPM    = "tpm"
+)
 
 // digest is RootSHA256; nil if it is not given.
 func (s Service) digest() (*[sha256.Size]byte, error) {

@@ -88,8 +88,12 @@ func (d *Daemon) openMachine() error {
 	if m.VMPL < 0 {
 		return malformed("machine.vmpl", "%d is not between 0 and 3", m.VMPL)
 	}
+	if m.Key != "" && m.Key != keyInMemory && m.Key != keyInTPM {
+		return malformed("machine.key", "%q is neither %q nor %q", m.Key, keyInMemory, keyInTPM)
+	}
 	c := machine.Config{
-		TEE: machine.TEE(m.TEE), VMPL: uint(m.VMPL), WithoutEventLog: m.NoEventLog, Devices: d.options.Devices, Logger: d.options.Logger,
+		KeyInTPM: m.Key == keyInTPM,
+		TEE:      machine.TEE(m.TEE), VMPL: uint(m.VMPL), WithoutEventLog: m.NoEventLog, Devices: d.options.Devices, Logger: d.options.Logger,
 	}
 	if m.TPM != nil {
 		c.TPM = &machine.TPM{Address: m.TPM.Address, Platform: machine.Platform(m.TPM.Platform), Bank: m.TPM.Bank, PCRs: m.TPM.PCRs, IMA: m.TPM.IMA}
@@ -117,6 +121,9 @@ func (d *Daemon) openFiles() error {
 		c, err := f.writer(d.options.Logger)
 		if err != nil {
 			return err
+		}
+		if c.Password != nil && d.options.Config.Machine.Key == keyInTPM {
+			return malformed("files.pkcs12_password_file", "there is no key to put into PKCS #12 files: it does not leave the TPM (machine.key)")
 		}
 		if seen[c.Directory] {
 			return malformed("files.directory", "%s is there twice", c.Directory)

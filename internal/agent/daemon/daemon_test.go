@@ -3,6 +3,10 @@ package daemon_test
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
@@ -21,6 +25,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/quotary/quotary/client/local"
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/agent"
 	"github.com/quotary/quotary/internal/agent/agentapi"
@@ -232,6 +237,10 @@ func TestOnce(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(directory, "tls.key")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
+	inTPM := config
+	inTPM.Machine.Key, inTPM.Files = "tpm", []daemon.Files{{Directory: directory + "2"}}
+	inTPM.WorkloadAPI.Socket = filepath.Join(short(t), "api.sock")
+	keyInTPM(t, inTPM, directory+"2")
 	var binding evidence.Binding
 	binding[0] = 0x5a
 	if bundle, err := open(t, daemon.Options{Config: config}).Collect(t.Context(), binding); err != nil || len(bundle) != 1 || bundle[0].Kind() != evidence.KindTPM {
@@ -240,6 +249,37 @@ func TestOnce(t *testing.T) {
 	service.Refuse()
 	if _, err := open(t, daemon.Options{Config: config}).Once(t.Context()); !agent.Refused(err) {
 		t.Errorf("refused: %v", err)
+	}
+}
+
+// keyInTPM has an agent whose key is in the TPM sign for workloads.
+func keyInTPM(t *testing.T, c daemon.Config, directory string) {
+	t.Helper()
+	d := open(t, daemon.Options{Config: c})
+	run(t, d)
+	<-d.Ready()
+	source, err := local.Dial(c.WorkloadAPI.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { source.Close() })
+	identity, err := source.Identity(t.Context())
+	if err != nil || identity.SPIFFEID != fleettest.BoxID {
+		t.Fatalf("%+v, %v", identity, err)
+	}
+	digest := sha256.Sum256([]byte("a message"))
+	signature, err := identity.Certificate.PrivateKey.(crypto.Signer).Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil || !ecdsa.VerifyASN1(identity.Certificate.Leaf.PublicKey.(*ecdsa.PublicKey), digest[:], signature) {
+		t.Errorf("the TPM's signature: %v", err)
+	}
+	if _, err := workloadapi.FetchX509SVID(t.Context(), workloadapi.WithAddr("unix://"+c.WorkloadAPI.Socket)); status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("a key left the TPM: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(directory, "tls.crt")); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(directory, "tls.key")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a key in a file: %v", err)
 	}
 }
 
@@ -261,6 +301,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"service.root_sha256":         func(c *daemon.Config) { c.Service.RootSHA256 = "5a" },
 		"service.bundle":              func(c *daemon.Config) { c.Service = daemon.Service{URL: good.Service.URL, Bundle: root} },
 		"machine.tee":                 func(c *daemon.Config) { c.Machine.TEE = "sgx" },
+		"machine.key":                 func(c *daemon.Config) { c.Machine = daemon.Machine{TEE: "tdx", Key: "tpm"} },
 		"machine.vmpl":                func(c *daemon.Config) { c.Machine.VMPL = -1 },
 		"machine.tpm.platform":        func(c *daemon.Config) { c.Machine.TPM = &daemon.TPM{Platform: "moon"} },
 		"machine.tpm.ek_certificates": func(c *daemon.Config) { c.Machine.TPM = &daemon.TPM{EKCertificates: []string{dir + "/none"}} },

@@ -2,6 +2,7 @@ package files
 
 import (
 	"crypto/x509"
+	"errors"
 	"io/fs"
 	"slices"
 
@@ -32,26 +33,30 @@ type file struct {
 	mode fs.FileMode
 }
 
-// contents makes the files of an identity.
+// contents makes the files of an identity. Where its key lives in the TPM, there is none
+// of those that have it.
 func (w *Writer) contents(identity *agent.Identity) ([]file, error) {
-	text, err := identity.PEM()
-	if err != nil {
-		return nil, err
-	}
 	bundle, err := identity.Bundle.Marshal()
 	if err != nil {
 		return nil, err
 	}
+	chain := identity.ChainPEM()
 	set := []file{
-		{NameChain, text.Chain, publicMode},
-		{NameKey, text.Key, w.config.KeyMode},
-		{NameCombined, slices.Concat(text.Chain, text.Key), w.config.KeyMode},
-		{NameRoots, text.Authorities, publicMode},
+		{NameChain, chain, publicMode},
+		{NameRoots, identity.AuthoritiesPEM(), publicMode},
 		{NameBundle, append(bundle, '\n'), publicMode},
 	}
 	if identity.Token != nil && identity.Token.JWT != "" {
 		set = append(set, file{NameToken, []byte(identity.Token.JWT), w.config.KeyMode})
 	}
+	key, err := identity.KeyPEM()
+	if errors.Is(err, agent.ErrKeyInTPM) && w.config.Password == nil {
+		return set, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	set = append(set, file{NameKey, key, w.config.KeyMode}, file{NameCombined, slices.Concat(chain, key), w.config.KeyMode})
 	if w.config.Password == nil {
 		return set, nil
 	}

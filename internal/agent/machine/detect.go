@@ -57,7 +57,7 @@ func (m *Machine) open(ctx context.Context) error {
 		return evidence.Errorf(evidence.CodeAttesterAbsent, "", "this machine is no SEV-SNP or TDX guest, and has no TPM at %s", m.config.Devices.TPM)
 	}
 	if m.config.KeyInTPM && module == nil {
-		return evidence.Errorf(evidence.CodeAttesterAbsent, "key", "keys are to be made in the TPM, and this machine is proved without one")
+		return evidence.Errorf(evidence.CodeAttesterAbsent, "machine.key", "keys are to be made in the TPM, and this machine is proved without one")
 	}
 	m.tee, m.tpm, m.opened = environment, module, true
 	return nil

@@ -96,7 +96,7 @@ func New(c Config) (*Machine, error) {
 		return nil, malformed("machine.vmpl", "%d is not between 0 and %d", c.VMPL, maxVMPL)
 	}
 	if c.KeyInTPM && c.TPM == nil && c.TEE != None {
-		return nil, malformed("key", "keys in the TPM need a TPM; say which in machine.tpm")
+		return nil, malformed("machine.key", "keys in the TPM need a TPM; say which in machine.tpm")
 	}
 	c.Devices = c.Devices.orOwn()
 	return &Machine{config: c, slot: make(chan struct{}, 1)}, nil

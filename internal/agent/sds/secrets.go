@@ -34,24 +34,22 @@ func answer(identity *agent.Identity, w wish, version uint64) (*discovery.Discov
 	if len(names) == 0 {
 		names = []string{identity.ID.String(), identity.ID.TrustDomain().IDString()}
 	}
-	text, err := identity.PEM()
-	if err != nil {
-		return nil, status.Error(codes.FailedPrecondition, err.Error())
-	}
 	number := strconv.FormatUint(version, 10)
 	response := &discovery.DiscoveryResponse{TypeUrl: secretType, VersionInfo: number, Nonce: number}
 	for _, name := range names {
 		var s *tls.Secret
+		var err error
 		switch name {
 		case nameIdentity, identity.ID.String():
-			s = certificate(name, text)
+			s, err = certificate(name, identity)
 		case nameBundle, nameBundles, identity.ID.TrustDomain().IDString():
-			if s, err = validation(name, identity, text, w.plain); err != nil {
-				return nil, err
-			}
+			s, err = validation(name, identity, w.plain)
 		default:
 			return nil, status.Errorf(codes.InvalidArgument, "there is no secret %q; there are %s, %s, %s and %s",
 				name, identity.ID, nameIdentity, identity.ID.TrustDomain().IDString(), nameBundle)
+		}
+		if err != nil {
+			return nil, err
 		}
 		resource, err := wrap(s)
 		if err != nil {
@@ -63,19 +61,23 @@ func answer(identity *agent.Identity, w wish, version uint64) (*discovery.Discov
 }
 
 // certificate is the identity's certificate and key.
-func certificate(name string, text agent.PEM) *tls.Secret {
+func certificate(name string, identity *agent.Identity) (*tls.Secret, error) {
+	key, err := identity.KeyPEM()
+	if err != nil {
+		return nil, status.Error(codes.FailedPrecondition, err.Error())
+	}
 	return &tls.Secret{Name: name, Type: &tls.Secret_TlsCertificate{TlsCertificate: &tls.TlsCertificate{
-		CertificateChain: inline(text.Chain), PrivateKey: inline(text.Key),
-	}}}
+		CertificateChain: inline(identity.ChainPEM()), PrivateKey: inline(key),
+	}}}, nil
 }
 
 // validation is what verifies peers: that they are of the trust domain, or, for a proxy
 // that does not know SPIFFE, that their certificates end at its roots.
-func validation(name string, identity *agent.Identity, text agent.PEM, plain bool) (*tls.Secret, error) {
-	context := &tls.CertificateValidationContext{TrustedCa: inline(text.Authorities)}
+func validation(name string, identity *agent.Identity, plain bool) (*tls.Secret, error) {
+	context := &tls.CertificateValidationContext{TrustedCa: inline(identity.AuthoritiesPEM())}
 	if !plain {
 		config, err := wrap(&tls.SPIFFECertValidatorConfig{TrustDomains: []*tls.SPIFFECertValidatorConfig_TrustDomain{{
-			Name: identity.ID.TrustDomain().Name(), TrustBundle: inline(text.Authorities),
+			Name: identity.ID.TrustDomain().Name(), TrustBundle: inline(identity.AuthoritiesPEM()),
 		}}})
 		if err != nil {
 			return nil, err
