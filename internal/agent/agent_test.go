@@ -279,7 +279,8 @@ func TestRefused(t *testing.T) {
 		want bool
 	}{
 		"rejected":              {refusing(), true},
-		"no such path":          {problem(404, evidence.CodeTPMEnrolmentOff), true},
+		"enrols nobody":         {problem(404, evidence.CodeTPMEnrolmentOff), true},
+		"no such path":          {problem(404, evidence.CodeNotFound), false},
 		"another TPM's key":     {problem(409, evidence.CodeTPMEnrolled), true},
 		"overtaken":             {problem(409, evidence.CodeTPMClock), false},
 		"challenge spent":       {problem(409, evidence.CodeChallengeSpent), false},

@@ -48,20 +48,20 @@ func (a *Agent) refreshIn() time.Duration {
 // rebundle hands out a newer bundle with the identity. If its certificate does not verify
 // under that, its authority was withdrawn, and the agent attests at once.
 func (a *Agent) rebundle(bundle *spiffebundle.Bundle) {
-	view, _ := a.Current()
-	if view.Identity == nil || bundle.TrustDomain() != view.Identity.ID.TrustDomain() || !Newer(bundle, view.Identity.Bundle) {
-		return
-	}
+	var changed *Identity
 	a.publish(func(v *View) {
-		if v.Identity == nil {
+		if v.Identity == nil || bundle.TrustDomain() != v.Identity.ID.TrustDomain() || !Newer(bundle, v.Identity.Bundle) {
 			return
 		}
 		identity := *v.Identity
 		identity.Bundle = bundle
-		v.Identity = &identity
+		v.Identity, changed = &identity, &identity
 	})
+	if changed == nil {
+		return
+	}
 	a.config.Logger.Info("the trust bundle changed", "authorities", len(bundle.X509Authorities()))
-	if !view.Identity.verifiesUnder(bundle, a.wall()) {
+	if !changed.verifiesUnder(bundle, a.wall()) {
 		a.config.Logger.Warn("the identity's authority is not in the new trust bundle; attesting now")
 		a.Hurry()
 	}
