@@ -37,24 +37,37 @@ Exit codes: 0 if everything happened as it must, 1 if something else did, 2 if a
 scenario could not be run.
 `
 
+// telling is which scenarios to run, and how to tell of them.
+type telling struct {
+	library, list, quiet bool
+	format               string
+	names                []string // of files, or of the library's
+}
+
+func parseRun(args []string) (o telling, err error) {
+	flags := newFlags("run")
+	flags.BoolVar(&o.library, "library", false, "")
+	flags.BoolVar(&o.list, "list", false, "")
+	flags.StringVar(&o.format, "o", "text", "")
+	flags.BoolVar(&o.quiet, "quiet", false, "")
+	if err := parseAll(flags, args); err != nil {
+		return o, err
+	}
+	o.names = flags.Args()
+	_, err = scenarioWriter(o.format)
+	return o, err
+}
+
 // runScenarios is the command run.
 func runScenarios(ctx context.Context, args []string, s streams) error {
-	flags := newFlags("run")
-	library := flags.Bool("library", false, "")
-	list := flags.Bool("list", false, "")
-	format := flags.String("o", "text", "")
-	quiet := flags.Bool("quiet", false, "")
-	if err := parseAll(flags, args); err != nil {
-		return err
-	}
-	write, err := scenarioWriter(*format)
+	o, err := parseRun(args)
 	if err != nil {
 		return err
 	}
-	if *list {
+	if o.list {
 		return listScenarios(s.out)
 	}
-	all, err := theScenarios(*library, flags.Args())
+	all, err := theScenarios(o.library, o.names)
 	if err != nil {
 		return err
 	}
@@ -63,10 +76,14 @@ func runScenarios(ctx context.Context, args []string, s streams) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !*quiet {
+		if !o.quiet {
 			fmt.Fprintf(s.err, "%s: %s\n", scenario.Name, scenario.Title)
 		}
 		report = append(report, scenarios.Run(ctx, scenario, nil))
+	}
+	write, err := scenarioWriter(o.format)
+	if err != nil {
+		return err
 	}
 	if err := write(report, s.out); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/quotary/quotary/simulators"
@@ -24,7 +25,7 @@ import (
 const serveHelp = `  quotary-sim serve --dir DIR [--seed SEED] [--machine FILE]…
                     [--listen ADDRESS] [--control-listen ADDRESS]
                     [--vendors-listen ADDRESS] [--socket DIR]
-                    [--trust-domain NAME] [--with-service=false]
+                    [--trust-domain NAME] [--env FILE] [--with-service=false]
 
 serve runs a simulated world until it is interrupted: the vendors' services over
 HTTP, machines that are steered over HTTP, and a service that trusts them and
@@ -39,17 +40,19 @@ machines: leave it on loopback.
   --vendors-listen ADDRESS  the vendors' services (default 127.0.0.1:8091)
   --socket DIR              a SPIFFE Workload API for each machine: DIR/NAME.sock
   --trust-domain NAME       the service's trust domain (default ` + lab.DefaultTrustDomain + `)
+  --env FILE                written once all is ready: where everything is, for a shell
   --with-service=false      no service: what yours needs is written to --dir
 
 Examples:
   quotary-sim serve --dir ./sim
   quotary-sim serve --dir ./sim --seed mine --machine web.yaml --machine db.yaml
+  quotary-sim serve --dir ./sim --control-listen 127.0.0.1:0 --env ./sim.env
   quotary-sim serve --dir ./sim --with-service=false
 `
 
 // serving is what to serve, and where.
 type serving struct {
-	dir, seed, listen, controlAt, vendorsAt, sockets, trustDomain string
+	dir, seed, listen, controlAt, vendorsAt, sockets, trustDomain, env string
 
 	machines    []string
 	withService bool
@@ -64,6 +67,7 @@ func parseServe(args []string) (o serving, err error) {
 	flags.StringVar(&o.vendorsAt, "vendors-listen", "127.0.0.1:8091", "")
 	flags.StringVar(&o.sockets, "socket", "", "")
 	flags.StringVar(&o.trustDomain, "trust-domain", lab.DefaultTrustDomain, "")
+	flags.StringVar(&o.env, "env", "", "")
 	flags.BoolVar(&o.withService, "with-service", true, "")
 	flags.Func("machine", "", func(file string) error {
 		o.machines = append(o.machines, file)
@@ -207,9 +211,32 @@ func (w *served) run(ctx context.Context, o serving, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --vendors-listen", err)
 	}
+	if o.env != "" {
+		if err := w.writeEnvironment(o, controlURL, vendorsURL); err != nil {
+			return err
+		}
+	}
 	w.tell(o, controlURL, vendorsURL, out)
 	<-ctx.Done()
 	return nil
+}
+
+// writeEnvironment writes where everything is, all at once: who waits for the file has all
+// of it.
+func (w *served) writeEnvironment(o serving, controlURL, vendorsURL string) error {
+	values := [][2]string{{"QUOTARY_CONTROL", controlURL}, {"QUOTARY_VENDORS", vendorsURL}}
+	if w.lab != nil {
+		values = append(values, [2]string{"QUOTARY_URL", w.lab.URL()}, [2]string{"QUOTARY_TRUST_DOMAIN", o.trustDomain}, [2]string{"QUOTARY_ROOT", w.lab.Files().Root()})
+	}
+	var text strings.Builder
+	for _, v := range values {
+		fmt.Fprintf(&text, "%s='%s'\n", v[0], strings.ReplaceAll(v[1], "'", `'\''`))
+	}
+	draft := o.env + ".new"
+	if err := os.WriteFile(draft, []byte(text.String()), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(draft, o.env)
 }
 
 // tell says what is where.
