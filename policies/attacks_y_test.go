@@ -84,3 +84,17 @@ func TestAttack_Y08_RulesOfASet(t *testing.T) {
 		}
 	}
 }
+
+// A comment ends where people see it end: a character that breaks the line for the parser
+// alone, or has an editor show text in another order, is refused, also in what was signed.
+func TestAttack_Y04_LinesThatNobodySees(t *testing.T) {
+	good := snpWith()
+	load(t, strings.ReplaceAll(good, "\n", "\r\n"))
+	load(t, good+"# caf\u00e9 \u2014 \u200b\n")
+	for _, char := range []string{"\u0085", "\u2028", "\u2029", "\r", "\u202e", "\u2066", "\u200f"} {
+		text := strings.Replace(good, "name: ", "# reviewed, do not touch "+char+"allow_simulated: true\nname: ", 1)
+		if found := loadErr(t, text); !strings.Contains(found, evidence.CodePolicySyntax.String()) || !strings.Contains(found, ":3:26: ") {
+			t.Errorf("%q: %s", char, found)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -100,6 +101,10 @@ func (s source) parse() []*yaml.Node {
 		s.add(1, 1, evidence.CodePolicyTooLarge, "the file has too many values; split it")
 		return nil
 	}
+	if line, column, char := hidden(s.data); line > 0 {
+		s.add(line, column, evidence.CodePolicySyntax, "%U shows otherwise than it is read, or not at all; take it out, or write it as \"\\u%04X\"", char, char)
+		return nil
+	}
 	var roots []*yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(s.data))
 	for {
@@ -122,6 +127,27 @@ func (s source) parse() []*yaml.Node {
 	}
 	return roots
 }
+
+// hidden returns the place of the first character that YAML takes for the end of a line, or
+// of a comment, and editors do not, or that turns the direction of what follows it: what
+// looks like a comment to who approves of a document would be read. Line 0 means none.
+func hidden(data []byte) (line, column int, char rune) {
+	line, column = 1, 1
+	for at, char := range string(data) {
+		switch {
+		case char == '\n':
+			line, column = line+1, 0
+		case char == '\r' && !bytes.HasPrefix(data[at+1:], []byte("\n")),
+			char > unicode.MaxASCII && (strings.ContainsRune(hiddenBreaks, char) || unicode.Is(unicode.Bidi_Control, char)):
+			return line, column, char
+		}
+		column++
+	}
+	return 0, 0, 0
+}
+
+// hiddenBreaks end a line in YAML 1.1: next line, line separator, paragraph separator.
+const hiddenBreaks = "\u0085\u2028\u2029"
 
 // countTokens returns an upper bound of the YAML nodes in data: each but the
 // first follows one of these characters.

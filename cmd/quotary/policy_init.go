@@ -116,7 +116,7 @@ func policyInit(s streams, args []string) (exit, error) {
 			return o.write(s, claims)
 		})
 	}
-	o.draft.Source, o.draft.At = "the evidence in "+filepath.Base(o.evidence), o.judging.at.Time
+	o.draft.Source, o.draft.At = filepath.Base(o.evidence), o.judging.at.Time
 	claims, r, err := o.judging.genuine(s, o.evidence)
 	if err != nil {
 		return exitFailed, err

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/policies"
@@ -43,6 +44,26 @@ func TestAcceptsItsMachine(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The times of a draft are whole seconds, whatever the clock says, so that its reference
+// values can become a CoRIM.
+func TestWholeSeconds(t *testing.T) {
+	o := options()
+	o.References, o.At = true, now.Add(987654321*time.Nanosecond)
+	d, err := draft.FromClaims(machines(t)["sev-snp"], o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := load(t, d.YAML)
+	for _, r := range set.References() {
+		if r.NotAfter.Nanosecond() != 0 || r.Provenance.CreatedAt.Nanosecond() != 0 {
+			t.Errorf("made at %v, until %v", r.Provenance.CreatedAt, r.NotAfter)
+		}
+	}
+	if len(set.References()) == 0 {
+		t.Error("no reference values")
 	}
 }
 

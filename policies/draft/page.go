@@ -167,10 +167,13 @@ func (o *Options) until() string { return o.end(exceptionsLast) }
 func (o *Options) end(after time.Duration) string {
 	end := o.NotAfter
 	if end.IsZero() {
-		end = o.At.Add(after)
+		end = o.At.Truncate(time.Second).Add(after)
 	}
 	return instant(end)
 }
+
+// made is when the draft was made, in whole seconds: CoRIMs hold no others, and people read it.
+func (o *Options) made() string { return instant(o.At.Truncate(time.Second)) }
 
 // instant writes a time as documents have it. A fraction of a second must not end something early.
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

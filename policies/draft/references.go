@@ -72,7 +72,7 @@ func (r *references) write(w *page) {
 			author = "a draft from evidence"
 		}
 		w.line("created_by: %s", quote(author))
-		w.line("created_at: %s", instant(w.options.At))
+		w.line("created_at: %s", w.options.made())
 		w.close()
 		w.key("not_after", w.options.notAfter(), "From then on these values match nothing. An image that is not rebuilt for long lacks its updates.")
 		w.line("values:")

@@ -12,7 +12,7 @@ import (
 // workload writes the document of the workload.
 func (w *page) workload(claims []evidence.Claims, advisories []policies.Advisory) {
 	w.warn("the values below are what one machine showed of itself on %s%s. Nobody has compared them with what was built: whoever had changed that machine before would have his changes approved. "+
-		"Compare them with values that you computed from the artefacts (quotary measure) before you put this in force.", instant(w.options.At), from(w.options.Source))
+		"Compare them with values that you computed from the artefacts (quotary measure) before you put this in force.", w.options.made(), from(w.options.Source))
 	w.line("apiVersion: quotary.dev/v1")
 	w.line("kind: Workload")
 	w.line("name: %s", quote(w.options.Name))
