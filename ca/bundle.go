@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -31,8 +32,25 @@ func (f *force) encodeBundle(all []*hierarchy) ([]byte, error) {
 	}
 	bundle.SetRefreshHint(refreshHint)
 	bundle.SetSequenceNumber(f.slots.sequence)
-	return bundle.Marshal()
+	data, err := bundle.Marshal()
+	m := f.slots.find(Tainted)
+	if err != nil || m == nil {
+		return data, err
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return nil, err
+	}
+	if members[memberTainted], err = json.Marshal([]string{m.root}); err != nil {
+		return nil, err
+	}
+	return json.Marshal(members)
 }
+
+// memberTainted is a member of our bundles, which others ignore (RFC 7517 §5): the
+// SHA-256, in hex, of roots below which nobody should have a certificate any more. Who
+// has one attests anew before the root is gone.
+const memberTainted = "quotary_tainted"
 
 // Bundle returns the SPIFFE trust bundle. Its sequence number grows with every
 // change of the authorities.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
@@ -21,15 +22,20 @@ type Slots struct {
 }
 
 // OpenSlots returns the slots of the folder c.Dir, in which there must be an
-// authority. Changes are made in the name of by.
+// authority. Changes are made in the name of by; an operator must be the user whom the
+// folder belongs to, because the service could not read another one's keys.
 func OpenSlots(c Config, by Actor) (*Slots, error) {
 	r, err := newRealm(&c)
 	if err != nil {
 		return nil, err
 	}
 	s := &Slots{dir: c.Dir, by: by, realm: r}
-	if _, err := os.Stat(filepath.Join(c.Dir, rootCertFile)); err != nil { // never make one here
+	info, err := os.Stat(filepath.Join(c.Dir, rootCertFile)) // never make one here
+	if err != nil {
 		return nil, err
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); by == Operator && ok && int(owner.Uid) != os.Geteuid() {
+		return nil, evidence.Errorf(evidence.CodeDataPermissions, c.Dir, "the folder belongs to user %d; run this as that user, who could not read what another one makes", owner.Uid)
 	}
 	return s, locked(c.Dir, func() error { _, err := r.begin(c.Dir); return err })
 }

@@ -140,12 +140,22 @@ func TestAuthoritiesSucceedEachOther(t *testing.T) {
 	if _, err := r.slots.Revoke(); evidence.CodeOf(err) != evidence.CodeAuthorityState {
 		t.Fatalf("an old authority is revoked while its leaves last: %v", err)
 	}
+	marked := func(want int) {
+		t.Helper()
+		data, err := r.Bundle()
+		if err != nil || strings.Count(string(data), `"quotary_tainted":["`+first.rootID()+`"]`) != want {
+			t.Errorf("%s (%v)", data, err)
+		}
+	}
+	marked(0)
 	r.made(r.slots.Taint())
 	r.expect("A:tainted B:active")
 	grown(2)
+	marked(1)
 	r.made(r.slots.Revoke())
 	r.expect("B:active")
 	grown(1)
+	marked(0)
 	if err := r.chainTo(r.leaf()); err != nil {
 		t.Errorf("after all of it: %v", err)
 	}
@@ -594,5 +604,23 @@ func TestConcurrentChanges(t *testing.T) {
 	r.refresh()
 	if made != 1 || len(r.Changes()) != 2 {
 		t.Errorf("%d were prepared, %d changes", made, len(r.Changes()))
+	}
+}
+
+// An operator who is another user would make keys that the service cannot read.
+func TestSlotsAreTheOwners(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	r := newRig(t)
+	if err := os.Chown(filepath.Join(r.dir, rootCertFile), 65534, -1); err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Dir: r.dir, TrustDomain: verifiertest.TrustDomain, Now: r.clock.now}
+	if _, err := OpenSlots(c, Operator); evidence.CodeOf(err) != evidence.CodeDataPermissions {
+		t.Errorf("%v", err)
+	}
+	if _, err := OpenSlots(c, Service); err != nil {
+		t.Error(err)
 	}
 }

@@ -39,6 +39,24 @@ func (c *Client) Bundles(ctx context.Context) (map[string]json.RawMessage, error
 	return answer.TrustDomains, nil
 }
 
+// Tainted returns the SHA-256 of each root in a bundle of the service's that is about to
+// be withdrawn: who has a certificate below one is to attest anew, and at once.
+func Tainted(bundle json.RawMessage) (roots []evidence.Digest, err error) {
+	var members struct {
+		Tainted []evidence.Hex `json:"quotary_tainted"`
+	}
+	if err := json.Unmarshal(bundle, &members); err != nil {
+		return nil, unusable("quotary_tainted", "the bundle does not say which of its roots are tainted")
+	}
+	for _, digest := range members.Tainted {
+		if len(digest) != len(evidence.Digest{}) {
+			return nil, unusable("quotary_tainted", "this is no SHA-256")
+		}
+		roots = append(roots, evidence.Digest(digest))
+	}
+	return roots, nil
+}
+
 // published returns the roots in the bundle that came with a certificate. The
 // service, which was authenticated under the client's roots, may have newer ones.
 func (c *Client) published(bundle json.RawMessage) (*x509.CertPool, error) {

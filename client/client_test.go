@@ -568,3 +568,16 @@ func TestBundles(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestTainted(t *testing.T) {
+	digest := strings.Repeat("0a", 32)
+	for text, want := range map[string]int{
+		`{"keys":[]}`: 0, `{"quotary_tainted":[]}`: 0, `{"quotary_tainted":["` + digest + `"]}`: 1,
+		`{"quotary_tainted":["0a"]}`: -1, `{"quotary_tainted":"` + digest + `"}`: -1, `{"quotary_tainted":["x"]}`: -1, `{`: -1,
+	} {
+		roots, err := client.Tainted(json.RawMessage(text))
+		if len(roots) != max(want, 0) || (err != nil) != (want < 0) {
+			t.Errorf("%s: %v (%v)", text, roots, err)
+		}
+	}
+}

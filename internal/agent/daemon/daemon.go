@@ -79,6 +79,7 @@ func (d *Daemon) openTrust() (err error) {
 	}
 	d.trust, err = trust.Open(trust.Config{
 		URL: s.URL, TrustDomain: s.TrustDomain, BundleFile: s.Bundle, RootSHA256: digest, Keep: s.Keep, Logger: d.options.Logger,
+		Tainted: func(roots []evidence.Digest) { d.Agent.Taint(roots) },
 	})
 	return err
 }

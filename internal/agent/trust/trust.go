@@ -36,6 +36,9 @@ type Config struct {
 	RootSHA256 *[sha256.Size]byte
 	// Keep is the file that the newest bundle is kept in; empty for memory alone.
 	Keep string
+	// Tainted is called with the roots that the service is about to withdraw, by the
+	// SHA-256 of their DER, each time that a bundle names some; nil means nobody.
+	Tainted func(roots []evidence.Digest)
 	// Logger is told what is not as it should be, and goes on; nil means nobody.
 	Logger *slog.Logger
 }
@@ -123,7 +126,14 @@ func (t *Trust) Refresh(ctx context.Context) (*spiffebundle.Bundle, error) {
 	if err != nil {
 		return nil, evidence.Errorf(evidence.CodeResponseMalformed, "bundle", "the trust bundle cannot be decoded")
 	}
+	tainted, err := client.Tainted(raw)
+	if err != nil {
+		return nil, err
+	}
 	t.Learn(bundle)
+	if len(tainted) > 0 && t.config.Tainted != nil {
+		t.config.Tainted(tainted)
+	}
 	return bundle, nil
 }
 

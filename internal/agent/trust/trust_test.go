@@ -13,6 +13,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/agent/agenttest"
@@ -216,5 +217,36 @@ func TestKeptFileThatIsNotUsed(t *testing.T) {
 		if err != nil {
 			t.Error(fmt.Errorf("%s: %w", name, err))
 		}
+	}
+}
+
+// A bundle names the roots that the service is about to withdraw.
+func TestTaintedRoots(t *testing.T) {
+	w := newWorld(t)
+	var told []evidence.Digest
+	known, err := trust.Open(trust.Config{URL: w.service.URL, BundleFile: w.pem, Tainted: func(roots []evidence.Digest) { told = append(told, roots...) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refresh := func() {
+		t.Helper()
+		if _, err := known.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refresh(); len(told) != 0 {
+		t.Errorf("told of %v", told)
+	}
+	if _, err := w.service.Authority.Slots().Emergency(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.service.Authority.Refresh(func([]ca.Change) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if refresh(); len(told) != 1 || told[0] != w.digest {
+		t.Errorf("told of %v, want %x", told, w.digest)
+	}
+	if err := attest(t, known); err != nil {
+		t.Errorf("attesting under the new root: %v", err)
 	}
 }
