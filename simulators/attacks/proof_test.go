@@ -92,6 +92,15 @@ var switches = map[string][]edit{
 		{"	switch {\n	case by.cert.Subject", "	switch {\n	case evidence.Disabled(evidence.CodeSNPChain):\n	case by.cert.Subject"},
 		{"child.Signature); err != nil {", "child.Signature); err != nil && !evidence.Disabled(evidence.CodeSNPChain) {"},
 	},
+	"tee/tpm/chain.go": { // takes the certificates for a chain as they are
+		{"	signed := v.signed(between)\n", "	if evidence.Disabled(evidence.CodeTPMAKChain) {\n" +
+			"		root := v.anchors[0]\n" +
+			"		return &chain{leaf: leaf, issuers: append(slices.Clone(between), root.cert), anchor: root, notBefore: root.cert.NotBefore, notAfter: root.cert.NotAfter}, nil\n" +
+			"	}\n	signed := v.signed(between)\n"},
+	},
+	"tee/tpm/trust.go": {
+		{"	if len(leaf.UnhandledCriticalExtensions) > 0 {", "	if evidence.Disabled(evidence.CodeTPMAKExtensions) { leaf.UnhandledCriticalExtensions = nil }\n	if len(leaf.UnhandledCriticalExtensions) > 0 {"},
+	},
 }
 
 func rewritten(t *testing.T, path string, edits []edit) []byte {

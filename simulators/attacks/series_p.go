@@ -12,7 +12,8 @@ import (
 // tpmRows are the attacks on TPMs.
 func tpmRows() []Row {
 	return slices.Concat(tpmQuoteRows(), tpmRegisterRows(), tpmSignatureRows(), tpmAreaRows(), tpmCertificateRows(),
-		tpmClockRows(), tpmCertifyRows())
+		tpmClockRows(), tpmRebootRows(), tpmCertifyRows(), tpmLogRows(), tpmCommandRows(),
+		tpmActivationRows(), tpmEndorsementRows())
 }
 
 // The subjects of the attacks on TPMs, besides those of the attacks on binding.
@@ -28,7 +29,7 @@ func tpmSubjects(w *simulators.World) ([]Subject, error) {
 	var all []Subject
 	for _, m := range []measured{
 		{name: tpmPlain},
-		{name: tpmStrict, lines: []string{"hierarchy: endorsement"}, more: []string{`minimum_firmware: "2026010100000001"`}},
+		{name: tpmStrict, lines: []string{"hierarchy: endorsement"}, more: []string{`minimum_firmware: "2026010100000001"`}, firmware: 0x2026010100000001},
 		{name: tpm384, bank: tpm.SHA384},
 		{name: tpmKeyed, more: []string{"key: tpm"}},
 	} {
@@ -41,7 +42,12 @@ func tpmSubjects(w *simulators.World) ([]Subject, error) {
 		}
 		all = append(all, s)
 	}
-	return all, nil
+	enrolled, err := enrolledSubject(w)
+	if err != nil {
+		return nil, err
+	}
+	booted, err := bootSubjects(w)
+	return append(append(all, enrolled), booted...), err
 }
 
 // measured is a subject with values in some registers, before it is made.
@@ -49,24 +55,25 @@ type measured struct {
 	name, bank string
 	lines      []string // of what is required of the attestation key
 	more       []string // of what else is required
+	firmware   uint64   // zero is one of its own
 }
 
-// pinned are the registers that hold values of the subject's own. They are many, so that of
+// pinned are the registers that hold values of the subject's own. They are some, so that of
 // all workloads the subject's own is the nearest to whatever a mutant has.
-var pinned = []int{0, 1, 2, 3, 4, 5, 6, 7}
+var pinned = []int{0, 2, 4, 7}
 
 func (m measured) subject(w *simulators.World) (Subject, error) {
 	if m.bank == "" {
 		m.bank = tpm.SHA256
 	}
-	h, err := newHost(w, m.name, tpm.MachineOptions{Bank: m.bank}, m.measure)
+	h, err := newHost(w, m.name, tpm.MachineOptions{Bank: m.bank, Firmware: m.firmware}, m.measure)
 	if err != nil {
 		return Subject{}, err
 	}
 	all := []string{
 		"ak: {" + strings.Join(append([]string{"sources: [certificate]"}, m.lines...), ", ") + "}", "pcrs: {" + m.bank + ": {" + h.pins(m.bank, pinned...) + "}}",
 	}
-	return Subject{Name: m.name, Machine: h, Requires: "tpm:\n    " + strings.Join(append(all, m.more...), "\n    ")}, nil
+	return Subject{Name: m.name, Machine: h, Requires: h.workload(append(all, m.more...)...)}, nil
 }
 
 // measure extends the registers that are pinned.

@@ -3,6 +3,7 @@ package attacks
 import (
 	"bytes"
 	"math/big"
+	"slices"
 
 	"github.com/google/go-tpm/tpm2"
 
@@ -10,14 +11,14 @@ import (
 	"github.com/quotary/quotary/simulators/tpm"
 )
 
-// unvouched are the checks behind those of what vouches for an attestation key.
-var unvouched = codes(evidence.CodePolicyTPMAKSource, evidence.CodePolicyTPMAKRestricted)
+const unvouched = "a key that nothing vouches for rests on no root, and there is nothing to ask a policy about"
 
 // tpmAreaRows lie about what the attestation key is, or have one that is none.
 func tpmAreaRows() []Row {
+	attributes, _, weak := otherEnrolledKeys()
 	return []Row{
-		{"P02", "attestation key that signs whatever it is given", append(otherAttributes(), Case{
-			Name: "a key of software, in an area that calls it restricted", Subject: tpmPlain, Want: codes(evidence.CodeTPMAKUntrusted), Behind: unvouched,
+		{"P02", "attestation key that signs whatever it is given", append(slices.Concat(otherAttributes(), attributes), Case{
+			Name: "a key of software, in an area that calls it restricted", Subject: tpmPlain, Want: codes(evidence.CodeTPMAKUntrusted), Proof: ByParser, Why: unvouched,
 			Try: otherTPM(func(o *tpm.MachineOptions) { o.WithoutCertificate = true }),
 		})},
 		{"P07", "public area of another key", []Case{
@@ -42,7 +43,7 @@ func tpmAreaRows() []Row {
 				}),
 			},
 		}},
-		{"P24", "weak and malformed keys", weakAreas()},
+		{"P24", "weak and malformed keys", slices.Concat(weakAreas(), weak, weakEndorsements(), []Case{weakCertifiedKey()})},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 var (
 	oidNames        = asn1.ObjectIdentifier{2, 5, 29, 17}
 	oidUsage        = asn1.ObjectIdentifier{2, 5, 29, 37}
+	oidUnknown      = asn1.ObjectIdentifier{1, 2, 3}
 	oidAnyUsage     = asn1.ObjectIdentifier{2, 5, 29, 37, 0}
 	oidServer       = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 1}
 	oidEK           = asn1.ObjectIdentifier{2, 23, 133, 8, 1}
@@ -27,6 +28,7 @@ func tpmCertificateRows() []Row {
 	usage := codes(evidence.CodeTPMAKUsage)
 	extensions := codes(evidence.CodeTPMAKExtensions)
 	ended := codes(evidence.CodeIssuingValidity)
+	unlisted := codes(evidence.CodePolicyTPMRevocation)
 	return []Row{
 		{"P06", "odd certificates and chains", slices.Concat([]Case{
 			certificated("an empty list of usages", usage, nil, usages()),
@@ -37,15 +39,15 @@ func tpmCertificateRows() []Row {
 			certificated("of a CA", usage, nil, func(_ *Attacker, c *x509.Certificate) { c.IsCA = true }),
 			certificated("that may sign certificates", usage, nil, func(_ *Attacker, c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCertSign }),
 			certificated("for encryption", usage, nil, func(_ *Attacker, c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }),
-			certificated("with a critical extension that nobody knows", extensions, unvouched, extended(asn1.ObjectIdentifier{1, 2, 3}, []byte{5, 0})),
-			certificated("with names of another sort", extensions, unvouched, extended(oidNames, namesOfBoth())),
+			certificated("with a critical extension that nobody knows", extensions, nil, extended(oidUnknown, []byte{5, 0})),
+			certificated("with names of another sort", extensions, nil, extended(oidNames, namesOfBoth())),
 			certificated("expired", codes(evidence.CodeTPMAKValidity), ended, func(a *Attacker, c *x509.Certificate) { c.NotAfter = a.World().Now().Add(-time.Minute) }),
 			certificated("not valid yet", codes(evidence.CodeTPMAKValidity), nil, func(a *Attacker, c *x509.Certificate) { c.NotBefore = a.World().Now().Add(time.Hour) }),
-			certificated("never valid with its issuer's", codes(evidence.CodeTPMAKChain), unvouched, func(_ *Attacker, c *x509.Certificate) {
+			certificated("never valid with its issuer's", codes(evidence.CodeTPMAKChain), unlisted, func(_ *Attacker, c *x509.Certificate) {
 				c.NotBefore, c.NotAfter = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2002, 1, 1, 0, 0, 0, 0, time.UTC)
 			}),
 			{
-				Name: "of a weak key", Subject: tpmPlain, Want: codes(evidence.CodeTPMAKKey), Behind: unvouched,
+				Name: "of a weak key", Subject: tpmPlain, Want: codes(evidence.CodeTPMAKKey), Proof: ByParser, Why: "a key that is not accepted verifies nothing",
 				Try: beside(func(a *Attacker, item *evidence.TPM) error {
 					key, err := largeKey(a)
 					if err != nil {
@@ -69,6 +71,7 @@ func tpmCertificateRows() []Row {
 				c.UnknownExtKeyUsage = nil
 				c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: oidInstanceInfo, Value: []byte{0x30, 0}})
 			}),
+			instanceEndorsement(),
 		}},
 	}
 }

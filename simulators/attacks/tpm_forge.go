@@ -3,6 +3,8 @@ package attacks
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -18,16 +20,29 @@ type host struct {
 	*tpm.Machine
 	options tpm.MachineOptions
 	prepare func(*tpm.Machine) error // what happens to it after its start; nil is nothing
+	rule    string                   // of its workload; empty is none
 }
 
-// newHost makes the machine of a subject.
+// newHost makes the machine of a subject. Its firmware is its own.
 func newHost(w *simulators.World, name string, o tpm.MachineOptions, prepare func(*tpm.Machine) error) (host, error) {
 	o.Name = "attacks/" + name
+	rule := ""
+	if o.Firmware == 0 {
+		o.Firmware = firmwareOf(name)
+		rule = fmt.Sprintf("\nrequire: [{name: firmware, rule: 'tpm.firmware_version == \"%016x\"', message: the TPM has its own firmware}]", o.Firmware)
+	}
 	m, err := newTPM(w, o)
 	if err == nil && prepare != nil {
 		err = prepare(m)
 	}
-	return host{m, o, prepare}, err
+	return host{m, o, prepare, rule}, err
+}
+
+// firmwareOf is the version of a subject's firmware. It is older than that of all simulated
+// TPMs otherwise.
+func firmwareOf(name string) uint64 {
+	digest := sha256.Sum256([]byte(name))
+	return binary.BigEndian.Uint64(digest[:]) >> 8
 }
 
 // pins are values of registers as policies have them.
@@ -37,6 +52,12 @@ func (h host) pins(bank string, registers ...int) string {
 		values = append(values, fmt.Sprintf("%d: [%s]", n, hexed(h.PCRs()[bank][n])))
 	}
 	return strings.Join(values, ", ")
+}
+
+// workload requires these lines of the machine's TPM, and its firmware: where the check of
+// its registers is taken away, that still says which machine it is.
+func (h host) workload(lines ...string) string {
+	return "tpm:\n    " + strings.Join(lines, "\n    ") + h.rule
 }
 
 // host is the honest machine of the case's subject. Nobody changes it: what is done to

@@ -12,13 +12,14 @@ import (
 // tpmSignatureRows are signed by another scheme than the key's.
 func tpmSignatureRows() []Row {
 	const rsassa, null = 0x0014, 0x0010
-	hashed := func(name string, hash uint16, want ...evidence.Code) Case {
+	hashed := func(name string, hash uint16, behind []evidence.Code, want ...evidence.Code) Case {
 		return Case{
-			Name: name, Subject: tpmPlain, Want: want, Behind: codes(evidence.CodePolicyTPMPCR),
+			Name: name, Subject: tpmPlain, Want: want, Behind: behind,
 			Try: resigned(func(s []byte) []byte { binary.BigEndian.PutUint16(s[2:], hash); return s }),
 		}
 	}
-	return []Row{{"P15", "signature by another scheme", []Case{
+	_, enrolled, _ := otherEnrolledKeys()
+	return []Row{{"P15", "signature by another scheme", append(enrolled, []Case{
 		{
 			Name: "an RSA signature by an ECC key", Subject: tpmPlain, Want: codes(evidence.CodeTPMSignatureScheme),
 			Try: resigned(func([]byte) []byte { return rsaSignature(rsassa, 256) }),
@@ -33,13 +34,9 @@ func tpmSignatureRows() []Row {
 				return certifiedAs(a, item, key, nil)
 			}),
 		},
-		hashed("the null hash", null, evidence.CodeTPMSignatureScheme, evidence.CodeTPMSignatureHash),
-		hashed("SHA-1", 0x0004, evidence.CodeTPMSignatureScheme, evidence.CodeTPMSignatureHash, evidence.CodeTPMPCRDigest),
-		{
-			Name: "another hash than the key's", Subject: tpmPlain, Want: codes(evidence.CodeTPMSignatureScheme, evidence.CodeTPMSignature, evidence.CodeTPMPCRDigest),
-			Behind: codes(evidence.CodePolicyTPMPCR),
-			Try:    resigned(func(s []byte) []byte { binary.BigEndian.PutUint16(s[2:], 0x000c); return s }),
-		},
+		hashed("the null hash", null, codes(evidence.CodePolicyTPMPCR), evidence.CodeTPMSignatureScheme, evidence.CodeTPMSignatureHash),
+		hashed("SHA-1", 0x0004, nil, evidence.CodeTPMSignatureScheme, evidence.CodeTPMSignatureHash, evidence.CodeTPMPCRDigest),
+		hashed("another hash than the key's", 0x000c, nil, evidence.CodeTPMSignatureScheme, evidence.CodeTPMSignature, evidence.CodeTPMPCRDigest),
 		{
 			Name: "the null scheme", Subject: tpmPlain, Want: codes(evidence.CodeTPMSignatureFormat), Proof: ByParser, Why: undecoded,
 			Try: resigned(func([]byte) []byte { return []byte{0, null} }),
@@ -72,7 +69,7 @@ func tpmSignatureRows() []Row {
 				return item, err
 			}),
 		},
-	}}}
+	}...)}}
 }
 
 // resigned attests with the honest quote and what edit makes of its signature.

@@ -26,6 +26,11 @@ type MachineOptions struct {
 	// simulated again and again needs one, or its clock would go backwards.
 	Since time.Time
 	PCRs  []int // that quotes cover; nil is 0 to 15
+	// Firmware is the version of the TPM's firmware; zero is that of any other simulated TPM.
+	Firmware uint64
+	// AK names the attestation key: another name is another key of the same TPM, and the same
+	// one in another TPM the same key, as no real TPM has it. Empty is Name.
+	AK string
 	// Attributes of the attestation key; zero is those of a restricted one.
 	Attributes tpm2.TPMAObject
 	// Hierarchy that the attestation key is a primary key of; zero is the
@@ -120,13 +125,19 @@ func (v *Vendor) AttestationKey(options MachineOptions) (evidence.Digest, error)
 }
 
 func (v *Vendor) attestationKey(o MachineOptions) (*Key, error) {
-	return v.newKey("machine/"+o.Name, keyOptions{o.Key, o.Attributes, o.Hierarchy, true})
+	return v.newKey("machine/"+o.AK, keyOptions{o.Key, o.Attributes, o.Hierarchy, true})
 }
 
 // filled puts the defaults in.
 func (o MachineOptions) filled() MachineOptions {
 	if o.Key == "" {
 		o.Key = KeyECC
+	}
+	if o.AK == "" {
+		o.AK = o.Name
+	}
+	if o.Firmware == 0 {
+		o.Firmware = firmwareVersion
 	}
 	if o.EK == "" {
 		o.EK = EKP256

@@ -127,7 +127,7 @@ func (m *Machine) statement(extraData []byte) tpm2.TPMSAttest {
 			RestartCount: m.restarts + disguise.restarts,
 			Safe:         true,
 		},
-		FirmwareVersion: firmwareVersion + disguise.firmware,
+		FirmwareVersion: m.options.Firmware + disguise.firmware,
 	}
 }
 
