@@ -21,8 +21,10 @@ import (
 	"github.com/quotary/quotary/internal/agent/machine"
 	"github.com/quotary/quotary/internal/daemon"
 	"github.com/quotary/quotary/simulators/tdx"
+	simulated "github.com/quotary/quotary/simulators/tpm"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements"
+	"github.com/quotary/quotary/tee/ima"
 	"github.com/quotary/quotary/tee/teetest"
 	"github.com/quotary/quotary/tee/tpm/tpmtest"
 )
@@ -99,6 +101,7 @@ func TestSoftwareTPM(t *testing.T) {
 	value := measured(t, module)
 	t.Run("alone", func(t *testing.T) { testTPM(t, module, value) })
 	t.Run("in a confidential VM", func(t *testing.T) { testComposite(t, module, value) })
+	t.Run("with measured files", func(t *testing.T) { testIMA(t, module, value) })
 }
 
 // testTPM is the life of a machine with a TPM: it is enrolled once, and again before the
@@ -295,4 +298,106 @@ type failing struct{ code evidence.Code }
 func (failing) Kinds() []evidence.Kind { return nil }
 func (f failing) Attest(context.Context, evidence.Binding) (evidence.Bundle, error) {
 	return nil, evidence.Errorf(f.code, "", "so")
+}
+
+// kernel is a kernel's measurement list, which the software TPM is extended by.
+type kernel struct {
+	t      *testing.T
+	module *tpmtest.TPM
+	list   *simulated.Machine // which makes the entries
+	logs   fstest.MapFS
+	known  int // entries that the TPM was extended by
+}
+
+// boot measures what policy wants, and starts a list.
+func boot(t *testing.T, module *tpmtest.TPM, logs fstest.MapFS) *kernel {
+	t.Helper()
+	vendor, err := simulated.NewVendor(simulated.Options{Seed: "files"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pcr := range []uint32{4, 11, 12, 13} {
+		module.Extend(t, pcr, sha256.Sum256([]byte("the right kernel")))
+	}
+	k := &kernel{t: t, module: module, logs: logs}
+	if k.list, err = vendor.NewMachine(simulated.MachineOptions{Name: "files", IMA: true, PCRs: []int{10}}); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// read measures a file.
+func (k *kernel) read(path string) {
+	k.t.Helper()
+	content := sha256.Sum256([]byte(path))
+	if err := k.list.MeasureFile(path, content[:]); err != nil {
+		k.t.Fatal(err)
+	}
+	bundle, err := k.list.Attest(k.t.Context(), evidence.Binding{})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	raw := bundle[0].(*evidence.TPM).IMALog
+	list, err := ima.Parse(raw)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	for _, entry := range list.Entries[k.known:] {
+		k.module.Extend(k.t, 10, sha256.Sum256(entry.Data))
+	}
+	k.known = len(list.Entries)
+	k.logs["ima/binary_runtime_measurements"] = &fstest.MapFile{Data: raw}
+}
+
+// testIMA: of the kernel's list the machine sends what is new, and all of it after a
+// restart, and where the service asks for it.
+func testIMA(t *testing.T, module *tpmtest.TPM, value [sha256.Size]byte) {
+	config := daemon.Config{
+		TPM: daemon.TPM{Enrolment: daemon.Enrolment{Roots: []string{write(t, "makers.pem", makers(module))}}},
+		Policies: []string{write(t, "policy.yaml", fmt.Appendf(nil, `apiVersion: quotary.dev/v1
+kind: Workload
+name: machine
+identity: {spiffe_id: "spiffe://quotary.internal/machine"}
+any_of:
+  - tpm: {ak: {sources: [enrolled]}, pcrs: {sha256: {0: any, 4: [%[1]x], 11: [%[1]x], 12: [%[1]x], 13: [%[1]x], 14: [%[1]x]}}, ima: {boot_aggregate: any, files: [%[2]x, %[3]x]}}
+`, value, sha256.Sum256([]byte("/usr/bin/first")), sha256.Sum256([]byte("/usr/bin/second"))))},
+	}
+	service, stop := serve(t, filepath.Join(t.TempDir(), "data"), config)
+	defer func() { stop() }()
+	logs := fstest.MapFS{}
+	m, err := machine.New(machine.Config{TEE: machine.None, TPM: &machine.TPM{Address: module.Address, IMA: true}, Devices: machine.Devices{Logs: logs}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attest := func(when string, judged int) {
+		t.Helper()
+		if _, err := m.Attest(t.Context(), service, client.AttestOptions{}); err != nil {
+			t.Fatalf("%s: %v", when, err)
+		}
+		bundle, err := m.Collect(t.Context(), evidence.Binding{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bundle[0].(*evidence.TPM).IMAOffset; got != uint64(judged) {
+			t.Errorf("%s: the next evidence begins behind %d entries, want %d", when, got, judged)
+		}
+	}
+	k := boot(t, module, logs)
+	k.read("/usr/bin/first")
+	attest("at first", 2) // the aggregate and the file
+	attest("again", 2)
+	k.read("/usr/bin/second")
+	attest("with another file", 3)
+	stop()
+	service, stop = serve(t, filepath.Join(t.TempDir(), "data"), config) // which has judged nothing
+	attest("at a service that lost everything", 3)
+	module.Reboot(t)
+	measured(t, module)
+	k = boot(t, module, logs)
+	k.read("/usr/bin/first")
+	attest("after a restart", 2)
+	k.read("/tmp/intruder")
+	if _, err := m.Attest(t.Context(), service, client.AttestOptions{}); !agent.Refused(err) {
+		t.Errorf("with a file that nobody knows: %v", err)
+	}
 }
