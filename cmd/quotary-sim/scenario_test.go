@@ -16,7 +16,7 @@ import (
 // TestRunScenarios runs one that comes along, and files that go well, otherwise, or not
 // at all.
 func TestRunScenarios(t *testing.T) {
-	const head = "name: mine\ntitle: mine\nmachines:\n  - {name: web, technology: sev-snp, kernel: {file: kernel}}\nsteps:\n"
+	const head = "name: mine\ntitle: mine\nseed: shared\nmachines:\n  - {name: web, technology: sev-snp, kernel: {file: kernel}}\nsteps:\n"
 	dir := t.TempDir()
 	for name, content := range map[string]string{
 		"good.yaml":      head + "  - {attest: web, expect: accepted}\n",
@@ -37,10 +37,10 @@ func TestRunScenarios(t *testing.T) {
 		says   string // on standard error
 	}{
 		{"good.yaml", exitDone, scenarios.Totals{Scenarios: 1, Met: 1, Steps: 1}, "mine: mine"},
-		{"--library runtime-registers debug-guest", exitDone, scenarios.Totals{Scenarios: 2, Met: 2, Steps: 11}, ""},
+		{"--library runtime-registers", exitDone, scenarios.Totals{Scenarios: 1, Met: 1, Steps: 5}, ""},
 		{"other.yaml broken.yaml", exitFailed, scenarios.Totals{Scenarios: 2, Other: 1, Failed: 1, Steps: 2}, "of 2 scenarios 1 went another way than they must, 1 could not be run"},
 		{"--quiet broken.yaml", exitUsage, scenarios.Totals{Scenarios: 1, Failed: 1, Steps: 1}, "1 could not be run"},
-		{"malformed.yaml", exitUsage, scenarios.Totals{}, "malformed.yaml:6:5: say what must come of it"},
+		{"malformed.yaml", exitUsage, scenarios.Totals{}, "malformed.yaml:7:5: say what must come of it"},
 	} {
 		var out, errs bytes.Buffer
 		code := run(t.Context(), append([]string{"run", "-o", "json"}, strings.Fields(test.args)...), &out, &errs)

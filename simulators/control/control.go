@@ -1,6 +1,6 @@
 // Package control steers simulated machines over HTTP: makes them, has them attest, and
 // breaks them or their vendors, for tests in any language. It is the interface of
-// quotary-sim serve; docs/ci.md shows it in use, has every path.
+// quotary-sim serve; docs/ci.md shows it in use and has every path.
 //
 // Whoever reaches it owns the machines and their keys, so it is for loopback alone. It
 // takes requests from programs, not from web pages.
