@@ -16,6 +16,7 @@ type Proposal struct {
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt time.Time  `json:"expires_at"`
 	Approvals []Approval `json:"approvals"`
+	Agreed    int        `json:"agreed"` // how many of them count now
 	Needed    int        `json:"needed"`
 	State     string     `json:"state"` // open, applied, withdrawn or expired
 }

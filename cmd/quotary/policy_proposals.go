@@ -76,9 +76,17 @@ func showProposals(s streams, list []admin.Proposal) {
 		if p.State == "open" {
 			style = yellow
 		}
-		t.add(p.ID, cell{p.State, style}, fmt.Sprintf("%d of %d", len(p.Approvals), p.Needed), p.Author, stamp(p.CreatedAt), stamp(p.ExpiresAt), p.Comment)
+		t.add(p.ID, cell{p.State, style}, fmt.Sprintf("%d of %d", agreed(p), p.Needed), p.Author, stamp(p.CreatedAt), stamp(p.ExpiresAt), p.Comment)
 	}
 	t.write(s)
+}
+
+// agreed is how many approvals a proposal has: of one that waits, those that count still.
+func agreed(p admin.Proposal) int {
+	if p.State == "open" {
+		return p.Agreed
+	}
+	return len(p.Approvals)
 }
 
 // review is what an owner looks at before they agree.
@@ -163,6 +171,7 @@ func showReview(s streams, r *review) error {
 	for _, a := range r.Proposal.Approvals {
 		fmt.Fprintf(s.out, "agreed: %s at %s\n", printable(a.Name), stamp(a.At))
 	}
+	noteUncounted(s, r.Proposal)
 	fmt.Fprintln(s.out)
 	return showPlan(s, r.Plan, false)
 }
@@ -176,10 +185,18 @@ func approve(ctx context.Context, s streams, c *admin.Client, format string, p a
 		if result.Applied {
 			fmt.Fprintf(s.out, "%s: number %d of the history\n", s.terminal.paint(green, "IN FORCE"), result.Seq)
 		} else {
-			fmt.Fprintf(s.out, "%s: %d of %d owners agree\n", s.terminal.paint(yellow, "AGREED"), len(result.Proposal.Approvals), result.Proposal.Needed)
+			fmt.Fprintf(s.out, "%s: %d of %d owners agree\n", s.terminal.paint(yellow, "AGREED"), result.Proposal.Agreed, result.Proposal.Needed)
+			noteUncounted(s, result.Proposal)
 		}
 		return nil
 	})
+}
+
+// noteUncounted says why a proposal waits that looks as if enough owners had agreed.
+func noteUncounted(s streams, p admin.Proposal) {
+	if out := len(p.Approvals) - p.Agreed; p.State == "open" && out > 0 {
+		fmt.Fprintf(s.out, "%d of these agreed by a certificate that is revoked, or otherwise than most: that counts no longer. They cannot agree again: withdraw the proposal, and propose anew\n", out)
+	}
 }
 
 func policyWithdraw(s streams, args []string) (exit, error) {

@@ -17,6 +17,7 @@ type Proposal struct {
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt time.Time  `json:"expires_at"`
 	Approvals []Approval `json:"approvals"`
+	Agreed    int        `json:"agreed"` // how many of them count now
 	Needed    int        `json:"needed"`
 	State     string     `json:"state"` // open, applied, withdrawn or expired
 }
@@ -52,7 +53,7 @@ func (s *Server) newProposal(p store.Proposal) Proposal {
 	return Proposal{
 		ID: p.ID, Digest: p.Digest, Base: p.Base, Author: p.Author, Comment: p.Comment,
 		CreatedAt: p.Created.UTC(), ExpiresAt: p.Expires.UTC(),
-		Approvals: newApprovals(p.Approvals), Needed: s.Administrators.Approvals(), State: state,
+		Approvals: newApprovals(p.Approvals), Agreed: s.Policies.Agreed(p), Needed: s.Administrators.Approvals(), State: state,
 	}
 }
 

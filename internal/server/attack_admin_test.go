@@ -31,6 +31,9 @@ func TestAttack_Y11_RevokedOwnersDoNotCount(t *testing.T) {
 	if a.as("bob", admin.Owner).call(c, "POST policy/approve", approval).into(&by); by.Applied || a.Policies.Set().Digest() != base {
 		t.Fatal("bob alone put a set in force")
 	}
+	if p := by.Proposal; len(p.Approvals) != 2 || p.Agreed != 1 {
+		t.Errorf("%d of %d approvals are said to count", p.Agreed, len(p.Approvals))
+	}
 	if a.as("alice", admin.Owner).call(c, "POST policy/approve", approval).into(&by); !by.Applied {
 		t.Errorf("two owners approved: %+v", by)
 	}
