@@ -1,14 +1,11 @@
 package local_test
 
 import (
-	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +13,6 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -24,7 +20,6 @@ import (
 	"github.com/quotary/quotary/internal/agent"
 	"github.com/quotary/quotary/internal/agent/agentapi"
 	"github.com/quotary/quotary/internal/agent/agenttest"
-	"github.com/quotary/quotary/internal/agent/endpoint"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,22 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // serve runs an agent's own service.
 func serve(t *testing.T, source agentapi.Source) (socket string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "lo") // short: a socket's path has at most 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket = filepath.Join(dir, "api.sock")
-	e, err := endpoint.Listen(endpoint.Config{Path: socket})
-	if err != nil {
-		t.Fatal(err)
-	}
-	agentapi.Register(e.Services(), source)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- e.Serve(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	return socket
+	return agenttest.Serve(t, func(r grpc.ServiceRegistrar) { agentapi.Register(r, source) })
 }
 
 func dial(t *testing.T, socket string) *local.Source {
@@ -131,11 +111,7 @@ func TestSign(t *testing.T) {
 	if _, err := key.Sign(rand.Reader, make([]byte, 48), crypto.SHA384); err == nil {
 		t.Error("signed a SHA-384")
 	}
-	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := agenttest.Dial(t, socket)
 	for name, fields := range map[string]map[string]any{
 		"nothing": {}, "a number": {"digest": 1.0}, "too short": {"digest": "AAAA"},
 	} {

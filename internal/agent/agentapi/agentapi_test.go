@@ -1,8 +1,6 @@
 package agentapi_test
 
 import (
-	"context"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -11,36 +9,19 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
 	"github.com/quotary/quotary/internal/agent"
 	"github.com/quotary/quotary/internal/agent/agentapi"
 	"github.com/quotary/quotary/internal/agent/agenttest"
-	"github.com/quotary/quotary/internal/agent/endpoint"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func serve(t *testing.T, source agentapi.Source) (socket string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "aa") // short: a socket's path has at most 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket = filepath.Join(dir, "api.sock")
-	e, err := endpoint.Listen(endpoint.Config{Path: socket})
-	if err != nil {
-		t.Fatal(err)
-	}
-	agentapi.Register(e.Services(), source)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- e.Serve(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	return socket
+	return agenttest.Serve(t, func(r grpc.ServiceRegistrar) { agentapi.Register(r, source) })
 }
 
 // A status arrives as it is.
@@ -67,12 +48,7 @@ func TestStatus(t *testing.T) {
 // Health follows the identity.
 func TestHealth(t *testing.T) {
 	source := agenttest.NewSource(&agent.View{Status: agent.Status{State: agent.Starting}})
-	conn, err := grpc.NewClient("unix:"+serve(t, source), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	api := healthpb.NewHealthClient(conn)
+	api := healthpb.NewHealthClient(agenttest.Dial(t, serve(t, source)))
 	stream, err := api.Watch(t.Context(), &healthpb.HealthCheckRequest{})
 	if err != nil {
 		t.Fatal(err)

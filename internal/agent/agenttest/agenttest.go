@@ -1,9 +1,11 @@
-// Package agenttest makes identities for tests, under authorities of their own.
+// Package agenttest makes identities for tests, under authorities of their own, and serves
+// them at sockets.
 //
 // Start at [NewAuthority].
 package agenttest
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,15 +13,20 @@ import (
 	"crypto/x509"
 	"math/big"
 	"net/url"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/internal/agent"
+	"github.com/quotary/quotary/internal/agent/endpoint"
 )
 
 // Authority signs X509-SVIDs in the trust domain agent.test.
@@ -145,4 +152,42 @@ func (s *Source) Set(view *agent.View) {
 	s.view = view
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+// Serve has services answer at a socket until the test ends. Its path is short: it has at
+// most 107 bytes (unix(7)).
+func Serve(t testing.TB, register func(grpc.ServiceRegistrar)) (socket string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "agent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket = filepath.Join(dir, "api.sock")
+	e, err := endpoint.Listen(endpoint.Config{Path: socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	register(e.Services())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return socket
+}
+
+// Dial returns a connection to a socket, which ends with the test.
+func Dial(t testing.TB, socket string) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
 }

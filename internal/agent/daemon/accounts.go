@@ -1,9 +1,6 @@
 package daemon
 
 import (
-	"errors"
-	"io"
-	"os"
 	"os/user"
 	"strconv"
 
@@ -73,18 +70,4 @@ func (w WorkloadAPI) endpoint() (endpoint.Config, error) {
 		c.Allowed = append(c.Allowed, uid)
 	}
 	return c, nil
-}
-
-// readBounded reads a file of at most so many bytes.
-func readBounded(path string, most int64) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, most+1))
-	if err == nil && int64(len(data)) > most {
-		err = errors.New(path + " is larger than " + strconv.FormatInt(most, 10) + " bytes")
-	}
-	return data, err
 }

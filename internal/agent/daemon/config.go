@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/boundedfile"
 	"github.com/quotary/quotary/internal/strictyaml"
 )
 
@@ -145,7 +146,7 @@ type Metrics struct {
 
 // ReadConfig reads a configuration file.
 func ReadConfig(path string) (Config, error) {
-	data, err := readBounded(path, maxConfig)
+	data, err := boundedfile.Read(path, maxConfig)
 	if err != nil {
 		return Config{}, err
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/quotary/quotary/internal/agent/sds"
 	"github.com/quotary/quotary/internal/agent/trust"
 	"github.com/quotary/quotary/internal/agent/workloadapi"
+	"github.com/quotary/quotary/internal/boundedfile"
 	"github.com/quotary/quotary/tee/endorsements"
 )
 
@@ -155,7 +156,7 @@ func (f Files) writer(logger *slog.Logger) (files.Config, error) {
 	if f.PKCS12PasswordFile == "" {
 		return c, nil
 	}
-	password, err := readBounded(f.PKCS12PasswordFile, maxPassword)
+	password, err := boundedfile.Read(f.PKCS12PasswordFile, maxPassword)
 	if err != nil {
 		return c, malformed("files.pkcs12_password_file", "%w", err)
 	}

@@ -2,14 +2,11 @@ package sds_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,13 +22,11 @@ import (
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/quotary/quotary/internal/agent"
 	"github.com/quotary/quotary/internal/agent/agenttest"
-	"github.com/quotary/quotary/internal/agent/endpoint"
 	"github.com/quotary/quotary/internal/agent/sds"
 )
 
@@ -58,27 +53,9 @@ func (n *notes) String() string {
 // dial returns a proxy's client of a source, and what is logged.
 func dial(t *testing.T, source sds.Source) (secret.SecretDiscoveryServiceClient, *notes) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sd") // short: a socket's path has at most 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "api.sock")
-	e, err := endpoint.Listen(endpoint.Config{Path: socket})
-	if err != nil {
-		t.Fatal(err)
-	}
 	log := &notes{}
-	sds.Register(e.Services(), source, slog.New(slog.NewTextHandler(log, nil)))
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- e.Serve(ctx) }()
-	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(); cancel(); <-done })
-	return secret.NewSecretDiscoveryServiceClient(conn), log
+	socket := agenttest.Serve(t, func(r grpc.ServiceRegistrar) { sds.Register(r, source, slog.New(slog.NewTextHandler(log, nil))) })
+	return secret.NewSecretDiscoveryServiceClient(agenttest.Dial(t, socket)), log
 }
 
 // unpack returns the secrets of a response.

@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/boundedfile"
 )
 
 // kept is the file that the newest bundle is kept in.
@@ -36,7 +36,7 @@ func (t *Trust) given() (*spiffebundle.Bundle, error) {
 		t.origin = origin(c, c.RootSHA256[:])
 		return nil, nil
 	}
-	data, err := readBounded(c.BundleFile)
+	data, err := boundedfile.Read(c.BundleFile, maxBundle)
 	if err != nil {
 		return nil, fmt.Errorf("service.bundle: %w", err)
 	}
@@ -102,7 +102,7 @@ func (t *Trust) kept(given *spiffebundle.Bundle) (*spiffebundle.Bundle, error) {
 	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 {
 		return nil, fmt.Errorf("others may write to it (mode %04o), or it is no regular file", info.Mode().Perm())
 	}
-	data, err := readBounded(t.config.Keep)
+	data, err := boundedfile.Read(t.config.Keep, maxBundle)
 	if err != nil {
 		return nil, err
 	}
@@ -151,17 +151,4 @@ func (t *Trust) keep(bundle *spiffebundle.Bundle) error {
 		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
-}
-
-func readBounded(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxBundle+1))
-	if err == nil && len(data) > maxBundle {
-		err = fmt.Errorf("%s has more than %d bytes", path, maxBundle)
-	}
-	return data, err
 }

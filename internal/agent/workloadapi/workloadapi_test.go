@@ -9,8 +9,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +23,6 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -33,7 +30,6 @@ import (
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/agent"
 	"github.com/quotary/quotary/internal/agent/agenttest"
-	"github.com/quotary/quotary/internal/agent/endpoint"
 	"github.com/quotary/quotary/internal/agent/jwtsvid"
 	"github.com/quotary/quotary/internal/agent/workloadapi"
 )
@@ -43,27 +39,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // serve has a source answer at a socket.
 func serve(t *testing.T, source workloadapi.Source) (socket string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "wl") // short: a socket's path has at most 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket = filepath.Join(dir, "api.sock")
-	e, err := endpoint.Listen(endpoint.Config{Path: socket})
-	if err != nil {
-		t.Fatal(err)
-	}
-	workloadapi.Register(e.Services(), source, issuing{})
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- e.Serve(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	return socket
+	return agenttest.Serve(t, func(r grpc.ServiceRegistrar) { workloadapi.Register(r, source, issuing{}) })
 }
 
 // issuing has a token for each audience but three.
@@ -84,12 +60,7 @@ func (issuing) Fetch(_ context.Context, id string, audience []string) (*quotary.
 // raw returns a client without the rules of any library.
 func raw(t *testing.T, socket string) workload.SpiffeWorkloadAPIClient {
 	t.Helper()
-	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return workload.NewSpiffeWorkloadAPIClient(conn)
+	return workload.NewSpiffeWorkloadAPIClient(agenttest.Dial(t, socket))
 }
 
 func withHeader(ctx context.Context, values ...string) context.Context {
