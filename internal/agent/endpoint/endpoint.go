@@ -71,6 +71,8 @@ func Listen(c Config) (*Endpoint, error) {
 	e.server = grpc.NewServer(
 		grpc.Creds(handshake{}), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxRecvMsgSize(maxRequest), grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute}),
+		// Proxies look after their connections, too.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.UnaryInterceptor(e.unary), grpc.StreamInterceptor(e.stream),
 	)
 	reflection.Register(e.server)

@@ -12,6 +12,8 @@ const (
 	// maxRequest bounds a request in bytes. The largest carries a JWT-SVID, or the
 	// acknowledgement of a proxy with the text of an error.
 	maxRequest = 128 << 10
+	// minPing is how often a client may ask whether the connection still stands.
+	minPing = 5 * time.Second
 	// handshakeTimeout bounds how long a connection may take to say anything.
 	handshakeTimeout = 10 * time.Second
 )
