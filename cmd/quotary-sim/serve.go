@@ -201,7 +201,7 @@ func (w *served) run(ctx context.Context, o serving, out io.Writer) error {
 	defer web.close()
 	steered := control.Options{Fleet: w.fleet, Vendors: w.vendors, Clock: w.clock, Host: w.host}
 	if w.agents != nil {
-		steered.Added, steered.Removed = w.agents.add, w.agents.remove
+		steered.Added, steered.Removed, steered.Changed = w.agents.add, w.agents.remove, w.agents.hurry
 	}
 	controlURL, err := web.open(ctx, o.controlAt, control.New(steered))
 	if err != nil {

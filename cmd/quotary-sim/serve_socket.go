@@ -35,6 +35,7 @@ type sockets struct {
 
 // attended is an agent that runs.
 type attended struct {
+	agent  *agent.Agent
 	cancel context.CancelFunc
 	*errgroup.Group
 }
@@ -77,7 +78,7 @@ func (s *sockets) add(m *fleet.Machine) error {
 	group.Go(func() error { return a.Run(ctx) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.agents[m.Name()] = &attended{cancel, group}
+	s.agents[m.Name()] = &attended{a, cancel, group}
 	return nil
 }
 
@@ -92,6 +93,15 @@ func (s *sockets) attest(ctx context.Context, m *fleet.Machine, o client.AttestO
 		return nil, err
 	}
 	return c.Attest(ctx, m, key, o)
+}
+
+// hurry has all agents attest now: something was changed that their machines are judged by.
+func (s *sockets) hurry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.agents {
+		a.agent.Hurry()
+	}
 }
 
 // remove ends a machine's agent.

@@ -11,7 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // startServing starts quotary-sim serve on free ports, and returns what it said until it was
@@ -67,13 +70,12 @@ func TestServe(t *testing.T) {
 		said(t, told, pattern)
 	}
 	machines := said(t, told, `control: +(http://\S+/v1/machines)`)
-	response, err := http.Post(machines, "application/json", strings.NewReader(`{"name": "ledger", "technology": "tdx"}`))
-	if err != nil {
-		t.Fatal(err)
+	post(t, machines, `{"name": "ledger", "technology": "tdx"}`)
+	fetch := func(name string) (*x509svid.SVID, error) {
+		return workloadapi.FetchX509SVID(t.Context(), workloadapi.WithAddr("unix://"+filepath.Join(dir, "s", name+".sock")))
 	}
-	response.Body.Close()
 	for _, name := range []string{"web", "ledger"} {
-		svid, err := workloadapi.FetchX509SVID(t.Context(), workloadapi.WithAddr("unix://"+filepath.Join(dir, "s", name+".sock")))
+		svid, err := fetch(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,16 +83,36 @@ func TestServe(t *testing.T) {
 			t.Errorf("%s is %s", name, svid.ID)
 		}
 	}
+	post(t, strings.TrimSuffix(machines, "machines")+"faults", `{"fault": "snp-debug", "on": ["web"]}`)
+	for { // the agent attests at once, and takes a moment
+		if _, err := fetch("web"); status.Code(err) == codes.PermissionDenied {
+			break
+		}
+	}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, machines+"/ledger", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response, err = http.DefaultClient.Do(request); err != nil {
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
 		t.Fatal(err)
 	}
 	response.Body.Close()
 	if _, err := os.Stat(filepath.Join(dir, "s", "ledger.sock")); response.StatusCode != http.StatusNoContent || !os.IsNotExist(err) {
 		t.Errorf("%s, its socket: %v", response.Status, err)
+	}
+}
+
+func post(t *testing.T, url, body string) {
+	t.Helper()
+	response, err := http.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 300 {
+		answer, _ := io.ReadAll(response.Body)
+		t.Fatalf("%s: %s", url, answer)
 	}
 }
 

@@ -31,6 +31,8 @@ type Options struct {
 	// name of each that is about to end.
 	Added   func(*fleet.Machine) error
 	Removed func(name string) error
+	// Changed, if set, is called when something has changed that machines are judged by.
+	Changed func()
 }
 
 // Server is the interface, an http.Handler that is safe for concurrent use.
@@ -52,14 +54,14 @@ func New(o Options) *Server {
 		"POST /v1/machines/{name}/attest":   s.attest,
 		"POST /v1/machines/{name}/identity": s.identity,
 		"POST /v1/machines/{name}/enrol":    s.enrol,
-		"POST /v1/machines/{name}/extend":   s.extend,
-		"POST /v1/machines/{name}/reboot":   s.reboot,
+		"POST /v1/machines/{name}/extend":   s.changing(s.extend),
+		"POST /v1/machines/{name}/reboot":   s.changing(s.reboot),
 		"GET /v1/faults":                    s.faults,
-		"POST /v1/faults":                   s.inject,
-		"POST /v1/faults/clear":             s.clear,
+		"POST /v1/faults":                   s.changing(s.inject),
+		"POST /v1/faults/clear":             s.changing(s.clear),
 		"GET /v1/clock":                     s.clock,
-		"POST /v1/clock":                    s.travel,
-		"POST /v1/refresh":                  s.refresh,
+		"POST /v1/clock":                    s.changing(s.travel),
+		"POST /v1/refresh":                  s.changing(s.refresh),
 		"GET /v1/bundle":                    s.bundle,
 	} {
 		mux.Handle(pattern, handle)
@@ -110,6 +112,17 @@ type reply struct {
 
 // handler answers one kind of request.
 type handler func(*http.Request) (reply, error)
+
+// changing is a handler that changes what machines are judged by.
+func (s *Server) changing(h handler) handler {
+	return func(r *http.Request) (reply, error) {
+		out, err := h(r)
+		if err == nil && s.options.Changed != nil {
+			s.options.Changed()
+		}
+		return out, err
+	}
+}
 
 // ServeHTTP answers with the reply, or with a problem document.
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
