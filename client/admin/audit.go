@@ -34,7 +34,12 @@ type Event struct {
 	Code          string          `json:"code,omitempty"` // why, if refused
 	AttestationID string          `json:"attestation_id,omitempty"`
 	Detail        json.RawMessage `json:"detail,omitempty"`
-	Hash          evidence.Hex    `json:"hash"` // of the chain up to here: with Seq a [Head]
+	// What the event changed: the history's hash with the set that it put in force, the
+	// proposal that it made, approved or closed, the shadow.
+	PolicySet evidence.Hex `json:"policy_set,omitempty"`
+	Proposal  int64        `json:"proposal,omitempty"`
+	Shadow    bool         `json:"shadow,omitempty"`
+	Hash      evidence.Hex `json:"hash"` // of the chain up to here: with Seq a [Head]
 }
 
 // Events are some events, the oldest first.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/quotary/quotary/client/admin"
@@ -210,12 +211,35 @@ func writeEvent(s streams, e admin.Event) {
 	}
 	outcome := fmt.Sprintf("%-9s", printable(e.Outcome))
 	line := fmt.Sprintf("%6d  %s  %s  %-18s  %s", e.Seq, stamp(e.Time), s.terminal.paint(look, outcome), printable(e.Action), printable(e.Actor))
-	for _, more := range []string{e.Code, e.AttestationID} {
+	for _, more := range []string{e.Code, e.AttestationID, whatChanged(e)} {
 		if more != "" {
 			line += "  " + printable(more)
 		}
 	}
 	fmt.Fprintln(s.out, line)
+}
+
+// whatChanged says what an administrator's event did beside being recorded, or that it did
+// nothing: a change that was only tried has the name of one that was made.
+func whatChanged(e admin.Event) string {
+	var detail struct {
+		DryRun bool `json:"dry_run"`
+	}
+	_ = json.Unmarshal(e.Detail, &detail) // a detail of another build may be otherwise
+	var told []string
+	if detail.DryRun {
+		told = append(told, "dry run")
+	}
+	if e.Proposal != 0 {
+		told = append(told, fmt.Sprintf("proposal %d", e.Proposal))
+	}
+	if len(e.PolicySet) > 0 {
+		told = append(told, "in force")
+	}
+	if e.Shadow {
+		told = append(told, "shadow")
+	}
+	return strings.Join(told, ", ")
 }
 
 // newEncoder encodes JSON without the escapes that only web pages need.

@@ -24,7 +24,12 @@ type AuditEvent struct {
 	Code          string          `json:"code,omitempty"` // why, if refused
 	AttestationID string          `json:"attestation_id,omitempty"`
 	Detail        json.RawMessage `json:"detail,omitempty"`
-	Hash          evidence.Hex    `json:"hash"` // of the chain up to here
+	// What the event changed: the history's hash with the set that it put in force, the
+	// proposal that it made, approved or closed, the shadow.
+	PolicySet evidence.Hex `json:"policy_set,omitempty"`
+	Proposal  int64        `json:"proposal,omitempty"`
+	Shadow    bool         `json:"shadow,omitempty"`
+	Hash      evidence.Hex `json:"hash"` // of the chain up to here
 }
 
 // AuditResponse is the answer to POST /v1/admin/audit: events, the oldest first.
@@ -64,9 +69,16 @@ func (s *Server) audit(x *exchange) (reply, error) {
 	}
 	r := AuditResponse{Events: []AuditEvent{}, LastSeq: head.Seq}
 	for _, e := range list {
-		r.Events = append(r.Events, AuditEvent{e.Seq, e.Time.UTC(), e.Actor, e.Action, e.Outcome, e.Code, e.AttestationID, e.Detail, e.Hash})
+		r.Events = append(r.Events, newAuditEvent(e))
 	}
 	return reply{body: r}, nil
+}
+
+func newAuditEvent(e store.StoredEvent) AuditEvent {
+	return AuditEvent{
+		Seq: e.Seq, Time: e.Time.UTC(), Actor: e.Actor, Action: e.Action, Outcome: e.Outcome, Code: e.Code, AttestationID: e.AttestationID,
+		Detail: e.Detail, PolicySet: e.PolicySet, Proposal: e.Proposal, Shadow: e.Shadow, Hash: e.Hash,
+	}
 }
 
 // events reads which events are asked for: the oldest behind a number, or the

@@ -103,7 +103,8 @@ func (s *Server) decodeChange(x *exchange, o object, needs admin.Action) (c info
 	if c.Base == "" {
 		return c, false, malformed("base", "name the digest of the set that the change starts from")
 	}
-	if dry, err = o.dryRun(); err != nil || dry {
+	dry, err = o.dryRun()
+	if x.caller.dry = dry; err != nil || dry {
 		return c, dry, err
 	}
 	if s.Policies.Approvals > 1 {

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
 	"github.com/quotary/quotary/internal/server"
@@ -374,6 +376,39 @@ func TestAttack_Y18_EveryCallIsRecorded(t *testing.T) {
 	p := alice.call(c, "POST audit/verify", map[string]any{"contains": []any{map[string]any{"events": head.Seq, "hash": strings.Repeat("00", 32)}}}).refused(http.StatusConflict, evidence.CodeLedgerTampered)
 	if p.Detail == "" {
 		t.Error("no detail")
+	}
+}
+
+// The audit trail tells a trial from a change, and of a change which set came into force,
+// or which proposal changed.
+func TestAttack_Y18_ChangesAreTold(t *testing.T) {
+	a := start(t, servertest.Options{Approvals: 2})
+	c := readContract(t, a)
+	alice, bob, base := a.as("alice", admin.Owner), a.as("bob", admin.Owner), a.Policies.Set().Digest()
+	call := map[string]any{"documents": document("15m"), "base": base}
+	alice.call(c, "POST policy/apply", call).into(&server.ChangeResponse{})
+	call["dry_run"] = false
+	alice.call(c, "POST policy/apply", call).into(&server.ChangeResponse{})
+	bob.call(c, "POST policy/approve", map[string]any{"proposal": 1}).into(&server.ApprovalResponse{})
+	bob.call(c, "POST policy/shadow", map[string]any{"documents": document("30m")}).into(&server.ShadowSetResponse{})
+	var history server.HistoryResponse
+	bob.call(c, "POST policy/history", map[string]any{}).into(&history)
+	var got server.AuditResponse
+	bob.call(c, "POST audit", map[string]any{"after_seq": 0}).into(&got)
+	var told []string
+	for _, e := range got.Events {
+		if e.Action != "admin.policy.history" {
+			told = append(told, fmt.Sprintf("%s %v %d %s %v", e.Action, strings.Contains(string(e.Detail), `"dry_run":true`), e.Proposal, e.PolicySet, e.Shadow))
+		}
+	}
+	want := []string{
+		"admin.policy.apply true 0  false",                                       // the trial
+		"admin.policy.apply false 1  false", "admin.policy.apply false 1  false", // the proposal, and its author's approval
+		"admin.policy.approve false 1  false", "admin.policy.approve false 1 " + history.Sets[0].Hash + " false",
+		"admin.policy.shadow.set false 0  true",
+	}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -43,6 +43,7 @@ type detail struct {
 	Role      string   `json:"role,omitempty"`     // of an administrator
 	Peer      string   `json:"peer,omitempty"`     // where an administrator's request came from
 	Reason    string   `json:"reason,omitempty"`   // of an administrator's change
+	DryRun    bool     `json:"dry_run,omitempty"`  // the change was only tried
 	JWTSVID   []string `json:"jwt_svid,omitempty"` // the audiences of one that was issued
 	Omitted   int64    `json:"omitted,omitempty"`  // events before this one that were not recorded
 
@@ -132,7 +133,7 @@ func (s *Server) record(x *exchange, d detail, e store.Entry) error {
 func (x *exchange) detail() detail {
 	d := detail{RequestID: x.id, Route: x.route, EKSHA256: x.keys.EKSHA256, AKSHA256: x.keys.AKSHA256}
 	if x.caller != nil {
-		d.Role, d.Peer, d.Reason = x.caller.Role.String(), x.peer(), x.caller.reason
+		d.Role, d.Peer, d.Reason, d.DryRun = x.caller.Role.String(), x.peer(), x.caller.reason, x.caller.dry
 	}
 	return d
 }
