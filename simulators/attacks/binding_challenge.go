@@ -143,21 +143,7 @@ func allAtOnce(ctx context.Context, a *Attacker) (Got, error) {
 	if err := group.Wait(); err != nil {
 		return Got{}, err
 	}
-	var refused Got
-	accepted := 0
-	for _, g := range got {
-		if g.Accepted {
-			accepted++
-		} else {
-			refused = g
-		}
-	}
-	refused.Accepted = accepted > 1
-	refused.Note = fmt.Sprintf("%d of %d were accepted", accepted, len(got))
-	if accepted == 0 {
-		refused.fault("none was accepted")
-	}
-	return refused, nil
+	return onlyOne(got), nil
 }
 
 // unlikeIdentifiers attests twice, and finds fault with identifiers that are short or alike.

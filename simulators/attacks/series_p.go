@@ -13,7 +13,7 @@ import (
 func tpmRows() []Row {
 	return slices.Concat(tpmQuoteRows(), tpmRegisterRows(), tpmSignatureRows(), tpmAreaRows(), tpmCertificateRows(),
 		tpmClockRows(), tpmRebootRows(), tpmCertifyRows(), tpmLogRows(), tpmCommandRows(),
-		tpmActivationRows(), tpmEndorsementRows())
+		tpmActivationRows(), tpmEndorsementRows(), tpmIdentityRows(), tpmInsideRows())
 }
 
 // The subjects of the attacks on TPMs, besides those of the attacks on binding.
@@ -42,12 +42,15 @@ func tpmSubjects(w *simulators.World) ([]Subject, error) {
 		}
 		all = append(all, s)
 	}
-	enrolled, err := enrolledSubject(w)
-	if err != nil {
-		return nil, err
+	for _, make := range []func(*simulators.World) (Subject, error){enrolledSubject, insideSubject} {
+		s, err := make(w)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
 	}
 	booted, err := bootSubjects(w)
-	return append(append(all, enrolled), booted...), err
+	return append(all, booted...), err
 }
 
 // measured is a subject with values in some registers, before it is made.
