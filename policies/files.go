@@ -17,7 +17,8 @@ type File struct {
 }
 
 // ReadFiles reads policy files. A path is a file, or a directory whose *.yaml,
-// *.yml, *.dsse.json and *.cose files are read, without those of directories below.
+// *.yml, *.dsse.json and *.cose files are read, without hidden ones (.NAME), which are of
+// other programs, and those of directories below.
 // The files come sorted by name, and are text: a COSE_Sign1 message in CBOR comes as PEM. It fails on the first file that cannot be read and on
 // more than [MaxFiles] files or [MaxTotalSize] bytes.
 func ReadFiles(paths ...string) ([]File, error) {
@@ -66,7 +67,7 @@ func policyFiles(path string) ([]string, error) {
 	var names []string
 	for _, entry := range entries {
 		name := filepath.Join(path, entry.Name())
-		if _, ok := FileStem(name); !ok {
+		if _, ok := FileStem(name); !ok || strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
 		// Follow symbolic links: mounted configuration is often made of them.

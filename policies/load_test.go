@@ -180,6 +180,8 @@ func TestReadFiles(t *testing.T) {
 	}
 	b, a, text := write("b.yml"), write("a.yaml"), write("c.txt")
 	write("below/d.yaml")
+	write(".ci.yml")
+	write("._a.yaml") // which some file systems add to a.yaml
 	if err := os.Mkdir(filepath.Join(dir, "e.yaml"), 0o700); err != nil {
 		t.Fatal(err)
 	}

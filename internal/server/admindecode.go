@@ -187,7 +187,7 @@ func readDocument(at string, v *strictjson.Value) (policies.File, error) {
 		return policies.File{}, malformed(at, "a document is an object with the texts name and content")
 	}
 	if !isDocumentName(name.Text) {
-		return policies.File{}, malformed(at+".name", "a document's name takes 1 to %d of the characters A-Z a-z 0-9 . _ -, does not begin with a dot and ends in .yaml, .yml, .dsse.json or .cose", maxDocumentName)
+		return policies.File{}, malformed(at+".name", "a document's name takes 1 to %d of the characters A-Z a-z 0-9 . _ -, begins with one but . and - and ends in .yaml, .yml, .dsse.json or .cose; this is %.80q", maxDocumentName, name.Text)
 	}
 	return policies.File{Name: name.Text, Data: []byte(content.Text)}, nil
 }
