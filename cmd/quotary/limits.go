@@ -41,4 +41,7 @@ const (
 	// maxExplainedWorkloads is how many workloads are told of, unless all are asked for:
 	// those further away are hardly meant.
 	maxExplainedWorkloads = 3
+	// maxSource bounds, in bytes, what reference values say they were made from: policies
+	// take texts of so many characters.
+	maxSource = 500
 )

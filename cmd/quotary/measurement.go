@@ -135,13 +135,20 @@ func (m *measureOutput) document(result measurement) (referenceDocument, error) 
 	}, nil
 }
 
-// source says what the values were computed from.
+// source says what the values were computed from: the launch, and as many of the files
+// as a policy has room for.
 func (m measurement) source() string {
-	var parts []string
-	for _, a := range m.Artefacts {
-		parts = append(parts, fmt.Sprintf("%s %s (sha256:%s)", a.Role, printable(a.Name), a.SHA256))
+	var b strings.Builder
+	for n, a := range m.Artefacts {
+		part := fmt.Sprintf("%s %s (sha256:%s); ", a.Role, printable(a.Name), a.SHA256)
+		more := fmt.Sprintf("and %d more; ", len(m.Artefacts)-n)
+		if b.Len()+len(part)+len(more)+len(m.Launch) > maxSource {
+			b.WriteString(more)
+			break
+		}
+		b.WriteString(part)
 	}
-	return strings.Join(append(parts, m.Launch), "; ")
+	return b.String() + m.Launch
 }
 
 // writeText writes the measurement for people.
