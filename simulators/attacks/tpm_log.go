@@ -98,7 +98,7 @@ func tpmLogRows() []Row {
 				return log.Encode()
 			}),
 			{
-				Name: "the quoted bank's digests true, the other bank's forged", Subject: tpmLogged, Proof: ByAcceptance, Why: "the other bank is nobody's business",
+				Name: "the quoted bank's digests true, the other bank's forged", Subject: tpmLogged, Proof: ByAcceptance, Why: "the other bank is nobody's business", Alone: true,
 				Try: telling(func(log *simulated.Builder) {
 					for _, e := range log.Entries {
 						last(e.Digests[eventlog.SHA384])
