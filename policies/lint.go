@@ -25,7 +25,7 @@ func (o Options) Lint(now time.Time, files ...File) (found, warnings Problems) {
 	var refused, warned problems
 	lintSize(files, &refused)
 	lintDebug(documents, &refused)
-	lintRules(documents, set.workloads, &refused)
+	lintRules(documents, set.workloads, now, &refused, &warned)
 	lintTrustDomain(documents, set.workloads, o.TrustDomain, &refused, &warned)
 	lintOverlaps(documents, set.workloads, newLintLists(set.references, now), &refused, &warned)
 	return asProblems(refused.err()), append(set.Warnings(now), asProblems(warned.err())...)

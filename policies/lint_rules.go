@@ -3,6 +3,7 @@ package policies
 import (
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
@@ -14,7 +15,8 @@ import (
 
 // lintRules refuses rules that can never be true beside what their alternative asks
 // for anyway, such as sev_snp.vmpl == 1 where vmpl is 0. Load finds those that are so by themselves.
-func lintRules(documents []document, workloads []*workload, refused *problems) {
+// It warns of those that can never be true again after now, unless that is zero.
+func lintRules(documents []document, workloads []*workload, now time.Time, refused, warned *problems) {
 	for _, d := range documents {
 		if d.kind != kindWorkload {
 			continue
@@ -24,8 +26,15 @@ func lintRules(documents []document, workloads []*workload, refused *problems) {
 		for i, n := range d.fields.values["any_of"].Content {
 			a := w.alternatives[i]
 			known := a.facts(w)
+			since := facts{}
+			if n, ok := instantOf(now); ok {
+				since["now"] = []constraint{{operators.GreaterEquals, []ref.Val{n}}}
+			}
 			for _, rule := range a.rules {
-				if contradicts(conjuncts(rule.tree, nil), known) {
+				switch all := conjuncts(rule.tree, nil); {
+				case contradicts(all, since):
+					warned.add(d.place(n).with(evidence.CodePolicyContradiction, "the time of rule "+rule.name+" of "+a.label+" is over, so that nothing passes any more"))
+				case contradicts(all, known):
 					refused.add(d.place(n).with(evidence.CodePolicyContradiction, "rule "+rule.name+" contradicts what "+a.label+" asks for besides, so that nothing passes"))
 				}
 			}

@@ -25,41 +25,44 @@ func textOf(p policies.Problems) string {
 
 func TestLintRulesWithOneOutcome(t *testing.T) {
 	for rule, want := range map[string]string{
-		`sev_snp.vmpl == 0 && false`:                                               "never",
-		`sev_snp.vmpl == 0 && 1 > 2`:                                               "never",
-		`sev_snp.vmpl == 0 && sev_snp.vmpl == 1`:                                   "never",
-		`sev_snp.vmpl == 0 && (sev_snp.guest_svn > 1 && 1 == sev_snp.vmpl)`:        "never",
-		`sev_snp.vmpl == 0 && sev_snp.vmpl != 0`:                                   "never",
-		`sev_snp.policy.debug && !sev_snp.policy.debug`:                            "never",
-		`sev_snp.policy.debug && sev_snp.policy.debug == false`:                    "never",
-		`sev_snp.guest_svn > 5 && sev_snp.guest_svn < 6`:                           "never",
-		`sev_snp.guest_svn >= 5 && !(sev_snp.guest_svn > 4)`:                       "never",
-		`5 < sev_snp.guest_svn && sev_snp.guest_svn == 5`:                          "never",
-		`sev_snp.product in ["Milan", "Genoa"] && sev_snp.product == "Turin"`:      "never",
-		`sev_snp.product in ["Milan"] && !(sev_snp.product in ["Milan"])`:          "never",
-		`sev_snp.product in []`:                                                    "never",
-		`(sev_snp.vmpl == 0 && sev_snp.vmpl == 1) || (!simulated && simulated)`:    "never",
-		`!(simulated || true)`:                                                     "never",
-		`simulated ? false : 1 == 2`:                                               "never",
-		`tpm.pcrs[7] == "00" && tpm.pcrs[7] == "11"`:                               "never",
-		`tpm.pcrs[7] == "00" && tpm.pcrs[4] == "11"`:                               "",
-		`sev_snp.vmpl == 0 || true`:                                                "always",
-		`simulated || 1 < 2`:                                                       "always",
-		`!(simulated && false)`:                                                    "always",
-		`sev_snp.vmpl == 0 || sev_snp.vmpl == 1`:                                   "",
-		`sev_snp.vmpl == 0 && (sev_snp.guest_svn == 1 || sev_snp.guest_svn == 2)`:  "",
-		`sev_snp.guest_svn >= 5 && sev_snp.guest_svn <= 5`:                         "",
-		`sev_snp.product in ["Milan", "Genoa"] && sev_snp.product != "Milan"`:      "",
-		`has(sev_snp.product) && sev_snp.product == "Milan"`:                       "",
-		`!has(sev_snp.csp_id) && !simulated`:                                       "",
-		`sev_snp.vmpl == 0 || sev_snp.vmpl != 0`:                                   "", // asks that it is there
-		`now > timestamp("2026-01-01T00:00:00Z") && "sev-snp" in kinds`:            "",
-		`kinds.exists(k, k == "tpm" && k == "tdx") || sev_snp.vmpl == 0`:           "",
-		`sev_snp.measurement == "00" && sev_snp.measurement.startsWith("ab")`:      "",
-		`sev_snp.guest_svn > 9223372036854775806 && sev_snp.guest_svn != 7`:        "",
-		`sev_snp.guest_svn > 9223372036854775807`:                                  "",
-		`sev_snp.reported_tcb.snp > 3 && sev_snp.committed_tcb.snp < 3`:            "",
-		`(simulated ? sev_snp.vmpl : sev_snp.guest_svn) == 0 && sev_snp.vmpl == 1`: "",
+		`sev_snp.vmpl == 0 && false`:                                                                "never",
+		`sev_snp.vmpl == 0 && 1 > 2`:                                                                "never",
+		`sev_snp.vmpl == 0 && sev_snp.vmpl == 1`:                                                    "never",
+		`sev_snp.vmpl == 0 && (sev_snp.guest_svn > 1 && 1 == sev_snp.vmpl)`:                         "never",
+		`sev_snp.vmpl == 0 && sev_snp.vmpl != 0`:                                                    "never",
+		`sev_snp.policy.debug && !sev_snp.policy.debug`:                                             "never",
+		`sev_snp.policy.debug && sev_snp.policy.debug == false`:                                     "never",
+		`sev_snp.guest_svn > 5 && sev_snp.guest_svn < 6`:                                            "never",
+		`sev_snp.guest_svn >= 5 && !(sev_snp.guest_svn > 4)`:                                        "never",
+		`5 < sev_snp.guest_svn && sev_snp.guest_svn == 5`:                                           "never",
+		`sev_snp.product in ["Milan", "Genoa"] && sev_snp.product == "Turin"`:                       "never",
+		`sev_snp.product in ["Milan"] && !(sev_snp.product in ["Milan"])`:                           "never",
+		`sev_snp.product in []`:                                                                     "never",
+		`(sev_snp.vmpl == 0 && sev_snp.vmpl == 1) || (!simulated && simulated)`:                     "never",
+		`!(simulated || true)`:                                                                      "never",
+		`simulated ? false : 1 == 2`:                                                                "never",
+		`tpm.pcrs[7] == "00" && tpm.pcrs[7] == "11"`:                                                "never",
+		`tpm.pcrs[7] == "00" && tpm.pcrs[4] == "11"`:                                                "",
+		`sev_snp.vmpl == 0 || true`:                                                                 "always",
+		`simulated || 1 < 2`:                                                                        "always",
+		`!(simulated && false)`:                                                                     "always",
+		`sev_snp.vmpl == 0 || sev_snp.vmpl == 1`:                                                    "",
+		`sev_snp.vmpl == 0 && (sev_snp.guest_svn == 1 || sev_snp.guest_svn == 2)`:                   "",
+		`sev_snp.guest_svn >= 5 && sev_snp.guest_svn <= 5`:                                          "",
+		`sev_snp.product in ["Milan", "Genoa"] && sev_snp.product != "Milan"`:                       "",
+		`has(sev_snp.product) && sev_snp.product == "Milan"`:                                        "",
+		`!has(sev_snp.csp_id) && !simulated`:                                                        "",
+		`sev_snp.vmpl == 0 || sev_snp.vmpl != 0`:                                                    "", // asks that it is there
+		`now > timestamp("2026-01-01T00:00:00Z") && "sev-snp" in kinds`:                             "",
+		`now > timestamp("2026-01-01T00:00:00Z") && timestamp("2025-12-31T23:59:59Z") >= now`:       "never",
+		`now >= timestamp("2026-01-01T00:00:00Z") && now <= timestamp("2026-01-01T01:00:00+01:00")`: "",
+		`now > timestamp("0001-01-01T00:00:00Z") && now < timestamp("9999-01-01T00:00:00Z")`:        "",
+		`kinds.exists(k, k == "tpm" && k == "tdx") || sev_snp.vmpl == 0`:                            "",
+		`sev_snp.measurement == "00" && sev_snp.measurement.startsWith("ab")`:                       "",
+		`sev_snp.guest_svn > 9223372036854775806 && sev_snp.guest_svn != 7`:                         "",
+		`sev_snp.guest_svn > 9223372036854775807`:                                                   "",
+		`sev_snp.reported_tcb.snp > 3 && sev_snp.committed_tcb.snp < 3`:                             "",
+		`(simulated ? sev_snp.vmpl : sev_snp.guest_svn) == 0 && sev_snp.vmpl == 1`:                  "",
 	} {
 		policy := snpWith()
 		if strings.Contains(rule, "tpm.") {
@@ -437,5 +440,27 @@ func TestLintRulesAgainstRequirements(t *testing.T) {
 		if got := strings.Contains(found, "rule rule-0 contradicts what web asks for besides"); got != c.want || found != "" && !c.want {
 			t.Errorf("%s: %q", name, found)
 		}
+	}
+}
+
+// A rule whose time is over is one that can never be true any more.
+func TestLintRulesThatAreOver(t *testing.T) {
+	for rule, over := range map[string]bool{
+		`now < timestamp("2020-01-01T00:00:00Z")`:                           true,
+		`sev_snp.vmpl == 0 && timestamp("2020-01-01T00:00:00Z") > now`:      true,
+		`now == timestamp("2020-01-01T00:00:00Z")`:                          true,
+		`now > timestamp("2020-01-01T00:00:00Z")`:                           false,
+		`now < timestamp("2090-01-01T00:00:00Z")`:                           false,
+		`now < timestamp("2020-01-01T00:00:00Z") || sev_snp.guest_svn == 2`: false,
+	} {
+		text := snpWith() + "\n    require:\n      - {name: timely, rule: '" + rule + "', message: it is time}\n"
+		problems, warnings := lint(text)
+		if problems != "" || strings.Contains(warnings, evidence.CodePolicyContradiction.String()) != over {
+			t.Errorf("%s: %s; %s", rule, problems, warnings)
+		}
+	}
+	text := snpWith() + "\n    require:\n      - {name: timely, rule: 'now < timestamp(\"2020-01-01T00:00:00Z\")', message: it is time}\n"
+	if _, warned := policies.Lint(time.Time{}, filesOf(text)...); warned != nil {
+		t.Error(warned)
 	}
 }

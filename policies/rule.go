@@ -111,14 +111,17 @@ func judgeRules(r *report, rules []rule, b *bundle) {
 }
 
 // variables are the evidence that rules may read.
-type variables struct{ snp, tdx, tpm, paravisor bool }
+type variables struct {
+	snp, tdx, tpm, paravisor bool
+	identity                 bool // and what was granted; not for rules, which decide on that
+}
 
-var allVariables = variables{true, true, true, true}
+var allVariables = variables{snp: true, tdx: true, tpm: true, paravisor: true}
 
 // variables returns the kinds that the alternative mentions: a rule about
 // another kind would always deny.
 func (a *alternative) variables() variables {
-	v := variables{a.snp != nil, a.tdx != nil, a.tpm != nil, a.paravisor != nil}
+	v := variables{snp: a.snp != nil, tdx: a.tdx != nil, tpm: a.tpm != nil, paravisor: a.paravisor != nil}
 	for _, kind := range a.tolerated {
 		v.snp, v.tdx, v.tpm = v.snp || kind == snp, v.tdx || kind == tdx, v.tpm || kind == tpm
 	}
@@ -155,6 +158,9 @@ func (c *ruleCompiler) environment(allowed variables) (*cel.Env, error) {
 		if declared {
 			options = append(options, cel.Variable(name, claimTypes.variable(name)))
 		}
+	}
+	if allowed.identity {
+		options = append(options, cel.Variable("workload", cel.StringType), cel.Variable("spiffe_id", cel.StringType))
 	}
 	e, err := cel.NewCustomEnv(options...)
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/ast"
@@ -217,7 +218,7 @@ func comparison(e ast.Expr) (claim string, c constraint, ok bool) {
 		return "", c, false
 	}
 	left, operator, right := args[0], call.FunctionName(), args[1]
-	if left.Kind() == ast.LiteralKind && operator != operators.In {
+	if _, constant := literalValue(left); constant && operator != operators.In {
 		left, operator, right = right, mirrored[operator], left
 	}
 	claim, isClaim := claimPath(left)
@@ -237,10 +238,8 @@ func (c constraint) negated() constraint {
 
 func literalValues(e ast.Expr, list bool) (values []ref.Val, ok bool) {
 	if !list {
-		if e.Kind() != ast.LiteralKind {
-			return nil, false
-		}
-		return []ref.Val{e.AsLiteral()}, true
+		value, ok := literalValue(e)
+		return []ref.Val{value}, ok
 	}
 	if e.Kind() == ast.LiteralKind { // a list that was folded is a list still
 		return nil, false
@@ -250,12 +249,36 @@ func literalValues(e ast.Expr, list bool) (values []ref.Val, ok bool) {
 	}
 	values = []ref.Val{}
 	for _, element := range e.AsList().Elements() {
-		if element.Kind() != ast.LiteralKind {
+		value, ok := literalValue(element)
+		if !ok {
 			return nil, false
 		}
-		values = append(values, element.AsLiteral())
+		values = append(values, value)
 	}
 	return values, true
+}
+
+// literalValue returns what an expression says itself: a literal, or an instant as [instantOf]
+// has it. The type check saw to it that instants are compared with instants alone.
+func literalValue(e ast.Expr) (ref.Val, bool) {
+	if e.Kind() == ast.LiteralKind {
+		return e.AsLiteral(), true
+	}
+	if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != "timestamp" || len(e.AsCall().Args()) != 1 || e.AsCall().Args()[0].Kind() != ast.LiteralKind {
+		return nil, false
+	}
+	text, _ := e.AsCall().Args()[0].AsLiteral().(types.String)
+	t, err := time.Parse(time.RFC3339Nano, string(text))
+	if err != nil {
+		return nil, false
+	}
+	return instantOf(t)
+}
+
+// instantOf is an instant as a number that keeps its order: nanoseconds from 1970 on.
+// ok is false for the years that such numbers do not reach.
+func instantOf(t time.Time) (n ref.Val, ok bool) {
+	return types.Int(t.UnixNano()), 1700 < t.Year() && t.Year() < 2260
 }
 
 // claimPath writes a claim that is selected by names and constant indices. What
