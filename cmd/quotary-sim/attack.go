@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"github.com/quotary/quotary/simulators/attacks"
 	"github.com/quotary/quotary/simulators/lab"
@@ -21,7 +23,8 @@ has an honest twin, which must be accepted.
 Without --target it starts a service in this process and attacks that. Another
 service must trust the same simulated world and have the rows' policies in
 force: see quotary-sim help prepare. Never do that to a service that anybody
-relies on.
+relies on. One attack at a time: the clocks of its TPMs go on from one to the next,
+and a service that remembers the later one refuses the other.
   --target URL         the service to attack
   --root FILE          the root of its authority (ca/root.crt of its data)
   --seed SEED          what its simulated world was made of
@@ -69,6 +72,9 @@ func parseAttack(args []string) (o assault, err error) {
 	if o.target != "" && (o.root == "" || o.seed == "") {
 		return o, errors.New("--target needs --root, to know the service, and --seed, which its simulated world was made of (quotary-sim prepare --seed)")
 	}
+	if u, err := url.Parse(o.target); o.target != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.Host != strings.TrimPrefix(o.target, "https://")) {
+		return o, fmt.Errorf("--target takes https, host and port, such as https://127.0.0.1:8443, not %q", o.target)
+	}
 	o.selection, err = attacks.ParseSelection(*only)
 	return o, err
 }
@@ -113,11 +119,13 @@ func attack(ctx context.Context, args []string, s streams) error {
 // conclude is nil for a service that held.
 func conclude(r attacks.Report) error {
 	t := r.Totals("")
-	switch {
+	switch why := r.Untried(); {
 	case r.Holds():
 		return nil
-	case t.Held == 0 && t.Failed > 0:
-		return fmt.Errorf("nothing could be tried: %s; does the service trust this simulated world, with the policies of quotary-sim prepare in force?", r.FirstFailure())
+	case why != "" && t.Failed > 0:
+		return fmt.Errorf("nothing could be tried: %s; does the service trust this simulated world, with the policies of quotary-sim prepare in force?", why)
+	case why != "":
+		return fmt.Errorf("nothing could be tried: %s", why)
 	}
 	return unexpected{fmt.Errorf("the service did not hold: of %d cases %d were accepted, %d refused for another reason, %d could not be tried", t.Cases, t.Accepted, t.Other, t.Failed)}
 }

@@ -91,3 +91,38 @@ func another(t *testing.T, dir, seed string) string {
 	}
 	return listener.Addr().String()
 }
+
+// TestAttackTarget refuses targets that are no address of a service.
+func TestAttackTarget(t *testing.T) {
+	for _, target := range []string{"http://127.0.0.1:8443", "https://127.0.0.1:8443/", "127.0.0.1:8443", "https://", "https://a:b@127.0.0.1:8443"} {
+		if _, err := parseAttack([]string{"--target", target, "--root", "root.crt", "--seed", "x"}); err == nil {
+			t.Errorf("%q is a target", target)
+		}
+	}
+	if _, err := parseAttack([]string{"--target", "https://127.0.0.1:8443", "--root", "root.crt", "--seed", "x"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestConclude: who has nothing to show has not held, and has not failed either.
+func TestConclude(t *testing.T) {
+	skipped, failed := attacks.Result{Verdict: attacks.Skipped, Reason: "no neighbour"}, attacks.Result{Verdict: attacks.Failed, Reason: "no route"}
+	accepted, held := attacks.Result{Verdict: attacks.Accepted}, attacks.Result{Verdict: attacks.Held}
+	for name, test := range map[string]struct {
+		results []attacks.Result
+		want    string // empty if it held, or how the error is told
+	}{
+		"held":                 {[]attacks.Result{held, skipped}, ""},
+		"only skipped":         {[]attacks.Result{skipped}, "nothing could be tried: no neighbour"},
+		"not reached":          {[]attacks.Result{skipped, failed}, "nothing could be tried: no route"},
+		"nothing":              {nil, "nothing could be tried"},
+		"breached, and failed": {[]attacks.Result{accepted, failed}, "did not hold"},
+		"held, and failed":     {[]attacks.Result{held, failed}, "did not hold"},
+	} {
+		err := conclude(attacks.Report{Results: test.results})
+		var breach unexpected
+		if (err == nil) != (test.want == "") || errors.As(err, &breach) != (test.want == "did not hold") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}

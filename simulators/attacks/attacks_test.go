@@ -1,11 +1,18 @@
 package attacks
 
 import (
+	"context"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -140,8 +147,8 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// impostor is a service that gives every evidence the same answer.
-func impostor(t *testing.T, status int, body string) Target {
+// impostor is a service that judges nothing: answer writes what it says to any evidence.
+func impostor(t *testing.T, answer http.HandlerFunc) Target {
 	t.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/challenges" {
@@ -149,9 +156,7 @@ func impostor(t *testing.T, status int, body string) Target {
 			fmt.Fprintf(w, `{"challenge":"x","nonce":%q,"purpose":"certificate","audience":"a.test"}`, nonce)
 			return
 		}
-		w.Header().Set("Content-Type", "application/problem+json")
-		w.WriteHeader(status)
-		fmt.Fprint(w, body)
+		answer(w, r)
 	}))
 	t.Cleanup(server.Close)
 	roots := x509.NewCertPool()
@@ -159,24 +164,71 @@ func impostor(t *testing.T, status int, body string) Target {
 	return Target{URL: server.URL, Roots: roots, TrustDomain: "a.test", World: service(t).World}
 }
 
-// TestImpostors shows that nobody holds by refusing all, nor by accepting all.
+// says always gives the same answer.
+func says(status int, media, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", media)
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+	}
+}
+
+// grants certifies whatever key it is sent, or another one, as an identity of a trust domain.
+func grants(t *testing.T, trustDomain string, another bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var sent struct {
+			PublicKey []byte `json:"public_key"`
+		}
+		own, _, err := newKey()
+		if err == nil {
+			err = json.NewDecoder(r.Body).Decode(&sent)
+		}
+		var key any = own.Public()
+		if err == nil && !another {
+			key, err = x509.ParsePKIXPublicKey(sent.PublicKey)
+		}
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), URIs: []*url.URL{{Scheme: "spiffe", Host: trustDomain, Path: "/x"}}}
+		var der []byte
+		if err == nil {
+			der, err = x509.CreateCertificate(rand.Reader, template, template, key, own)
+		}
+		if err == nil {
+			chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+			err = json.NewEncoder(w).Encode(map[string]any{"svid": map[string]string{"certificates": string(chain)}})
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestImpostors shows that nobody holds by refusing all, nor by accepting all, and that
+// who only says yes is nobody to attack.
 func TestImpostors(t *testing.T) {
 	selection, err := ParseSelection("S15, s35")
 	if err != nil {
 		t.Fatal(err)
 	}
-	refuses := impostor(t, http.StatusUnprocessableEntity,
-		`{"type":"x:appraisal.rejected","status":422,"code":"appraisal.rejected","checks":[{"code":"policy.sev-snp.debug","status":"fail"}]}`)
+	const problem = "application/problem+json"
 	for name, test := range map[string]struct {
-		target  Target
+		answer  http.HandlerFunc
 		verdict Verdict
 		reason  string
 	}{
-		"refuses all": {refuses, Failed, "the control is refused: policy.sev-snp.debug"},
-		"accepts all": {impostor(t, http.StatusOK, "{}"), Accepted, "accepted"},
+		"refuses all": {says(http.StatusUnprocessableEntity, problem,
+			`{"type":"x:appraisal.rejected","status":422,"code":"appraisal.rejected","checks":[{"code":"policy.sev-snp.debug","status":"fail"}]}`),
+			Failed, "the control is refused: policy.sev-snp.debug"},
+		"fails":             {says(http.StatusInternalServerError, "", ""), Failed, "the control is refused: status 500"},
+		"redirects":         {http.RedirectHandler("https://elsewhere.test/", http.StatusTemporaryRedirect).ServeHTTP, Failed, "the control is refused: status 307"},
+		"grants to all":     {grants(t, "a.test", false), Accepted, "accepted"},
+		"says yes":          {says(http.StatusOK, "application/json", "{}"), Failed, "the control is accepted, but neither certificate nor token is granted"},
+		"says a lot":        {says(http.StatusOK, "", strings.Repeat("\x00", 2*maxAnswer)), Failed, "the control is accepted, but neither certificate nor token is granted"},
+		"grants emptiness":  {says(http.StatusOK, "", `{"svid":{}}`), Failed, "the control is accepted, but no certificate was granted"},
+		"certifies another": {grants(t, "a.test", true), Failed, "the control is accepted, but another key is certified"},
+		"of somewhere else": {grants(t, "b.test", false), Failed, "the control is accepted, but the identity granted is none in a.test"},
 	} {
 		told := 0
-		report, err := Run(t.Context(), test.target, selection, func(Result) { told++ })
+		report, err := Run(t.Context(), impostor(t, test.answer), selection, func(Result) { told++ })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,6 +241,28 @@ func TestImpostors(t *testing.T) {
 		if r := report.Results[1]; r.Verdict != Skipped { // it has no neighbour
 			t.Errorf("%s: %s: %s", name, r.Verdict, r.Reason)
 		}
+	}
+}
+
+// TestSilence: who does not answer is not asked some hundred times.
+func TestSilence(t *testing.T) {
+	tried := 0
+	c := task{Case: Case{Try: func(context.Context, *Attacker) (Got, error) {
+		tried++
+		return Got{}, fmt.Errorf("no answer: %w", context.DeadlineExceeded)
+	}}}
+	r := runner{attacker: &Attacker{subjects: map[string]*Subject{"": {}}}}
+	for range maxSilences {
+		r.heard(errors.New("refused")) // it resets what was counted
+		r.one(t.Context(), c)
+	}
+	for range 10 {
+		if got := r.one(t.Context(), c); got.Verdict != Failed {
+			t.Errorf("%s: %s", got.Verdict, got.Reason)
+		}
+	}
+	if want := 2*maxSilences - 1; tried != want {
+		t.Errorf("tried %d times, want %d", tried, want)
 	}
 }
 

@@ -57,7 +57,11 @@ func (a *Attacker) Attempt(ctx context.Context, t Attempt) (Answer, Got, error) 
 	if err != nil {
 		return Answer{}, Got{}, err
 	}
-	return answer, answer.Got(bundle), nil
+	got := answer.Got(bundle)
+	if got.Accepted {
+		got.Faults = append(got.Faults, a.faultsOfGrant(answer.Body, members)...)
+	}
+	return answer, got, nil
 }
 
 // answer makes the members of the request that answers a challenge.

@@ -38,6 +38,8 @@ func TestJudge(t *testing.T) {
 		"another problem":                    {codes(debug), Got{Code: evidence.CodeOverloaded}, nil, Other},
 		"refused, but badly":                 {codes(debug), Got{Code: rejected, Failed: codes(debug), Faults: []string{"it repeats the evidence"}}, nil, Other},
 		"accepted":                           {codes(debug), Got{Accepted: true}, nil, Accepted},
+		"accepted, and badly":                {codes(debug), Got{Accepted: true, Faults: []string{"another key is certified"}}, nil, Accepted},
+		"others are served badly":            {nil, Got{Accepted: true, Faults: []string{"another key is certified"}}, nil, Other},
 		"others are served":                  {nil, Got{Accepted: true}, nil, Held},
 		"others are not served":              {nil, Got{Code: rejected, Failed: codes(debug)}, nil, Other},
 		"not tried":                          {codes(debug), Got{}, errors.New("no route"), Failed},
@@ -141,6 +143,10 @@ func TestReportText(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)
+	}
+	skipped, failed := Report{Results: sample().Results[4:]}, Report{Results: sample().Results[3:]}
+	if sample().Untried() != "" || skipped.Untried() != "no neighbour" || failed.Untried() != sample().Results[3].Reason || (Report{Results: sample().Results[1:4]}).Untried() != "" {
+		t.Error("it says that nothing could be tried where something was, or the other way round")
 	}
 	if sample().Holds() || (Report{}).Holds() || !(Report{Results: sample().Results[:1]}).Holds() {
 		t.Error("it holds where it does not, or the other way round")

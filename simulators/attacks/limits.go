@@ -12,6 +12,9 @@ const (
 	// maxAtOnce bounds the cases that are tried at once. A service appraises on each of its
 	// CPUs at once, and has others wait; with more it would turn some away.
 	maxAtOnce = 4
+	// maxSilences is after how many attempts in a row that were not answered in time no
+	// more are made: some hundred of them would take an hour.
+	maxSilences = 3
 	// window is how many bytes of evidence in a row an answer must not repeat. The longest
 	// that a check may show is REPORT_DATA or a chip's identifier, 64 bytes.
 	window = 80

@@ -79,14 +79,19 @@ func (r Report) Holds() bool {
 	return t.Held > 0 && t.Held+t.Skipped == t.Cases
 }
 
-// FirstFailure says why the first case that could not be tried could not be.
-func (r Report) FirstFailure() string {
+// Untried says why nothing could be tried, by the first case that could not be, or that
+// the target offers nothing for. It is empty if anything was tried.
+func (r Report) Untried() string {
+	t := r.Totals("")
+	if t.Failed+t.Skipped < t.Cases {
+		return ""
+	}
 	for _, result := range r.Results {
-		if result.Verdict == Failed {
+		if result.Verdict == Failed || t.Failed == 0 {
 			return result.Reason
 		}
 	}
-	return ""
+	return "there are no cases"
 }
 
 // Text writes the report as a table with totals.

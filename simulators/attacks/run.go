@@ -1,6 +1,7 @@
 package attacks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,6 +102,28 @@ type runner struct {
 	controls map[string]error // of each subject that was tried; nil if its honest machine is accepted
 	mu       sync.Mutex
 	progress func(Result)
+	silences int // how often in a row the target did not answer in time
+}
+
+// silent is the error of what is not tried because the target answers nothing.
+func (r *runner) silent() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.silences < maxSilences {
+		return nil
+	}
+	return errors.New("the target no longer answers")
+}
+
+// heard counts silences, by what came of an attempt.
+func (r *runner) heard(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if errors.Is(err, context.DeadlineExceeded) {
+		r.silences++
+	} else {
+		r.silences = 0
+	}
 }
 
 // all tries the cases that bear company, several at once, and then the others.
@@ -129,6 +152,9 @@ func (r *runner) all(ctx context.Context, todo []task) []Result {
 
 // control has the subject's honest machine attest.
 func (r *runner) control(ctx context.Context, subject string) error {
+	if err := r.silent(); err != nil {
+		return err
+	}
 	a, err := r.attacker.at(subject)
 	if err != nil {
 		return err
@@ -136,11 +162,14 @@ func (r *runner) control(ctx context.Context, subject string) error {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	got, err := a.Honest(ctx)
+	r.heard(err)
 	switch {
 	case err != nil:
 		return fmt.Errorf("the control could not be tried: %w", err)
 	case !got.Accepted:
 		return fmt.Errorf("the control is refused: %s", got)
+	case len(got.Faults) > 0: // who says yes and grants nothing is nobody to attack
+		return fmt.Errorf("the control is accepted, but %s", strings.Join(got.Faults, "; "))
 	}
 	return nil
 }
@@ -149,13 +178,14 @@ func (r *runner) control(ctx context.Context, subject string) error {
 func (r *runner) one(ctx context.Context, t task) Result {
 	begun := time.Now()
 	result := Result{Row: t.row.ID, Title: t.row.Title, Case: t.Name, Want: t.Want, Proof: t.Proof}
-	err := r.controls[t.Subject]
+	err := cmp.Or(r.controls[t.Subject], r.silent())
 	if err == nil {
 		var a *Attacker
 		if a, err = r.attacker.at(t.Subject); err == nil {
 			ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 			defer cancel()
 			result.Got, err = t.Try(ctx, a)
+			r.heard(err)
 		}
 	}
 	result.Verdict, result.Reason = judge(t.Case, result.Got, err)
@@ -176,14 +206,14 @@ func judge(c Case, got Got, err error) (Verdict, string) {
 		return Skipped, skip.why
 	case err != nil:
 		return Failed, err.Error()
+	case len(c.Want) > 0 && got.Accepted:
+		return Accepted, strings.Join(append([]string{"accepted"}, got.Faults...), "; ")
 	case len(got.Faults) > 0:
 		return Other, strings.Join(got.Faults, "; ")
 	case len(c.Want) == 0 && !got.Accepted:
 		return Other, "others are not served: " + got.String()
 	case len(c.Want) == 0:
 		return Held, ""
-	case got.Accepted:
-		return Accepted, "accepted"
 	}
 	if missing := without(c.Want, append(slices.Clone(got.Failed), got.Code)); len(missing) > 0 {
 		return Other, "refused without " + join(missing)
