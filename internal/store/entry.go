@@ -123,6 +123,8 @@ type eventRow struct {
 	PolicySet []byte `cbor:"-"` // the history's hash with the set that was applied, or nil
 	Proposal  []byte `cbor:"-"` // of the proposal that changed: its number, the SHA-256 of its row; or nil
 	Shadow    []byte `cbor:"-"` // SHA-256 of the shadow's row, or nil
+	// Of the revocations that were added: the first one's number, how many, the SHA-256 of their rows; or nil.
+	Revocations []byte `cbor:"-"`
 }
 
 // issuanceRow is a row of issuances as the chain has it.
@@ -177,6 +179,8 @@ func (r eventRow) chain(previous []byte) []byte {
 	h.Write(previous)
 	h.Write(canonical(r))
 	switch {
+	case r.Revocations != nil:
+		h.Write(canonical([][]byte{r.Enrolment, r.Keys, r.PolicySet, r.Proposal, r.Shadow, r.Revocations}))
 	case r.PolicySet != nil || r.Proposal != nil || r.Shadow != nil:
 		h.Write(canonical([][]byte{r.Enrolment, r.Keys, r.PolicySet, r.Proposal, r.Shadow}))
 	case r.Enrolment != nil || r.Keys != nil:

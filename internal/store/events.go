@@ -40,6 +40,7 @@ type StoredEvent struct {
 	PolicySet evidence.Hex // the history's hash with the policy set that was applied, or nil
 	Proposal  int64        // the proposal that changed, or 0
 	Shadow    bool         // the shadow changed
+	Revoked   int64        // how many certificates it revoked
 }
 
 // Events returns events of the audit trail. Whoever follows it asks for the
@@ -85,6 +86,9 @@ func (r eventRow) stored(hash []byte) StoredEvent {
 	}
 	if r.Detail != "" {
 		e.Detail = json.RawMessage(r.Detail)
+	}
+	if len(r.Revocations) >= revocationsKeySize {
+		e.Revoked = int64(binary.BigEndian.Uint64(r.Revocations[8:]))
 	}
 	if len(r.Proposal) >= proposalKeySize {
 		e.Proposal = int64(binary.BigEndian.Uint64(r.Proposal))

@@ -14,18 +14,20 @@ import (
 // IssuanceFilter says which issuances are asked for: those that are as every
 // field says that is not zero.
 type IssuanceFilter struct {
-	LiveAt       time.Time // what it covers has begun by then, and not ended
-	Since, Until time.Time // issued from Since up to before Until
-	Workload     string
-	SPIFFEID     string
-	Purpose      string
-	Kind         evidence.Kind // among others
-	PolicyDigest string
-	Certified    bool   // on which a certificate was issued
-	Serial       string // of the certificate, lower-case hex
-	TokenID      string
-	Simulated    *bool // nil asks for both
-	Claims       bool  // with claims; without, they are nil
+	LiveAt        time.Time // what it covers has begun by then, and not ended
+	Since, Until  time.Time // issued from Since up to before Until
+	Workload      string
+	SPIFFEID      string
+	Purpose       string
+	Kind          evidence.Kind // among others
+	PolicyDigest  string
+	Certified     bool   // on which a certificate was issued
+	Serial        string // of the certificate, lower-case hex
+	TokenID       string
+	AttestationID string
+	Simulated     *bool // nil asks for both
+	Unrevoked     bool  // whose certificate is not revoked
+	Claims        bool  // with claims; without, they are nil
 
 	Before *IssuanceCursor // continues an answer
 	Limit  int             // 1 to [MaxPage]
@@ -99,8 +101,12 @@ func (f IssuanceFilter) query() (q query, err error) {
 	q.text("policy_digest", f.PolicyDigest)
 	q.text("serial", f.Serial)
 	q.text("token_id", f.TokenID)
+	q.text("attestation_id", f.AttestationID)
 	if f.Certified {
 		q.where("serial <> ''")
+	}
+	if f.Unrevoked {
+		q.where("NOT EXISTS (SELECT 1 FROM revocations r WHERE r.attestation_id = issuances.attestation_id)")
 	}
 	if f.Simulated != nil {
 		q.where("simulated = ?", *f.Simulated)

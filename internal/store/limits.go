@@ -53,6 +53,15 @@ const (
 	// maxPageClaims is how many bytes of claims end an answer early: there are two
 	// to three hundred issuances in it then.
 	maxPageClaims = 4 << 20
+	// MaxRevoked bounds the certificates that one event revokes: writing them takes some
+	// 20 ms, which everything else that is recorded waits for.
+	MaxRevoked = 1000
+	// MaxRevocations bounds revocation lists: at some 40 bytes for each certificate a CRL
+	// takes 4 MB then, and whoever has more to revoke replaces the authority.
+	MaxRevocations = 100_000
+	// RevokedFor is how long after its end a certificate stays on revocation lists: longer
+	// than it takes to the next list (RFC 5280 §3.3), for relying parties whose clocks are behind.
+	RevokedFor = 2 * time.Hour
 	// maxDetail bounds an event's detail: some failed checks, never evidence.
 	maxDetail = 4 << 10
 )

@@ -6,7 +6,7 @@ import (
 	"github.com/quotary/quotary/evidence"
 )
 
-// policyChange is what an event does to policy sets, proposals or the shadow.
+// policyChange is what an event does to policy sets, proposals, the shadow or revocations.
 type policyChange interface {
 	// judge reads what the transaction has so far and refuses with an *evidence.Error.
 	judge(w *writer, now int64) error

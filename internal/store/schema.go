@@ -114,6 +114,16 @@ var migrations = []string{
 	 CREATE INDEX audit_events_of_shadows ON audit_events (seq) WHERE shadow IS NOT NULL;
 	 CREATE INDEX issuances_by_time ON issuances (issued_at, attestation_id);`,
 	`CREATE INDEX attestation_keys_by_event ON attestation_keys (event, ak_sha256);`,
+	`CREATE TABLE revocations ( -- of certificates
+	   seq            INTEGER NOT NULL PRIMARY KEY, -- 1, 2, 3 … without gaps
+	   attestation_id TEXT    NOT NULL UNIQUE,      -- of the issuance
+	   serial         TEXT    NOT NULL UNIQUE,
+	   spki_sha256    BLOB    NOT NULL,
+	   not_after      INTEGER NOT NULL,
+	   event          INTEGER NOT NULL              -- that revoked it, and says why
+	 ) STRICT;
+	 CREATE INDEX revocations_by_end ON revocations (not_after);
+	 ALTER TABLE audit_events ADD COLUMN revocations BLOB; -- of those that were added: the first one's number and how many in 8 bytes each, SHA-256 of the canonical rows`,
 }
 
 // migrate runs the migrations that the file lacks, each in its own transaction.

@@ -1,6 +1,7 @@
 // Package store is the service's durable state: one SQLite file with the ledger
 // of what was issued, the audit trail of what was asked, what is known of
-// attestation keys, and the policy sets that were applied, proposed or watched.
+// attestation keys, the policy sets that were applied, proposed or watched, and the
+// certificates that were revoked.
 //
 // Nothing leaves the service before [Store.Record] returned nil: it commits the
 // issuance or enrolment, what it leaves of an attestation key and its audit event

@@ -28,11 +28,11 @@ func (s *Store) Head(ctx context.Context) (Head, error) {
 }
 
 const eventColumns = `SELECT e.seq, e.time, e.actor, e.action, e.outcome, e.code, e.attestation_id, e.detail, e.issuance, e.enrolment, e.keys,
-	   e.policy_set, e.proposal, e.shadow, e.hash FROM audit_events e`
+	   e.policy_set, e.proposal, e.shadow, e.revocations, e.hash FROM audit_events e`
 
 // Verify walks the whole chain and returns its head and the number of issuances.
 // It returns an error with evidence.CodeLedgerTampered if an event, issuance,
-// enrolment, attestation key's state, policy set, proposal, shadow or policy
+// enrolment, attestation key's state, policy set, proposal, shadow, revocation or policy
 // document was changed, removed from the middle, inserted, reordered or put back
 // to what it was before, or if one of them has no event. That the end was cut off, or all of it written anew, can be seen only
 // by an earlier head: the chain must contain those that are given.
@@ -106,7 +106,7 @@ func (w *walk) walk(ctx context.Context, tx *sql.Tx, earlier []Head) (head Head,
 
 func scanEvent(rows *sql.Rows) (row eventRow, hash []byte, err error) {
 	err = rows.Scan(&row.Seq, &row.Time, &row.Actor, &row.Action, &row.Outcome, &row.Code, &row.AttestationID, &row.Detail,
-		&row.Issuance, &row.Enrolment, &row.Keys, &row.PolicySet, &row.Proposal, &row.Shadow, &hash)
+		&row.Issuance, &row.Enrolment, &row.Keys, &row.PolicySet, &row.Proposal, &row.Shadow, &row.Revocations, &hash)
 	if err != nil {
 		return eventRow{}, nil, unavailable(err)
 	}

@@ -24,10 +24,11 @@ type walk struct {
 	issuance, enrolment, key    *sql.Stmt
 	issuances, enrolments, keys int64
 	policies                    *policyWalk
+	revocations                 *revocationWalk
 }
 
 func newWalk(ctx context.Context, tx *sql.Tx) (*walk, error) {
-	w := &walk{policies: &policyWalk{tx: tx, documents: map[string]bool{}}}
+	w := &walk{policies: &policyWalk{tx: tx, documents: map[string]bool{}}, revocations: &revocationWalk{tx: tx}}
 	for query, stmt := range map[string]**sql.Stmt{selectIssuance: &w.issuance, selectEnrolment: &w.enrolment, selectKeyEvent: &w.key} {
 		var err error
 		if *stmt, err = tx.PrepareContext(ctx, query); err != nil {
@@ -51,6 +52,7 @@ func (w *walk) checkCounts(ctx context.Context, tx *sql.Tx) error {
 	for table, counted := range map[string]int64{
 		"issuances": w.issuances, "enrolments": w.enrolments, "attestation_keys": w.keys,
 		"policy_sets": w.policies.sets, "policy_proposals": w.policies.proposals, "policy_shadows": w.policies.shadows,
+		"revocations": w.revocations.count,
 	} {
 		var stored int64
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+table).Scan(&stored); err != nil {
@@ -80,6 +82,9 @@ func (w *walk) match(ctx context.Context, event eventRow) error {
 		}
 	}
 	if err := w.policies.match(ctx, event); err != nil {
+		return err
+	}
+	if err := w.revocations.match(ctx, event); err != nil {
 		return err
 	}
 	return w.matchKeys(ctx, event)

@@ -27,19 +27,20 @@ type writer struct {
 type step string
 
 const (
-	stepBegin     step = "begin"
-	stepHead      step = "head"
-	stepLookUp    step = "look-up"
-	stepIssuance  step = "issuance"
-	stepEnrolment step = "enrolment"
-	stepKey       step = "key"
-	stepDocument  step = "document"
-	stepPolicySet step = "policy set"
-	stepProposal  step = "proposal"
-	stepShadow    step = "shadow"
-	stepEvent     step = "event"
-	stepBeat      step = "heartbeat"
-	stepCommit    step = "commit"
+	stepBegin      step = "begin"
+	stepHead       step = "head"
+	stepLookUp     step = "look-up"
+	stepIssuance   step = "issuance"
+	stepEnrolment  step = "enrolment"
+	stepKey        step = "key"
+	stepDocument   step = "document"
+	stepPolicySet  step = "policy set"
+	stepProposal   step = "proposal"
+	stepShadow     step = "shadow"
+	stepRevocation step = "revocation"
+	stepEvent      step = "event"
+	stepBeat       step = "heartbeat"
+	stepCommit     step = "commit"
 )
 
 const (
@@ -48,8 +49,8 @@ const (
 	   spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, claims)
 	   VALUES (?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?, ?)`
 	insertEvent = `INSERT INTO audit_events (seq, time, actor, action, outcome, code, attestation_id, detail,
-	   issuance, enrolment, keys, policy_set, proposal, shadow, hash)
-	   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	   issuance, enrolment, keys, policy_set, proposal, shadow, revocations, hash)
+	   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	upsertBeat = `INSERT INTO heartbeat (one, at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET at = excluded.at`
 )
 
@@ -204,7 +205,7 @@ func (w *writer) writeEvent(r eventRow, hash []byte) error {
 		return err
 	}
 	_, err := w.event.Exec(r.Seq, r.Time, r.Actor, r.Action, r.Outcome, r.Code, r.AttestationID, r.Detail,
-		r.Issuance, r.Enrolment, r.Keys, r.PolicySet, r.Proposal, r.Shadow, hash)
+		r.Issuance, r.Enrolment, r.Keys, r.PolicySet, r.Proposal, r.Shadow, r.Revocations, hash)
 	return err
 }
 
