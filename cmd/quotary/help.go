@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-const helpHelp = `usage: quotary help [COMMAND]
+const helpHelp = `usage: quotary help [COMMAND [SUBCOMMAND]]
 
 Print an overview, or the help text of a command.
 `
@@ -48,6 +48,9 @@ func help(s streams, args []string) (exit, error) {
 		if !ok {
 			return exitFailed, usage(fmt.Sprintf("%q is not a command", operands[0]), "commands are "+names())
 		}
+		if len(operands) > 1 {
+			return helpOf(s, c.name, operands[1])
+		}
 		s.out.WriteString(c.help)
 		return exitAccepted, nil
 	}
@@ -57,4 +60,19 @@ func help(s streams, args []string) (exit, error) {
 	}
 	s.out.WriteString(helpTail)
 	return exitAccepted, nil
+}
+
+// helpOf prints the help text of a command's own command.
+func helpOf(s streams, of, name string) (exit, error) {
+	own := families()[of]
+	for _, c := range own {
+		if c.name == name {
+			s.out.WriteString(c.help)
+			return exitAccepted, nil
+		}
+	}
+	if own == nil {
+		return exitFailed, usage(fmt.Sprintf("%s has no commands of its own", of), "try: quotary help "+of)
+	}
+	return exitFailed, usage(fmt.Sprintf("%q is not a subcommand of %s", name, of), "subcommands are "+namesOf(own))
 }
