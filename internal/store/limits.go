@@ -41,6 +41,9 @@ const (
 	// MaxProposals bounds the proposals that are open at once: administrators who
 	// have that many to look at approve without looking.
 	MaxProposals = 32
+	// MaxProposalsOfOne bounds those of one administrator, so that nobody alone can keep
+	// the others from proposing.
+	MaxProposalsOfOne = MaxProposals / 4
 	// MaxApprovals bounds the approvals of one proposal.
 	MaxApprovals = 32
 	// MaxProposalLife is the longest time that a proposal waits for approvals.

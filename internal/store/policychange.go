@@ -36,7 +36,9 @@ const (
 	// setSinceProposal asks whether a set was applied after a proposal was made.
 	setSinceProposal = `SELECT EXISTS (SELECT 1 FROM audit_events WHERE policy_set IS NOT NULL
 	   AND seq > (SELECT min(seq) FROM audit_events WHERE proposal >= ? AND proposal < ?))`
-	countProposals = `SELECT count(*) FROM policy_proposals WHERE state = 'open' AND expires > ?`
+	// countProposals counts what can still be approved, and what of that is an author's.
+	countProposals = `SELECT count(*), count(*) FILTER (WHERE author = ?) FROM policy_proposals WHERE state = 'open' AND expires > ?
+	   AND event > coalesce((SELECT max(seq) FROM audit_events WHERE policy_set IS NOT NULL), 0)`
 )
 
 // changePolicy judges a change and then writes it.

@@ -51,7 +51,8 @@ func (p Proposal) Others() (count int) {
 // Propose records a set that is to be approved before it is applied, until life
 // (at most [MaxProposalLife]) after the event, and returns it. Its Base must be
 // the active set. The error is as that of [Store.ApplyPolicy], or an
-// *evidence.Error with CodePolicyProposals if [MaxProposals] are open.
+// *evidence.Error with CodePolicyProposals if [MaxProposals] are open,
+// or [MaxProposalsOfOne] of its author's.
 func (s *Store) Propose(ctx context.Context, event Event, c Candidate, life time.Duration) (Proposal, error) {
 	if err := c.check(); err != nil {
 		return Proposal{}, err

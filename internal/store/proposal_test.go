@@ -224,13 +224,21 @@ func TestWithdrawnWhileApplied(t *testing.T) {
 
 func TestProposalsAreBounded(t *testing.T) {
 	s := fresh(t)
-	for n := range store.MaxProposals {
-		proposes(t, s, fmt.Sprint(n), "")
-	}
-	propose := func(hours int) error {
-		_, err := s.Propose(t.Context(), by("alice", "policy.propose", hours), candidate("more", ""), time.Hour)
+	proposed := func(name, base, author string, hours int) error {
+		c := candidate(name, base)
+		c.Author = author
+		_, err := s.Propose(t.Context(), by(author, "policy.propose", hours), c, 24*time.Hour)
 		return err
 	}
+	for n := range store.MaxProposals {
+		if err := proposed(fmt.Sprint(n), "", fmt.Sprint("admin ", n/store.MaxProposalsOfOne), 1); err != nil {
+			t.Fatal(n, err)
+		}
+		if own := n + 1; own%store.MaxProposalsOfOne == 0 && own < store.MaxProposals { // nobody alone keeps the others from it
+			leaves(t, s, evidence.CodePolicyProposals, func() error { return proposed("more", "", fmt.Sprint("admin ", n/store.MaxProposalsOfOne), 1) })
+		}
+	}
+	propose := func(hours int) error { return proposed("more", "", "alice", hours) }
 	leaves(t, s, evidence.CodePolicyProposals, func() error { return propose(2) })
 	if _, err := s.Withdraw(t.Context(), by("alice", "policy.withdraw", 2), 7); err != nil {
 		t.Fatal(err)
@@ -242,6 +250,13 @@ func TestProposalsAreBounded(t *testing.T) {
 	if err := propose(25); err != nil { // the others have expired
 		t.Error(err)
 	}
+	applies(t, s, "a")
+	for n := range store.MaxProposalsOfOne { // those that were overtaken count no longer
+		if err := proposed(fmt.Sprint(n), "sha256:a", "alice", 25); err != nil {
+			t.Error(err)
+		}
+	}
+	leaves(t, s, evidence.CodePolicyProposals, func() error { return proposed("more", "sha256:a", "alice", 25) })
 	for _, life := range []time.Duration{0, -1, store.MaxProposalLife + 1} {
 		if _, err := s.Propose(t.Context(), by("alice", "x", 26), candidate("b", ""), life); err == nil {
 			t.Errorf("a life of %v", life)

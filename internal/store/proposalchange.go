@@ -29,12 +29,8 @@ func (p *proposing) judge(w *writer, now int64) error {
 	if err := replaces(p.row.Candidate, active); err != nil {
 		return err
 	}
-	var open int
-	if err := w.conn.QueryRowContext(context.Background(), countProposals, now).Scan(&open); err != nil {
+	if err := w.mayPropose(p.row.Candidate.Author, now); err != nil {
 		return err
-	}
-	if open >= MaxProposals {
-		return evidence.Errorf(evidence.CodePolicyProposals, "", "%d proposals are open", open)
 	}
 	var last []byte // by the events: a number whose row was removed is not used again
 	if err := w.conn.QueryRowContext(context.Background(), lastProposal).Scan(&last); err != nil {
@@ -43,6 +39,21 @@ func (p *proposing) judge(w *writer, now int64) error {
 	p.row.ID = 1
 	if len(last) == proposalKeySize {
 		p.row.ID += int64(binary.BigEndian.Uint64(last))
+	}
+	return nil
+}
+
+// mayPropose refuses more proposals than people look at.
+func (w *writer) mayPropose(author string, now int64) error {
+	var open, own int
+	if err := w.conn.QueryRowContext(context.Background(), countProposals, author, now).Scan(&open, &own); err != nil {
+		return err
+	}
+	switch {
+	case open >= MaxProposals:
+		return evidence.Errorf(evidence.CodePolicyProposals, "", "%d proposals are open", open)
+	case own >= MaxProposalsOfOne:
+		return evidence.Errorf(evidence.CodePolicyProposals, "", "%d proposals of %s are open", own, author)
 	}
 	return nil
 }
