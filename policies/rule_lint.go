@@ -45,7 +45,7 @@ func readsVariable(e ast.NavigableExpr) bool {
 		return false
 	}
 	switch e.AsIdent() {
-	case "now", "simulated", "kinds", "sev_snp", "tdx", "tpm", "paravisor":
+	case "now", "simulated", "kinds", "sev_snp", "tdx", "tpm", "paravisor", "workload", "spiffe_id":
 		return true
 	}
 	return false
