@@ -150,11 +150,12 @@ func (o serving) open(ctx context.Context) (*served, error) {
 	w.fleet = fleet.New(world)
 	if o.withService {
 		if w.lab, err = lab.Open(ctx, lab.Options{World: world, Clock: w.clock, Dir: o.dir, Listen: o.listen, TrustDomain: o.trustDomain}); err != nil {
-			return nil, err
+			return nil, elsewhereIfTaken(err)
 		}
 		w.vendors, w.host = w.lab.Vendors(), control.InProcess(w.lab)
 	} else {
-		w.vendors, w.host = vendors.New(world), control.Elsewhere(world, lab.Files(o.dir), o.trustDomain)
+		w.vendors = vendors.New(world)
+		w.host = control.Elsewhere(world, w.vendors, lab.Files(o.dir), o.trustDomain)
 	}
 	w.fleet.Use(w.vendors)
 	if o.sockets != "" {
@@ -226,7 +227,11 @@ func (w *served) run(ctx context.Context, o serving, out io.Writer) error {
 func (w *served) writeEnvironment(o serving, controlURL, vendorsURL string) error {
 	values := [][2]string{{"QUOTARY_CONTROL", controlURL}, {"QUOTARY_VENDORS", vendorsURL}}
 	if w.lab != nil {
-		values = append(values, [2]string{"QUOTARY_URL", w.lab.URL()}, [2]string{"QUOTARY_TRUST_DOMAIN", o.trustDomain}, [2]string{"QUOTARY_ROOT", w.lab.Files().Root()})
+		root, err := filepath.Abs(w.lab.Files().Root())
+		if err != nil {
+			return err
+		}
+		values = append(values, [2]string{"QUOTARY_URL", w.lab.URL()}, [2]string{"QUOTARY_TRUST_DOMAIN", o.trustDomain}, [2]string{"QUOTARY_ROOT", root})
 	}
 	var text strings.Builder
 	for _, v := range values {

@@ -32,9 +32,14 @@ func openLab(ctx context.Context, dir, listen string) (*lab.Lab, []workload, err
 		documents = append(documents, policies.File{Name: w.name + ".yaml", Data: []byte(w.document(trustDomain))})
 	}
 	l, err := lab.Open(ctx, lab.Options{World: world, Dir: dir, TrustDomain: trustDomain, Listen: listen, Documents: documents})
+	return l, workloads, elsewhereIfTaken(err)
+}
+
+// elsewhereIfTaken says what to do where an address cannot be listened at.
+func elsewhereIfTaken(err error) error {
 	var network *net.OpError
 	if errors.As(err, &network) {
-		err = fmt.Errorf("%w; choose another address with --listen", err)
+		return fmt.Errorf("%w; choose another address with --listen", err)
 	}
-	return l, workloads, err
+	return err
 }

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"github.com/quotary/quotary/simulators/fleet"
 	"github.com/quotary/quotary/simulators/lab"
 	"github.com/quotary/quotary/simulators/vendors"
+	"github.com/quotary/quotary/tee/endorsements"
 )
 
 // remote is an interface that is reached over HTTP.
@@ -210,9 +213,35 @@ func elsewhere(t *testing.T, files lab.Files) remote {
 	}
 	f, v := fleet.New(w), vendors.New(w)
 	f.Use(v)
-	server := httptest.NewServer(control.New(control.Options{Fleet: f, Vendors: v, Clock: clock, Host: control.Elsewhere(w, files, "sim.test")}))
+	server := httptest.NewServer(control.New(control.Options{Fleet: f, Vendors: v, Clock: clock, Host: control.Elsewhere(w, v, files, "sim.test")}))
 	t.Cleanup(server.Close)
 	return remote{t, server.URL}
+}
+
+// Without a service, what one needs is in files: also what a vendor revokes.
+func TestElsewhere(t *testing.T) {
+	files := lab.Files(t.TempDir())
+	r := elsewhere(t, files)
+	r.must("POST", "/v1/machines", `{"name": "web", "technology": "sev-snp"}`, nil)
+	if _, err := os.Stat(filepath.Join(files.Policies(), "web.yaml")); err != nil {
+		t.Error(err)
+	}
+	revoked := func() (n int) {
+		read, _, err := endorsements.Load(files.Endorsements())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, list := range read.RevocationLists() {
+			n += len(list.RevokedCertificateEntries)
+		}
+		return n
+	}
+	before := revoked()
+	r.must("POST", "/v1/faults", `{"fault": "ask-revoked"}`, nil)
+	r.must("POST", "/v1/refresh", "", nil)
+	if after := revoked(); after <= before {
+		t.Errorf("%d certificates are revoked, %d were before", after, before)
+	}
 }
 
 // What cannot be done has the service's form of refusal, with a code.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"os"
 
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/evidence"
@@ -9,6 +10,8 @@ import (
 	"github.com/quotary/quotary/simulators"
 	"github.com/quotary/quotary/simulators/fleet"
 	"github.com/quotary/quotary/simulators/lab"
+	"github.com/quotary/quotary/simulators/vendors"
+	"github.com/quotary/quotary/tee/endorsements"
 )
 
 // Host is who judges the machines: [InProcess] or [Elsewhere].
@@ -53,21 +56,35 @@ func (h *inProcess) RootPEM() []byte                   { return h.lab.RootPEM() 
 
 // Elsewhere is a host that only writes what the operator of a service needs: the service
 // is none of ours.
-func Elsewhere(w *simulators.World, files lab.Files, trustDomain string) Host {
-	return elsewhere{w, files, trustDomain}
+func Elsewhere(w *simulators.World, v *vendors.Server, files lab.Files, trustDomain string) Host {
+	return elsewhere{w, v, files, trustDomain}
 }
 
 type elsewhere struct {
 	world       *simulators.World
+	vendors     *vendors.Server
 	files       lab.Files
 	trustDomain string
 }
 
-func (h elsewhere) Admit(_ context.Context, granted ...*fleet.Machine) error {
-	return h.files.Write(h.world, workloads(h.trustDomain, granted))
+func (h elsewhere) Admit(ctx context.Context, granted ...*fleet.Machine) error {
+	if err := h.files.Write(h.world, workloads(h.trustDomain, granted)); err != nil {
+		return err
+	}
+	return h.Refresh(ctx)
 }
 
-func (h elsewhere) Refresh(context.Context) error { return h.files.Write(h.world, nil) }
+// Refresh writes what the vendors publish, faults of that included.
+func (h elsewhere) Refresh(context.Context) error {
+	published, err := h.vendors.Endorsements()
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(h.files.Endorsements()); err != nil {
+		return err
+	}
+	return endorsements.Save(h.files.Endorsements(), published)
+}
 
 func (elsewhere) Client() (*client.Client, error) {
 	return nil, evidence.Errorf(evidence.CodeNotFound, "", "no service runs here: attest, and send the evidence to yours")
