@@ -544,3 +544,30 @@ func TestSlotsAreTheOwners(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A change that can be read is written as it was read.
+func FuzzParseChange(f *testing.F) {
+	f.Add([]byte(`{"number":1,"time":"2026-11-22T10:00:00Z","by":"service","step":"activate","authority":"0011223344556677","root_sha256":"00","sequence":1}`))
+	f.Add([]byte(`{"number":2,"authority":"../../../../../../"}`))
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := parseChange(data)
+		if err != nil {
+			return
+		}
+		if !isAuthorityID(c.Authority) {
+			t.Errorf("%q names a folder", c.Authority)
+		}
+		again, err := json.Marshal(c)
+		if err != nil {
+			return // a time that JSON cannot have
+		}
+		second, err := parseChange(again)
+		if err != nil || !second.Time.Equal(c.Time) {
+			t.Fatalf("%s is refused, or of another time: %v", again, err)
+		}
+		if second.Time = c.Time; second != c { // but for the time zone
+			t.Errorf("%s is read as %+v (%v)", again, second, err)
+		}
+	})
+}

@@ -122,3 +122,38 @@ func TestCertificateCarriesAnEAR(t *testing.T) {
 		t.Error("a token without CWT is wrapped")
 	}
 }
+
+// No extension makes the reader fail otherwise than by an error, and what it takes for
+// a token it takes for the same again.
+func FuzzCarriedToken(f *testing.F) {
+	record, err := deterministic.Marshal(cmwRecord{Type: MediaTypeCWT, Value: []byte{1, 2, 3}, Indicators: attestationResults})
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := asn1.Marshal(record)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte{0x0c, 2, '[', ']'})
+	f.Add([]byte{4, 0x80})
+	f.Fuzz(func(t *testing.T, value []byte) {
+		cert := &x509.Certificate{Extensions: []pkix.Extension{{Id: idPeCMW, Value: value}}}
+		token, err := carriedToken(cert)
+		if err != nil {
+			return
+		}
+		cmw, err := Token{CWT: append([]byte{}, token...)}.CMW()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := asn1.Marshal(cmw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert.Extensions[0].Value = again
+		if second, err := carriedToken(cert); err != nil || string(second) != string(token) {
+			t.Errorf("%x is read as %x (%v)", token, second, err)
+		}
+	})
+}
