@@ -328,3 +328,29 @@ func refusedWith(t *testing.T, what string, err error, code evidence.Code) {
 		t.Errorf("%s: %v, want %s", what, err, code)
 	}
 }
+
+// An approval by a certificate of a CA that was replaced counts no longer, even if its
+// serial number was revoked in the folder that is gone.
+func TestAttack_Y11_ApprovalsOfAReplacedCA(t *testing.T) {
+	h := newHouse(t)
+	cert, _ := h.issue("mallory", Owner)
+	showed := h.takes("before", withCertificate(cert)).Credential()
+	if h.Revoked(showed) {
+		t.Error("a good certificate is revoked")
+	}
+	if _, err := h.authority.Revoke(serialOf(cert.SerialNumber)); err != nil {
+		t.Fatal(err)
+	}
+	if !h.Revoked(showed) {
+		t.Error("it is not revoked")
+	}
+	if err := os.Rename(h.dir, h.dir+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if !h.Revoked(showed) || !h.Revoked(serialOf(cert.SerialNumber)) || !h.Revoked("") {
+		t.Error("what a certificate of the old CA did counts again")
+	}
+}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"io/fs"
@@ -114,6 +116,12 @@ func (a *Authority) template() *x509.Certificate {
 		MaxPathLenZero:        true,
 		URIs:                  []*url.URL{{Scheme: "spiffe", Host: a.trustDomain}},
 	}
+}
+
+// id tells the authority from another that took its place.
+func (a *Authority) id() string {
+	sum := sha256.Sum256(a.cert.RawSubjectPublicKeyInfo)
+	return hex.EncodeToString(sum[:])
 }
 
 // check judges the CA's certificate.

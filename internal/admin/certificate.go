@@ -80,7 +80,7 @@ func (a *Authority) certificate(state *tls.ConnectionState) (Principal, error) {
 	if a.revoked(serial) {
 		return Principal{}, refused("the certificate is revoked, or it cannot be seen whether it is")
 	}
-	return Principal{Name: i.name, Role: i.role, Method: ByCertificate, Serial: serial, Until: c.NotAfter.UTC()}, nil
+	return Principal{Name: i.name, Role: i.role, Method: ByCertificate, Serial: serial, Authority: a.id(), Until: c.NotAfter.UTC()}, nil
 }
 
 func refused(format string, args ...any) error {

@@ -27,6 +27,8 @@ type Principal struct {
 	Issuer string
 	// Serial is the certificate's serial number, 40 hex digits.
 	Serial string
+	// Authority is the SHA-256 of the public key of the CA that issued it, in hex.
+	Authority string
 	// Until is when the certificate or token ends; zero for the bootstrap credential.
 	Until time.Time
 }
@@ -44,6 +46,15 @@ func (p Principal) Actor() string {
 		return string(ByBootstrap)
 	}
 	return ""
+}
+
+// Credential names the certificate for [Authenticator.Revoked], with the CA that issued it;
+// empty for other methods.
+func (p Principal) Credential() string {
+	if p.Serial == "" {
+		return ""
+	}
+	return p.Serial + "@" + p.Authority
 }
 
 // Approvers is the number of people who certainly stand behind these actors (see
@@ -66,10 +77,12 @@ func Approvers(actors []string) int {
 // author among them if they are one. With 1 the author alone decides.
 func (a *Authenticator) Approvals() int { return a.approvals }
 
-// Revoked reports whether the certificate of [Principal.Serial] is revoked, or nobody
-// can tell. What somebody did by it may have to count no longer.
-func (a *Authenticator) Revoked(serial string) bool {
-	return a.current.Load().authority.revoked(serial)
+// Revoked reports whether the certificate of [Principal.Credential] is revoked, or of a CA
+// that was replaced, or nobody can tell. What somebody did by it may have to count no longer.
+func (a *Authenticator) Revoked(credential string) bool {
+	now := a.current.Load().authority
+	serial, of, _ := strings.Cut(credential, "@")
+	return of != now.id() || now.revoked(serial)
 }
 
 // Authorize returns nil if p may do this, else an *evidence.Error with

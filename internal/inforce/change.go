@@ -19,8 +19,8 @@ type Change struct {
 	Documents []policies.File
 	Base      string // digest of the set in force that it is to replace
 	Comment   string
-	// Author is who asks, as admin.Principal.Actor has it, and Serial is that of the
-	// certificate that they showed.
+	// Author is who asks, as admin.Principal.Actor has it, and Serial names the
+	// certificate that they showed, as admin.Principal.Credential does.
 	Author, Serial string
 	// Consents says that the author is an owner, so that proposing it is their approval.
 	Consents bool

@@ -44,8 +44,8 @@ type Config struct {
 	Reading policies.Options
 	// Approvals is how many owners must agree to a change; 0 and 1 are the author alone.
 	Approvals int
-	// Revoked reports whether a certificate by which somebody approved is revoked, or
-	// nobody can tell; nil for none.
+	// Revoked reports whether a certificate by which somebody approved is revoked, or of a
+	// CA that was replaced, or nobody can tell; nil for none.
 	Revoked func(serial string) bool
 	// TrustDomain and SimulatedAccepted are the service's, for plans and explanations.
 	TrustDomain       string

@@ -96,7 +96,7 @@ func (s *Server) rollback(x *exchange) (reply, error) {
 // those that the caller may not make. Who may not apply a set may still propose
 // one, where that is what becomes of a change.
 func (s *Server) decodeChange(x *exchange, o object, needs admin.Action) (c inforce.Change, dry bool, err error) {
-	c.Author, c.Serial, c.Consents = x.caller.Actor(), x.caller.Serial, s.may(x, admin.Approve) == nil
+	c.Author, c.Serial, c.Consents = x.caller.Actor(), x.caller.Credential(), s.may(x, admin.Approve) == nil
 	if err := o.into(map[string]*string{"base": &c.Base, "comment": &c.Comment}); err != nil {
 		return c, false, err
 	}

@@ -135,7 +135,7 @@ func (s *Server) approve(x *exchange) (reply, error) {
 	}
 	var seq int64
 	err = s.changing(x, actionApprove, func(ctx context.Context, event store.Event) (err error) {
-		p, seq, err = s.Policies.Approve(ctx, event, p.ID, orElse(digest, p.Digest), x.caller.Actor(), x.caller.Serial)
+		p, seq, err = s.Policies.Approve(ctx, event, p.ID, orElse(digest, p.Digest), x.caller.Actor(), x.caller.Credential())
 		return err
 	})
 	if err != nil {
