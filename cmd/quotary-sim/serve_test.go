@@ -72,7 +72,12 @@ func TestServe(t *testing.T) {
 	machines := said(t, told, `control: +(http://\S+/v1/machines)`)
 	post(t, machines, `{"name": "ledger", "technology": "tdx"}`)
 	fetch := func(name string) (*x509svid.SVID, error) {
-		return workloadapi.FetchX509SVID(t.Context(), workloadapi.WithAddr("unix://"+filepath.Join(dir, "s", name+".sock")))
+		for { // until there is an answer, as clients do
+			svid, err := workloadapi.FetchX509SVID(t.Context(), workloadapi.WithAddr("unix://"+filepath.Join(dir, "s", name+".sock")))
+			if status.Code(err) != codes.Unavailable {
+				return svid, err
+			}
+		}
 	}
 	for _, name := range []string{"web", "ledger"} {
 		svid, err := fetch(name)
