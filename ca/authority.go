@@ -52,6 +52,9 @@ type Config struct {
 	// rests on: a conceptual message wrapper in CBOR with an attestation result, for
 	// the extension id-pe-cmw. If it is nil, certificates say nothing of it.
 	AttestationResult func(verifier.Result) ([]byte, error)
+	// ListURL has certificates of workloads say where their issuer's revocation list is: at
+	// this URL and a slash and the authority's name. Empty has them say nothing.
+	ListURL string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -109,6 +112,9 @@ func newRealm(c *Config) (*realm, error) {
 	if c.MaxTTL < minTTL || c.MaxTTL > maxTTL || c.Life > maxLife || c.MaxTTL > c.Life/rotationParts {
 		return nil, evidence.Errorf(evidence.CodeAuthorityLife, "", "certificates that last %s need an issuing CA that lives six times as long, and one lives %s at most; they last %s to %s", c.MaxTTL, min(c.Life, maxLife), minTTL, maxTTL)
 	}
+	if err := CheckListURL(c.ListURL); err != nil {
+		return nil, err
+	}
 	td, err := parseTrustDomain(c.TrustDomain)
 	if err != nil {
 		return nil, err
@@ -117,7 +123,7 @@ func newRealm(c *Config) (*realm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &realm{trustDomain: td, service: service, life: c.Life, maxTTL: c.MaxTTL, attest: c.AttestationResult, now: c.Now}, nil
+	return &realm{trustDomain: td, service: service, life: c.Life, maxTTL: c.MaxTTL, attest: c.AttestationResult, list: c.ListURL, now: c.Now}, nil
 }
 
 // reserve returns the keys that are never certified, and sees to it that each has

@@ -31,6 +31,8 @@ const (
 	tagVersion       = 0xa0
 	tagExtensions    = 0xa3
 	tagExplicit0     = 0xa0
+
+	tagDistributionPoint, tagFullName = 0xa0, 0xa0 // RFC 5280 §4.2.1.13
 )
 
 // The parts that are the same in every leaf.
@@ -54,7 +56,7 @@ func (h *hierarchy) encode(p *profile) []byte {
 	return contents{
 		serial: p.serial, notBefore: p.notBefore, notAfter: p.notAfter, subject: subject, spki: p.spki, usage: extKeyUsage,
 		names: extension(oidSubjectAltName, !p.simulated, p.names()), // critical where the subject is empty
-		more:  p.attestationResult(),
+		more:  append(p.attestationResult(), p.distributionPoint()...),
 	}.encode(h.issuing)
 }
 
@@ -64,7 +66,7 @@ type contents struct {
 	notBefore, notAfter time.Time
 	subject, spki       []byte
 	usage, names        []byte // extensions: extended key usage, SubjectAltName
-	more                []byte // another extension, or nothing
+	more                []byte // further extensions, or nothing
 }
 
 // encode is the TBSCertificate (RFC 5280 §4.1) of a certificate under issuer. The

@@ -43,6 +43,7 @@ type realm struct {
 	life        time.Duration   // of issuing CAs that are made
 	maxTTL      time.Duration   // of leaves
 	attest      func(verifier.Result) ([]byte, error)
+	list        string // what the URLs of revocation lists in leaves begin with; empty without
 	now         func() time.Time
 }
 

@@ -64,6 +64,11 @@ const (
 	// maxChanges bounds the journal: a change a day for a century.
 	maxChanges = 1 << 15
 
+	// crlLife is how long a revocation list holds: as long as the longest leaf, so that a
+	// relying party that cannot fetch one for a while is not cut off before its peers are.
+	crlLife = maxTTL
+	// maxListURL bounds where lists are: every handshake sends it.
+	maxListURL = 256
 	// maxAttestationResult bounds what a certificate carries of its appraisal: with
 	// three kinds of evidence under 4 KiB, and every handshake sends it.
 	maxAttestationResult = 8 << 10

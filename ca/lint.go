@@ -63,9 +63,12 @@ var rules = []rule{
 	}},
 	{"no policies, constraints or locations", func(_ *hierarchy, c *x509.Certificate) bool {
 		return len(c.Policies) == 0 &&
-			len(c.CRLDistributionPoints) == 0 && len(c.OCSPServer) == 0 && len(c.IssuingCertificateURL) == 0 &&
+			len(c.OCSPServer) == 0 && len(c.IssuingCertificateURL) == 0 &&
 			len(c.PermittedURIDomains) == 0 && len(c.PermittedDNSDomains) == 0 && len(c.PermittedIPRanges) == 0 && len(c.PermittedEmailAddresses) == 0 &&
 			len(c.ExcludedURIDomains) == 0 && len(c.ExcludedDNSDomains) == 0 && len(c.ExcludedIPRanges) == 0 && len(c.ExcludedEmailAddresses) == 0
+	}},
+	{"no revocation list but the issuing CA's", func(h *hierarchy, c *x509.Certificate) bool {
+		return len(c.CRLDistributionPoints) == 0 || slices.Equal(c.CRLDistributionPoints, listOf(h.listURL()))
 	}},
 	{"signature ECDSA with SHA-256", func(_ *hierarchy, c *x509.Certificate) bool {
 		return c.SignatureAlgorithm == x509.ECDSAWithSHA256
@@ -75,7 +78,7 @@ var rules = []rule{
 		return bytes.Equal(c.RawIssuer, h.issuing.RawSubject) && bytes.Equal(c.AuthorityKeyId, h.issuing.SubjectKeyId)
 	}},
 	{"exactly the profile's extensions, critical as they must be", func(h *hierarchy, c *x509.Certificate) bool {
-		return hasExactExtensions(c, h.attest != nil && carried(c) != nil)
+		return hasExactExtensions(c, h.attest != nil && carried(c) != nil, len(c.CRLDistributionPoints) > 0)
 	}},
 	{"no key of the service", func(h *hierarchy, c *x509.Certificate) bool {
 		return !h.reserved[string(c.RawSubjectPublicKeyInfo)]
@@ -103,7 +106,7 @@ func (p *profile) says(c *x509.Certificate) bool {
 		bytes.Equal(c.RawSubjectPublicKeyInfo, p.spki) &&
 		len(c.URIs) == 1 && c.URIs[0].String() == p.id.String() &&
 		slices.Equal(c.DNSNames, p.dnsNames) && slices.EqualFunc(c.IPAddresses, p.addresses, net.IP.Equal) &&
-		IsSimulated(c) == p.simulated && bytes.Equal(carried(c), p.carries())
+		IsSimulated(c) == p.simulated && bytes.Equal(carried(c), p.carries()) && p.saysList(c)
 }
 
 // carried is the value of the extension with an attestation result; nil without one.
@@ -135,13 +138,15 @@ var (
 	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
 	oidSubjectAltName   = asn1.ObjectIdentifier{2, 5, 29, 17}
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
+	oidListPoints       = asn1.ObjectIdentifier{2, 5, 29, 31}
 	oidAuthorityKeyID   = asn1.ObjectIdentifier{2, 5, 29, 35}
 	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
 	oidCMW              = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 35} // id-pe-cmw
 )
 
-// hasExactExtensions allows for an attestation result where withResult is set.
-func hasExactExtensions(c *x509.Certificate, withResult bool) bool {
+// hasExactExtensions allows for an attestation result where withResult is set, and for a
+// revocation list where withList is.
+func hasExactExtensions(c *x509.Certificate, withResult, withList bool) bool {
 	var got []string
 	for _, e := range c.Extensions {
 		got = append(got, extensionName(e.Id, e.Critical))
@@ -154,6 +159,9 @@ func hasExactExtensions(c *x509.Certificate, withResult bool) bool {
 	}
 	if withResult {
 		want = append(want, extensionName(oidCMW, false))
+	}
+	if withList {
+		want = append(want, extensionName(oidListPoints, false))
 	}
 	slices.Sort(want)
 	return slices.Equal(got, want)

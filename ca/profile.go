@@ -38,6 +38,7 @@ type profile struct {
 	notAfter  time.Time
 	simulated bool
 	result    []byte // the attestation result that it carries; nil if none
+	list      string // where its issuer's revocation list is; empty if it does not say
 }
 
 // workloadProfile decides what a certificate on result says. Everything comes
@@ -68,6 +69,7 @@ func (h *hierarchy) workloadProfile(result verifier.Result, now time.Time) (*pro
 	p := &profile{
 		serial: newSerial(), id: id, dnsNames: identity.DNSNames,
 		spki: key.SPKI(), notBefore: notBefore, notAfter: notAfter, simulated: result.Simulated(),
+		list: h.listURL(),
 	}
 	if h.attest != nil {
 		if p.result, err = h.attest(result); err != nil {

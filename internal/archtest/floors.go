@@ -52,7 +52,8 @@ var floors = map[string]int{
 
 	"internal/agent/fleettest": 9, // for tests only
 
-	"internal/inforce": 6, // the policy set in force
+	"internal/inforce":    6, // the policy set in force
+	"internal/revocation": 6, // lists of what was revoked
 
 	"internal/server":  7,
 	"internal/console": 7,
@@ -68,6 +69,9 @@ var floors = map[string]int{
 	"simulators/scenarios": 10,
 	"simulators/control":   10,
 	"cmd/quotary-sim":      11,
+	"internal/boottest":    12, // machines that boot for real
+
+	"internal/boottest/guest": 13, // their first program
 
 	// Beside the house: what the product does not contain.
 	"internal/archtest":     0,

@@ -1,0 +1,166 @@
+package ca
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"maps"
+	"math/big"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/keyfile"
+)
+
+const pemList = "X509 CRL" // RFC 7468 §6
+
+// Revocation is a certificate that counts no more.
+type Revocation struct {
+	Serial *big.Int
+	Time   time.Time // when it was revoked
+}
+
+// RevocationLists are what relying parties go by that ask for CRLs (RFC 5280 §5). They
+// are immutable.
+type RevocationLists struct {
+	// Active is the name of the authority that issues now.
+	Active string
+	// Issuing are the lists of the issuing CAs in the slots, in DER, by their authority's name.
+	// Each has all that was revoked: serial numbers are random, and no two are the same.
+	Issuing map[string][]byte
+	// Roots are the lists of the roots whose keys are here, in DER. They are empty: an issuing
+	// CA ends with its root. Programs that ask for a list of every CA of a chain need them.
+	Roots [][]byte
+	// ThisUpdate is when the lists were made, and NextUpdate when they end.
+	ThisUpdate, NextUpdate time.Time
+}
+
+// RevocationLists signs lists of what was revoked. sequence grows with it: of two lists that
+// one authority signs, the later one has the higher number, as long as the clock goes on.
+func (a *Authority) RevocationLists(revoked []Revocation, sequence int64) (*RevocationLists, error) {
+	f, now := a.force.Load(), a.now()
+	lists := &RevocationLists{Active: f.active.id(), Issuing: map[string][]byte{}, ThisUpdate: now, NextUpdate: now.Add(crlLife)}
+	entries := make([]x509.RevocationListEntry, len(revoked))
+	for i, r := range revoked {
+		entries[i] = x509.RevocationListEntry{SerialNumber: r.Serial, RevocationTime: r.Time.UTC().Truncate(time.Second)}
+	}
+	template := &x509.RevocationList{
+		RevokedCertificateEntries: entries, Number: crlNumber(sequence, now),
+		ThisUpdate: now.Add(-backdate), NextUpdate: lists.NextUpdate,
+	}
+	for id, h := range f.all {
+		der, err := signList(template, h.issuing, h.key)
+		if err != nil {
+			return nil, err
+		}
+		lists.Issuing[id] = der
+	}
+	empty := *template
+	empty.RevokedCertificateEntries = nil
+	return lists, a.rootLists(lists, f, &empty)
+}
+
+// rootLists signs the lists of the roots. Their keys are not kept in memory.
+func (a *Authority) rootLists(lists *RevocationLists, f *force, empty *x509.RevocationList) error {
+	folder := &book{Slots: a.Slots(), changes: f.changes}
+	for _, root := range f.roots {
+		path, err := folder.rootKey((&hierarchy{root: root}).rootID())
+		if err != nil {
+			return err
+		}
+		if path == "" {
+			continue
+		}
+		key, err := keyfile.Load(path, elliptic.P384())
+		if err != nil {
+			return err
+		}
+		der, err := signList(empty, root, key)
+		if err != nil {
+			return err
+		}
+		lists.Roots = append(lists.Roots, der)
+	}
+	return nil
+}
+
+// signList signs a list, and returns it if it verifies.
+func signList(template *x509.RevocationList, issuer *x509.Certificate, key crypto.Signer) ([]byte, error) {
+	der, err := x509.CreateRevocationList(rand.Reader, template, issuer, key)
+	if err != nil {
+		return nil, err
+	}
+	list, err := x509.ParseRevocationList(der)
+	if err != nil {
+		return nil, err
+	}
+	return der, list.CheckSignatureFrom(issuer)
+}
+
+// crlNumber is a CRL's number: the sequence of what it has, then the time, so that a list that
+// is signed anew has a number of its own (RFC 5280 §5.2.3). It takes 103 bits at most.
+func crlNumber(sequence int64, now time.Time) *big.Int {
+	n := new(big.Int).Lsh(big.NewInt(sequence), 40)
+	return n.Add(n, big.NewInt(now.Unix()))
+}
+
+// CheckListURL returns the *evidence.Error that [Open] would refuse [Config.ListURL] with.
+func CheckListURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	plain := !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" ||
+		strings.HasSuffix(text, "/") || strings.HasSuffix(text, "#") || len(text) > maxListURL || !plain {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "authority.crl_url", "%.64q is no http or https URL of at most %d characters, without query and a slash at its end", text, maxListURL)
+	}
+	return nil
+}
+
+// listURL is where the issuing CA's list is; empty if leaves do not say.
+func (h *hierarchy) listURL() string {
+	if h.list == "" {
+		return ""
+	}
+	return h.list + "/" + h.id()
+}
+
+// distributionPoint is the extension of that name (RFC 5280 §4.2.1.13), or nothing.
+func (p *profile) distributionPoint() []byte {
+	if p.list == "" {
+		return nil
+	}
+	name := tlv(tagFullName, tlv(tagURI, []byte(p.list)))
+	return extension(oidListPoints, false, sequence(sequence(tlv(tagDistributionPoint, name))))
+}
+
+// saysList reports whether the certificate names the list that p decided, and no other.
+func (p *profile) saysList(c *x509.Certificate) bool {
+	return slices.Equal(c.CRLDistributionPoints, listOf(p.list))
+}
+
+func listOf(address string) []string {
+	if address == "" {
+		return nil
+	}
+	return []string{address}
+}
+
+// PEM returns the lists of issuing CAs and roots one after the other.
+func (l *RevocationLists) PEM() []byte {
+	var out bytes.Buffer
+	for _, id := range slices.Sorted(maps.Keys(l.Issuing)) {
+		out.Write(pem.EncodeToMemory(&pem.Block{Type: pemList, Bytes: l.Issuing[id]}))
+	}
+	for _, der := range l.Roots {
+		out.Write(pem.EncodeToMemory(&pem.Block{Type: pemList, Bytes: der}))
+	}
+	return out.Bytes()
+}

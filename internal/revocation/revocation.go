@@ -1,0 +1,93 @@
+// Package revocation publishes which certificates count no more: the revocation lists
+// (CRLs, RFC 5280 §5) of the trust domain's issuing CAs. They are signed ahead of their use,
+// when something was revoked and in good time before they end, never on request.
+//
+// Start at [New] and [Publisher.Renew].
+package revocation
+
+import (
+	"context"
+	"math/big"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quotary/quotary/ca"
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/store"
+)
+
+// Ledger has what was revoked: a *store.Store.
+type Ledger interface {
+	RevocationList(ctx context.Context, at time.Time) (list []store.RevokedSerial, last int64, err error)
+}
+
+// Authority signs: a *ca.Authority.
+type Authority interface {
+	RevocationLists(revoked []ca.Revocation, sequence int64) (*ca.RevocationLists, error)
+	Changes() []ca.Change
+}
+
+// Publisher has the lists of now. It is safe for concurrent use.
+type Publisher struct {
+	ledger    Ledger
+	authority Authority
+	now       func() time.Time
+
+	current atomic.Pointer[ca.RevocationLists]
+	mu      sync.Mutex // one renewal at a time; guards what follows
+	changes int        // of the authorities, when the lists were signed
+	stale   bool       // the last renewal failed
+}
+
+// New returns a Publisher with lists signed now. now is the clock.
+func New(ctx context.Context, ledger Ledger, authority Authority, now func() time.Time) (*Publisher, error) {
+	p := &Publisher{ledger: ledger, authority: authority, now: now}
+	return p, p.Renew(ctx)
+}
+
+// Lists returns the lists as they were last signed.
+func (p *Publisher) Lists() *ca.RevocationLists { return p.current.Load() }
+
+// Renew signs lists of what is revoked by now. If that fails the lists stay as they are, and
+// [Publisher.Keep] tries again.
+func (p *Publisher) Renew(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.renew(ctx)
+}
+
+// Keep signs lists anew if it is time, if the authorities changed, or if that failed before.
+func (p *Publisher) Keep(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	age := p.now().Sub(p.Lists().ThisUpdate)
+	if !p.stale && len(p.authority.Changes()) == p.changes && age >= 0 && age < renewAfter {
+		return nil
+	}
+	return p.renew(ctx)
+}
+
+func (p *Publisher) renew(ctx context.Context) error {
+	p.stale = true
+	changes := len(p.authority.Changes())
+	serials, last, err := p.ledger.RevocationList(ctx, p.now())
+	if err != nil {
+		return err
+	}
+	revoked := make([]ca.Revocation, len(serials))
+	for i, s := range serials {
+		serial, ok := new(big.Int).SetString(s.Serial, 16)
+		if !ok {
+			return evidence.Errorf(evidence.CodeLedgerTampered, "", "the serial number of a revoked certificate is no number")
+		}
+		revoked[i] = ca.Revocation{Serial: serial, Time: s.Time}
+	}
+	lists, err := p.authority.RevocationLists(revoked, last)
+	if err != nil {
+		return err
+	}
+	p.current.Store(lists)
+	p.changes, p.stale = changes, false
+	return nil
+}

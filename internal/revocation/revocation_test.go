@@ -1,0 +1,96 @@
+package revocation_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/quotary/quotary/ca"
+	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/revocation"
+	"github.com/quotary/quotary/internal/store"
+)
+
+// world is a ledger, an authority and a clock that tests turn.
+type world struct {
+	at      time.Time
+	serials []store.RevokedSerial
+	last    int64
+	changes int
+	signed  int // how often
+	size    int // of what was signed last
+	fails   error
+}
+
+func (w *world) now() time.Time { return w.at }
+
+func (w *world) RevocationList(context.Context, time.Time) ([]store.RevokedSerial, int64, error) {
+	return w.serials, w.last, w.fails
+}
+
+func (w *world) RevocationLists(revoked []ca.Revocation, sequence int64) (*ca.RevocationLists, error) {
+	w.signed, w.size = w.signed+1, len(revoked)
+	return &ca.RevocationLists{Active: "a", ThisUpdate: w.at, NextUpdate: w.at.Add(24 * time.Hour)}, nil
+}
+
+func (w *world) Changes() []ca.Change { return make([]ca.Change, w.changes) }
+
+// Lists are signed when something changed or they get old, and however often anybody asks
+// for them, at no other time.
+func TestAttack_A19_ListsAreSignedAhead(t *testing.T) {
+	w := &world{at: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), changes: 1}
+	p, err := revocation.New(t.Context(), w, w, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := func(what string, want int) {
+		t.Helper()
+		for range 3 {
+			if err := p.Keep(t.Context()); err != nil {
+				t.Error(err)
+			}
+			p.Lists()
+		}
+		if w.signed != want {
+			t.Errorf("%s: signed %d times, want %d", what, w.signed, want)
+		}
+	}
+	keep("nothing happened", 1)
+	w.at = w.at.Add(time.Hour)
+	keep("an hour passed", 2)
+	w.changes++
+	keep("an authority was prepared", 3)
+	w.at = w.at.Add(-time.Minute)
+	keep("the clock went back", 4)
+	w.serials, w.last = []store.RevokedSerial{{Serial: "4f1c0d8a", Time: w.at}}, 1
+	if err := p.Renew(t.Context()); err != nil || w.signed != 5 || w.size != 1 {
+		t.Errorf("%v, signed %d times, %d revoked", err, w.signed, w.size)
+	}
+}
+
+// What failed is tried again, and the last good lists stay.
+func TestRenewalThatFails(t *testing.T) {
+	w := &world{at: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), fails: errors.New("disk")}
+	if _, err := revocation.New(t.Context(), w, w, w.now); err == nil {
+		t.Error("a service begins without lists")
+	}
+	w.fails = nil
+	p, err := revocation.New(t.Context(), w, w, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := p.Lists()
+	w.fails = errors.New("disk")
+	if err := errors.Join(p.Renew(t.Context())); err == nil || p.Lists() != before {
+		t.Error("the failure is not told, or the lists are gone")
+	}
+	w.fails = nil
+	if err := p.Keep(t.Context()); err != nil || p.Lists() == before {
+		t.Errorf("it is not tried again: %v", err)
+	}
+	w.serials = []store.RevokedSerial{{Serial: "no number"}}
+	if err := p.Renew(t.Context()); evidence.CodeOf(err) != evidence.CodeLedgerTampered {
+		t.Errorf("got %v", err)
+	}
+}
