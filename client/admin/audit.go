@@ -35,10 +35,11 @@ type Event struct {
 	AttestationID string          `json:"attestation_id,omitempty"`
 	Detail        json.RawMessage `json:"detail,omitempty"`
 	// What the event changed: the history's hash with the set that it put in force, the
-	// proposal that it made, approved or closed, the shadow.
+	// proposal that it made, approved or closed, the shadow, how many certificates it revoked.
 	PolicySet evidence.Hex `json:"policy_set,omitempty"`
 	Proposal  int64        `json:"proposal,omitempty"`
 	Shadow    bool         `json:"shadow,omitempty"`
+	Revoked   int64        `json:"revoked,omitempty"`
 	Hash      evidence.Hex `json:"hash"` // of the chain up to here: with Seq a [Head]
 }
 

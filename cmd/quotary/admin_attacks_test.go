@@ -18,6 +18,7 @@ var adminLines = [][]string{
 	{"whoami"}, {"status"}, {"attestations", "list"}, {"attestations", "show", "at-1"}, {"certs", "list"}, {"certs", "show", "0a07"},
 	{"audit", "tail"}, {"audit", "verify"}, {"keys", "list"}, {"keys", "show", keyOfTest}, {"keys", "revoke", "--reason", "r", keyOfTest},
 	{"keys", "release", "--reason", "r", keyOfTest, "--yes"}, {"reload"},
+	{"revoke", "--where", "simulated", "--reason", "r"}, {"revocations", "list"},
 }
 
 func with(line []string, more ...string) []string {

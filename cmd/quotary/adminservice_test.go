@@ -179,6 +179,7 @@ func auditRoute(who admin.Principal, body []byte) (any, *admintest.Problem) {
 
 func adminRoutes() map[string]admintest.Route {
 	routes := keyRoutes()
+	maps.Copy(routes, revocationRoutes())
 	maps.Copy(routes, map[string]admintest.Route{
 		"GET status": func(who admin.Principal, body []byte) (any, *admintest.Problem) {
 			if p := admitted(who, nil, nil); p != nil {

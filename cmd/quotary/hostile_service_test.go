@@ -112,6 +112,8 @@ func TestAttack_Y19_HostileService(t *testing.T) {
 		"POST keys/show":             of(hostile[admin.Key]()),
 		"POST keys/revoke":           of(hostile[admin.ChangedKey]()),
 		"POST keys/release":          of(hostile[admin.ChangedKey]()),
+		"POST revocations":           of(hostile[admin.Revoked]()),
+		"POST revocations/list":      of(map[string]any{"revocations": []admin.RevokedCertificate{hostile[admin.RevokedCertificate]()}}),
 		"POST reload":                of(hostile[admin.Reloaded]()),
 		"POST audit":                 of(map[string]any{"events": []admin.Event{hostile[admin.Event]()}, "last_seq": 1}),
 		"POST audit/verify":          of(hostile[admin.Verification]()),

@@ -55,6 +55,8 @@ func commands() []command {
 		{"status", "show how the service does", serviceStatusHelp, serviceStatus},
 		{"attestations", "look at what the service issued", attestationsHelp, attestationsCommand},
 		{"certs", "look at the certificates that it issued", certsHelp, certsCommand},
+		{"revoke", "have certificates count no more", revokeHelp, revoke},
+		{"revocations", "look at what was revoked", revocationsHelp, revocationsCommand},
 		{"keys", "look after attestation keys of TPMs", attestationKeysHelp, keysCommand},
 		{"audit", "look at the audit trail", auditHelp, auditCommand},
 		{"reload", "have the service read its files again", reloadHelp, reload},
@@ -69,7 +71,7 @@ func families() map[string][]command {
 	return map[string][]command{
 		"endorsements": endorsementsCommands(), "evidence": evidenceCommands(), "tpm": tpmCommands(), "measure": measureCommands(),
 		"policy": policyCommands(), "reference": referenceCommands(),
-		"attestations": attestationsCommands(), "certs": certsCommands(), "audit": auditCommands(), "keys": keysCommands(), "profile": profileCommands(), "completion": completionCommands(),
+		"attestations": attestationsCommands(), "certs": certsCommands(), "audit": auditCommands(), "keys": keysCommands(), "revocations": revocationsCommands(), "profile": profileCommands(), "completion": completionCommands(),
 	}
 }
 

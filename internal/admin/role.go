@@ -42,7 +42,7 @@ const (
 	Apply                      // put a policy in force
 	Approve                    // agree to a proposal
 	Rollback                   // put an earlier policy in force
-	Revoke                     // have an attestation key count no more
+	Revoke                     // have an attestation key or a certificate count no more
 	Release                    // free an attestation key from its TPM
 )
 

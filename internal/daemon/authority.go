@@ -31,6 +31,9 @@ type Authority struct {
 	// AttestationResults has each certificate carry the attestation result (EAR) that it
 	// rests on, for whoever looks at it: measurements and the policy's digest. Defaults to false.
 	AttestationResults bool `yaml:"attestation_results"`
+	// CRLURL has each certificate say where the revocation list of its issuer is: below this URL,
+	// which leads to /v1/crl of the service. Defaults to none.
+	CRLURL string `yaml:"crl_url"`
 }
 
 // What Rotation may be.
@@ -49,12 +52,12 @@ func (c Authority) check() error {
 	if c.Rotation != "" && c.Rotation != rotationAutomatic && c.Rotation != rotationManual {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "authority.rotation", "%q is neither %q nor %q", c.Rotation, rotationAutomatic, rotationManual)
 	}
-	return nil
+	return ca.CheckListURL(c.CRLURL)
 }
 
 // config is what package ca makes of it.
 func (c Authority) config(data, trustDomain string, now func() time.Time) ca.Config {
-	out := ca.Config{Dir: filepath.Join(data, authorityDir), TrustDomain: trustDomain, Now: now}
+	out := ca.Config{Dir: filepath.Join(data, authorityDir), TrustDomain: trustDomain, ListURL: c.CRLURL, Now: now}
 	if c.LifeDays != nil {
 		out.Life = time.Duration(*c.LifeDays) * 24 * time.Hour
 	}
@@ -175,13 +178,14 @@ func (d *Daemon) watchAuthority(ctx context.Context) {
 }
 
 // keepAuthority makes the changes that are due, and puts in force those that were
-// made, by the service or an operator.
+// made, by the service or an operator. Revocation lists follow.
 func (d *Daemon) keepAuthority(ctx context.Context) {
 	var err error
 	if d.Config.Authority.Rotation != rotationManual {
 		_, err = d.authority.Slots().Advance()
 	}
-	d.authorityFault(errors.Join(err, d.authority.Refresh(func(changes []ca.Change) error { return d.noteChanges(ctx, changes) })))
+	refreshed := d.authority.Refresh(func(changes []ca.Change) error { return d.noteChanges(ctx, changes) })
+	d.authorityFault(errors.Join(err, refreshed, d.revocations.Keep(ctx)))
 }
 
 // authorityFault logs a fault when it begins and when it ends, not each time.

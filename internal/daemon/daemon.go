@@ -25,6 +25,7 @@ import (
 	"github.com/quotary/quotary/internal/admin"
 	"github.com/quotary/quotary/internal/federation"
 	"github.com/quotary/quotary/internal/inforce"
+	"github.com/quotary/quotary/internal/revocation"
 	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/policies"
@@ -69,6 +70,7 @@ type Daemon struct {
 	ledger         *store.Store
 	collateral     *collateral.Store
 	authority      *ca.Authority
+	revocations    *revocation.Publisher
 	fault          atomic.Pointer[string] // of the authorities that was logged last
 	administrators *admin.Authenticator
 	certificates   *ca.ServerCertificates
@@ -182,10 +184,13 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	if err != nil {
 		return err
 	}
+	if d.revocations, err = revocation.New(ctx, d.ledger, d.authority, d.now); err != nil {
+		return err
+	}
 	d.server, err = server.New(server.Config{
 		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: d.issuer, JWTSVIDs: svids, Federation: d.federation, Ledger: d.ledger,
 		Records: d.ledger, Policies: d.policies, Administrators: d.administrators,
-		CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
+		Revocations: d.revocations, CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
 		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral, Enrolment: enrolment,
 		Reloader:    d,
 		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}, authorityMetrics{d.authority}},

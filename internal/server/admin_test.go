@@ -61,7 +61,7 @@ var least = map[string]admin.Role{
 	"POST policy/apply": admin.Operator, "POST policy/rollback": admin.Operator, // dry runs
 	"POST policy/approve": admin.Owner,
 	"POST keys":           admin.Viewer, "POST keys/show": admin.Viewer, "POST keys/revoke": admin.Viewer, "POST keys/release": admin.Viewer, // dry runs
-	"POST reload": admin.Operator,
+	"POST reload": admin.Operator, "POST revocations": admin.Operator, "POST revocations/list": admin.Viewer,
 }
 
 // adminRoutes are those that the router really has.

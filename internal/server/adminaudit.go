@@ -29,7 +29,8 @@ type AuditEvent struct {
 	PolicySet evidence.Hex `json:"policy_set,omitempty"`
 	Proposal  int64        `json:"proposal,omitempty"`
 	Shadow    bool         `json:"shadow,omitempty"`
-	Hash      evidence.Hex `json:"hash"` // of the chain up to here
+	Revoked   int64        `json:"revoked,omitempty"` // how many certificates
+	Hash      evidence.Hex `json:"hash"`              // of the chain up to here
 }
 
 // AuditResponse is the answer to POST /v1/admin/audit: events, the oldest first.
@@ -77,7 +78,7 @@ func (s *Server) audit(x *exchange) (reply, error) {
 func newAuditEvent(e store.StoredEvent) AuditEvent {
 	return AuditEvent{
 		Seq: e.Seq, Time: e.Time.UTC(), Actor: e.Actor, Action: e.Action, Outcome: e.Outcome, Code: e.Code, AttestationID: e.AttestationID,
-		Detail: e.Detail, PolicySet: e.PolicySet, Proposal: e.Proposal, Shadow: e.Shadow, Hash: e.Hash,
+		Detail: e.Detail, PolicySet: e.PolicySet, Proposal: e.Proposal, Shadow: e.Shadow, Revoked: e.Revoked, Hash: e.Hash,
 	}
 }
 

@@ -32,6 +32,7 @@ type caller struct {
 	recorded bool   // the ledger has the call, together with what it changed
 	about    string // the attestation that was looked at, if it was one
 	reason   string // that was given for a change
+	where    string // the condition of a revocation
 	dry      bool   // the change is only to be tried
 }
 

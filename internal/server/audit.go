@@ -43,6 +43,7 @@ type detail struct {
 	Role      string   `json:"role,omitempty"`     // of an administrator
 	Peer      string   `json:"peer,omitempty"`     // where an administrator's request came from
 	Reason    string   `json:"reason,omitempty"`   // of an administrator's change
+	Where     string   `json:"where,omitempty"`    // of a revocation: the condition
 	DryRun    bool     `json:"dry_run,omitempty"`  // the change was only tried
 	JWTSVID   []string `json:"jwt_svid,omitempty"` // the audiences of one that was issued
 	Omitted   int64    `json:"omitted,omitempty"`  // events before this one that were not recorded
@@ -134,6 +135,7 @@ func (x *exchange) detail() detail {
 	d := detail{RequestID: x.id, Route: x.route, EKSHA256: x.keys.EKSHA256, AKSHA256: x.keys.AKSHA256}
 	if x.caller != nil {
 		d.Role, d.Peer, d.Reason, d.DryRun = x.caller.Role.String(), x.peer(), x.caller.reason, x.caller.dry
+		d.Where = x.caller.where
 	}
 	return d
 }

@@ -38,6 +38,11 @@ const (
 	// maxReason bounds why an administrator does something, in bytes: with the rest of an
 	// event's detail it fits into what the ledger keeps of that, even all of it escaped.
 	maxReason = 500
+	// maxRevocationNames bounds the certificates that a revocation names one by one.
+	maxRevocationNames = 100
+	// maxCause bounds a revocation's condition and reason, as JSON: with the rest of an
+	// event's detail they fit into what the ledger keeps of that.
+	maxCause = 3100
 	// defaultPage is how many rows a list has unless another number is asked for.
 	defaultPage = 100
 	// maxHeader bounds a request's headers; ours take under 1 KiB.

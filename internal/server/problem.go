@@ -32,6 +32,7 @@ var statuses = map[evidence.Code]int{
 	evidence.CodeIssuingAudience:    http.StatusBadRequest,
 	evidence.CodePolicyInvalid:      http.StatusBadRequest,
 	evidence.CodeLedgerQuery:        http.StatusBadRequest,
+	evidence.CodeRevocationWhere:    http.StatusBadRequest,
 
 	evidence.CodeEndorsementUnrecognised: http.StatusBadRequest,
 	evidence.CodeEndorsementMalformed:    http.StatusBadRequest,
@@ -63,6 +64,8 @@ var statuses = map[evidence.Code]int{
 	evidence.CodeAttestationKeyUnknown:  http.StatusNotFound,
 	evidence.CodeAttestationKeyChanged:  http.StatusConflict,
 	evidence.CodeReloadFailed:           http.StatusConflict,
+	evidence.CodeRevocationNone:         http.StatusConflict,
+	evidence.CodeRevocationFull:         http.StatusConflict,
 
 	// The request is understood, and refused.
 	evidence.CodeNotAccepted:       http.StatusUnprocessableEntity,

@@ -22,6 +22,9 @@ const (
 	pathTPMCA        = "/v1/tpm/ca"
 	pathBundle       = "/v1/bundle"
 	pathBundles      = "/v1/bundles"
+	pathCRL          = "/v1/crl"
+	pathCRLOf        = "/v1/crl/{authority}"
+	pathCRLs         = "/v1/crls"
 	pathAdmin        = "/v1/admin/"
 	pathJWKS         = "/.well-known/jwks.json"
 	pathCOSEKeys     = "/.well-known/cose-keys"
@@ -49,6 +52,9 @@ func (s *Server) router() chi.Router {
 	r.Get(pathTPMCA, s.endpoint(s.attestationCAs))
 	r.Get(pathBundle, s.endpoint(s.bundle))
 	r.Get(pathBundles, s.endpoint(s.bundles))
+	r.Get(pathCRL, s.endpoint(s.crl))
+	r.Get(pathCRLOf, s.endpoint(s.crlOf))
+	r.Get(pathCRLs, s.endpoint(s.crls))
 	for at := range s.static {
 		r.Get(at, s.endpoint(s.document))
 	}
@@ -90,6 +96,8 @@ func (s *Server) operations() []operation {
 		{post, "keys/show", "keys.show", admin.Read, s.showKey},
 		{post, "keys/revoke", actionRevokeKey, admin.Read, s.revokeKey},
 		{post, "keys/release", actionReleaseKey, admin.Read, s.releaseKey},
+		{post, "revocations", actionRevoke, admin.Plan, s.revoke},
+		{post, "revocations/list", "revocations.list", admin.Read, s.revocations},
 		{post, "reload", actionReload, admin.Reload, s.reload},
 		{post, "audit", "audit", admin.Read, s.audit},
 		{post, "audit/verify", "audit.verify", admin.Read, s.verifyAudit},
@@ -107,6 +115,7 @@ const (
 	actionRevokeKey  = "keys.revoke"
 	actionReleaseKey = "keys.release"
 	actionReload     = "reload"
+	actionRevoke     = "revocations"
 )
 
 func notFound(*exchange) (reply, error) {

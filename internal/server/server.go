@@ -86,6 +86,8 @@ type Records interface {
 	Withdraw(ctx context.Context, event store.Event, id int64) (store.Proposal, error)
 	AttestationKeys(context.Context, store.KeyFilter) ([]store.AttestationKey, *store.KeyCursor, error)
 	AttestationKey(ctx context.Context, ak evidence.Digest) (*store.AttestationKey, error)
+	Revoke(ctx context.Context, event store.Event, attestations []string) (revoked int, last int64, err error)
+	Revocations(context.Context, store.RevocationFilter) ([]store.Revocation, error)
 }
 
 // Config is what a Server works with. Every field but those marked is needed.
@@ -103,6 +105,8 @@ type Config struct {
 	Administrators Administrators
 	// CanIssue says whether certificates could be issued now, and why not.
 	CanIssue func() error
+	// Revocations has the revocation lists.
+	Revocations Revocations
 	// TrustDomain is the audience of every challenge.
 	TrustDomain string
 	// Reloader reads the service's files again. Optional; without one nobody can ask for it.
@@ -149,7 +153,7 @@ type Server struct {
 // its public documents.
 func New(c Config) (*Server, error) {
 	if c.Appraiser == nil || c.Challenger == nil || c.Authority == nil || c.Tokens == nil || c.JWTSVIDs == nil || c.Ledger == nil ||
-		c.Records == nil || c.Policies == nil || c.Administrators == nil || c.CanIssue == nil || c.TrustDomain == "" {
+		c.Records == nil || c.Policies == nil || c.Administrators == nil || c.CanIssue == nil || c.Revocations == nil || c.TrustDomain == "" {
 		return nil, errors.New("server: a part is missing in the configuration")
 	}
 	if c.Now == nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
 	"github.com/quotary/quotary/internal/inforce"
+	"github.com/quotary/quotary/internal/revocation"
 	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/policies"
@@ -162,10 +163,14 @@ func (s *Service) config(tb testing.TB, o Options) server.Config {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	revocations, err := revocation.New(tb.Context(), s.Store, s.Authority, time.Now)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	c := server.Config{
 		Appraiser: v, Challenger: challenges, Authority: s.Authority, Tokens: s.Issuer, JWTSVIDs: svids, Ledger: s.Store,
 		Records: s.Store, Policies: s.Policies, Administrators: administrators,
-		CanIssue:          func() error { return nil },
+		CanIssue: func() error { return nil }, Revocations: revocations,
 		TrustDomain:       TrustDomain,
 		SimulatedAccepted: o.Simulated, Version: "test", Now: o.Now,
 	}
