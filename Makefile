@@ -18,7 +18,7 @@ CONCURRENT = grep -rlE --include='*_test.go' '^func Test[A-Za-z0-9_]*Concurrent'
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-race test-tools lint bench fuzz generate
+.PHONY: help build test test-race test-tools test-boot lint bench fuzz generate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ test-race: ## run only the tests that the race detector is for
 
 test-tools: ## install what the tests of real TPM protocols need (Debian, as root)
 	@scripts/test-tools
+
+test-boot: ## boot machines under an emulator and have them attest (Debian; the first time as root)
+	@scripts/test-boot-tools
+	BOOT_TEST=required $(GO) test -tags boot -count=1 -parallel 2 -timeout 30m -v ./internal/boottest
 
 lint: ## check formatting, vet and staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w is due on:" $$unformatted; exit 1; fi

@@ -68,14 +68,28 @@ func newTPM(dir string) *TPM {
 // Start starts a new TPM, whose endorsement keys the CA certifies.
 func (ca *CA) Start(t testing.TB) *TPM {
 	t.Helper()
-	dir := temporary(t)
-	run(t, "swtpm_setup", "--tpm2", "--tpmstate", dir, "--config", ca.path("setup.conf"), "--create-ek-cert", "--pcr-banks", "sha1,sha256,sha384")
-	tpm := newTPM(dir)
-	tpm.Roots = []*x509.Certificate{ca.certificate(t, "swtpm-localca-rootca-cert.pem")}
-	tpm.Intermediates = []*x509.Certificate{ca.certificate(t, "issuer.pem")}
+	tpm := newTPM(ca.Manufacture(t, "sha1,sha256,sha384"))
+	certificates := ca.Certificates(t)
+	tpm.Roots, tpm.Intermediates = certificates[:1], certificates[1:]
 	tpm.start(t)
 	t.Cleanup(func() { tpm.stop() })
 	return tpm
+}
+
+// Manufacture makes a TPM with these banks of PCRs, whose endorsement keys the CA
+// certifies, and returns the folder with its state, for whoever starts it himself.
+func (ca *CA) Manufacture(t testing.TB, banks string) (dir string) {
+	t.Helper()
+	dir = temporary(t)
+	run(t, "swtpm_setup", "--tpm2", "--tpmstate", dir, "--config", ca.path("setup.conf"), "--create-ek-cert", "--pcr-banks", banks)
+	return dir
+}
+
+// Certificates are the CA's root and what stands between that and the endorsement keys'
+// certificates. It has them from the first TPM on.
+func (ca *CA) Certificates(t testing.TB) []*x509.Certificate {
+	t.Helper()
+	return []*x509.Certificate{ca.certificate(t, "swtpm-localca-rootca-cert.pem"), ca.certificate(t, "issuer.pem")}
 }
 
 // Reboot shuts the TPM down in order, switches it off and on again: PCRs and
