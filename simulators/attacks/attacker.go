@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/simulators"
@@ -158,9 +159,21 @@ func (a *Attacker) Do(ctx context.Context, method, path string, header http.Head
 	return Answer{response.StatusCode, response.Header, data}, err
 }
 
-// Post sends a body, which need not be JSON, as JSON.
-func (a *Attacker) Post(ctx context.Context, path string, body []byte) (Answer, error) {
-	return a.Do(ctx, http.MethodPost, path, http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(body))
+// Post sends a body, which need not be JSON, as JSON. Where the target is too busy to look at
+// it, which says nothing of the attack, it is sent again.
+func (a *Attacker) Post(ctx context.Context, path string, body []byte) (answer Answer, err error) {
+	for range maxBusy {
+		answer, err = a.Do(ctx, http.MethodPost, path, http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(body))
+		if err != nil || answer.Status != http.StatusServiceUnavailable || answer.Got(nil).Code != evidence.CodeOverloaded {
+			break
+		}
+		select {
+		case <-time.After(busyPause):
+		case <-ctx.Done():
+			return answer, ctx.Err()
+		}
+	}
+	return answer, err
 }
 
 // PostMembers sends an object of these members.

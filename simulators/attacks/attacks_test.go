@@ -244,6 +244,27 @@ func TestImpostors(t *testing.T) {
 	}
 }
 
+// TestBusy: that a service is too busy says nothing of what it was sent.
+func TestBusy(t *testing.T) {
+	const busy = `{"type":"x:service.overloaded","status":503,"code":"service.overloaded"}`
+	asked, busyFor := 0, 2
+	target := impostor(t, func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked <= busyFor {
+			says(http.StatusServiceUnavailable, "application/problem+json", busy)(w, r)
+		}
+	})
+	a := &Attacker{target: target, http: newClient(target)}
+	defer a.close()
+	if answer, err := a.Post(t.Context(), attestations, []byte("{}")); err != nil || answer.Status != http.StatusOK || asked != busyFor+1 {
+		t.Errorf("asked %d times: status %d, %v", asked, answer.Status, err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := a.Post(over, attestations, []byte("{}")); err == nil {
+		t.Error("it goes on when it should end")
+	}
+}
+
 // TestSilence: who does not answer is not asked some hundred times.
 func TestSilence(t *testing.T) {
 	tried := 0

@@ -12,6 +12,9 @@ const (
 	// maxAtOnce bounds the cases that are tried at once. A service appraises on each of its
 	// CPUs at once, and has others wait; with more it would turn some away.
 	maxAtOnce = 4
+	// maxBusy is how often a request is sent to a target that is too busy for it, and
+	// busyPause the pause between: a line of requests drains in less than a second.
+	maxBusy, busyPause = 10, 200 * time.Millisecond
 	// maxSilences is after how many attempts in a row that were not answered in time no
 	// more are made: some hundred of them would take an hour.
 	maxSilences = 3
