@@ -29,6 +29,8 @@ type Revocation struct {
 // RevocationLists are what relying parties go by that ask for CRLs (RFC 5280 §5). They
 // are immutable.
 type RevocationLists struct {
+	// Sequence is that of the last revocation, and the first part of the lists' numbers.
+	Sequence int64
 	// Active is the name of the authority that issues now.
 	Active string
 	// Issuing are the lists of the issuing CAs in the slots, in DER, by their authority's name.
@@ -45,7 +47,7 @@ type RevocationLists struct {
 // one authority signs, the later one has the higher number, as long as the clock goes on.
 func (a *Authority) RevocationLists(revoked []Revocation, sequence int64) (*RevocationLists, error) {
 	f, now := a.force.Load(), a.now()
-	lists := &RevocationLists{Active: f.active.id(), Issuing: map[string][]byte{}, ThisUpdate: now, NextUpdate: now.Add(crlLife)}
+	lists := &RevocationLists{Sequence: sequence, Active: f.active.id(), Issuing: map[string][]byte{}, ThisUpdate: now, NextUpdate: now.Add(crlLife)}
 	entries := make([]x509.RevocationListEntry, len(revoked))
 	for i, r := range revoked {
 		entries[i] = x509.RevocationListEntry{SerialNumber: r.Serial, RevocationTime: r.Time.UTC().Truncate(time.Second)}

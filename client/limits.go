@@ -16,6 +16,14 @@ const (
 	giveWayFor = 10 * time.Millisecond
 	// maxChain bounds the certificates in a response: ours are two.
 	maxChain = 4
+	// maxRevocations bounds an answer with revocation lists: two of 100,000 certificates
+	// take 11 MiB in base64.
+	maxRevocations = 16 << 20
+	// maxLists bounds the lists in it: a service has two authorities.
+	maxLists = 4
+	// lookPause lies between two looks for revocations: a service that is full answers at
+	// once, and is not to be asked again at once.
+	lookPause = time.Second
 	// maxLife bounds how far in the future a certificate may end: the service's
 	// authority issues for at most a day.
 	maxLife = 25 * time.Hour

@@ -34,10 +34,16 @@ type Publisher struct {
 	authority Authority
 	now       func() time.Time
 
-	current atomic.Pointer[ca.RevocationLists]
+	current atomic.Pointer[edition]
 	mu      sync.Mutex // one renewal at a time; guards what follows
 	changes int        // of the authorities, when the lists were signed
 	stale   bool       // the last renewal failed
+}
+
+// edition is what is published until the next one is.
+type edition struct {
+	lists *ca.RevocationLists
+	over  chan struct{} // closed when it is
 }
 
 // New returns a Publisher with lists signed now. now is the clock.
@@ -47,7 +53,10 @@ func New(ctx context.Context, ledger Ledger, authority Authority, now func() tim
 }
 
 // Lists returns the lists as they were last signed.
-func (p *Publisher) Lists() *ca.RevocationLists { return p.current.Load() }
+func (p *Publisher) Lists() *ca.RevocationLists { return p.current.Load().lists }
+
+// Changed returns a channel that is closed when the lists of now are signed anew.
+func (p *Publisher) Changed() <-chan struct{} { return p.current.Load().over }
 
 // Renew signs lists of what is revoked by now. If that fails the lists stay as they are, and
 // [Publisher.Keep] tries again.
@@ -87,7 +96,9 @@ func (p *Publisher) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.current.Store(lists)
+	if last := p.current.Swap(&edition{lists, make(chan struct{})}); last != nil {
+		close(last.over)
+	}
 	p.changes, p.stale = changes, false
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 type Revocations interface {
 	// Lists are those that were signed last; nobody's request has them signed.
 	Lists() *ca.RevocationLists
+	// Changed is closed when the lists of now are signed anew.
+	Changed() <-chan struct{}
 	// Renew signs lists of what is revoked by now.
 	Renew(context.Context) error
 }

@@ -88,6 +88,10 @@ const (
 	adminReadTimeout = 60 * time.Second
 	adminTimeout     = 60 * time.Second
 
+	// feedPatience is how long a request waits for news of revocations: shorter than
+	// writeTimeout, and than proxies wait for an answer.
+	feedPatience = 20 * time.Second
+
 	// retrySoon is for a lack of capacity, retryLater for what an operator has to
 	// put right (a missing endorsement, a full disk).
 	retrySoon  = 1 * time.Second

@@ -25,6 +25,7 @@ const (
 	pathCRL          = "/v1/crl"
 	pathCRLOf        = "/v1/crl/{authority}"
 	pathCRLs         = "/v1/crls"
+	pathFeed         = "/v1/revocations"
 	pathAdmin        = "/v1/admin/"
 	pathJWKS         = "/.well-known/jwks.json"
 	pathCOSEKeys     = "/.well-known/cose-keys"
@@ -55,6 +56,7 @@ func (s *Server) router() chi.Router {
 	r.Get(pathCRL, s.endpoint(s.crl))
 	r.Get(pathCRLOf, s.endpoint(s.crlOf))
 	r.Get(pathCRLs, s.endpoint(s.crls))
+	r.Get(pathFeed, s.endpoint(s.feed))
 	for at := range s.static {
 		r.Get(at, s.endpoint(s.document))
 	}

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -147,6 +148,8 @@ type Server struct {
 	ready    readiness
 	static   map[string]document // path to what never changes
 	handler  http.Handler
+	leaving  chan struct{} // closed when an http.Server shuts down
+	leave    sync.Once
 }
 
 // New returns a Server. It fails if a needed part is missing or cannot produce
@@ -165,7 +168,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		Config: c, started: c.Now(), gate: newGate(c.Concurrency), room: room{free: maxInFlight},
 		planning: newGate(maxPlans), uploads: newGate(maxUploads), refusals: newBudget(), calls: newBudget(),
-		metrics: newMetrics(c.Version, c.SimulatedAccepted),
+		metrics: newMetrics(c.Version, c.SimulatedAccepted), leaving: make(chan struct{}),
 	}
 	s.metrics.registry.MustRegister(c.Collectors...)
 	var err error
@@ -182,7 +185,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // HTTP returns an http.Server for the handler with all bounds set. It asks clients
 // for administrators' certificates.
 func (s *Server) HTTP(config *tls.Config) *http.Server {
-	return &http.Server{
+	h := &http.Server{
 		Handler:           s.handler,
 		TLSConfig:         s.askForCertificates(config),
 		ReadHeaderTimeout: headerTimeout,
@@ -197,4 +200,6 @@ func (s *Server) HTTP(config *tls.Config) *http.Server {
 		// Failed handshakes are the peer's business and come in any number.
 		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 	}
+	h.RegisterOnShutdown(func() { s.leave.Do(func() { close(s.leaving) }) }) // who waits for news waits no longer
+	return h
 }
