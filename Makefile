@@ -45,6 +45,7 @@ test-boot: ## boot machines under an emulator and have them attest (Debian; the 
 lint: ## check formatting, vet and staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w is due on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags boot ./internal/boottest
 	$(STATICCHECK) ./...
 
 bench: ## run the benchmarks; BENCH=regexp PKG=packages

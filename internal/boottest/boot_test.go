@@ -5,10 +5,12 @@ package boottest_test
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,8 +26,15 @@ const booted = "spiffe://quotary.internal/booted"
 // bank is the only one of the machines' TPMs: firmware measures for each, in software.
 const bank = "sha256"
 
-// refused is the agent's exit code.
-const refused = 2
+// What fails wherever a machine is denied, and where the image is another.
+var (
+	denied       = []evidence.Code{evidence.CodePolicyWorkload, evidence.CodePolicyTPMPCR}
+	anotherImage = slices.Concat(denied, []evidence.Code{evidence.CodePolicyBootImages, evidence.CodePolicyBootKernel, evidence.CodePolicyBootUKI})
+)
+
+func with(codes []evidence.Code, more ...evidence.Code) []evidence.Code {
+	return slices.Concat(codes, more)
+}
 
 // TestBoot boots machines. Some are made of the files that the policy was computed from,
 // and have an identity before anything else runs; the others differ from them in one
@@ -36,7 +45,11 @@ func TestBoot(t *testing.T) {
 	first := ca.Manufacture(t, bank) // and the CA with it
 	s := serve(t, ca)
 	a := build(t, short(t), s.RootPEM())
-	good := a.save(t, "good.efi", a.unified(t, commandLine, a.initrd(t)))
+	image := a.unified(t, commandLine, a.initrd(t))
+	if !bytes.Equal(image, a.unified(t, commandLine, a.initrd(t))) {
+		t.Error("the same files make another image")
+	}
+	good := a.save(t, "good.efi", image)
 	signed := a.sign(t, good, "signed.efi")
 	s.enforce(t, a.measure(t, "good-boot", good, "--no-keys"), a.measure(t, "signed-boot", signed, a.secureBoot(t)...), a.files())
 
@@ -44,28 +57,27 @@ func TestBoot(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		machine
-		code evidence.Code // of a check that fails; zero: none does
+		failed []evidence.Code // the checks that fail; none: there is an identity, or the firmware refuses
 	}{
-		{"AsItShouldBe", machine{tpm: first, image: good}, evidence.Code{}},
-		{"AnotherCommandLine", machine{image: a.save(t, "line.efi", a.unified(t, commandLine+" other", a.initrd(t)))}, evidence.CodePolicyTPMPCR},
-		{"AnotherInitrd", machine{image: a.save(t, "initrd.efi", a.unified(t, commandLine, a.initrd(t, other)))}, evidence.CodePolicyTPMPCR},
-		{"CommandLineFromOutside", machine{image: good, appended: commandLine + " other"}, evidence.CodePolicyTPMPCR},
-		{"InitrdThatIsNotMeasured", a.shell(t), evidence.CodePolicyTPMPCR},
-		{"Signed", machine{image: signed, secure: true}, evidence.Code{}},
-		{"SignedAndTamperedWith", machine{image: a.save(t, "tampered.efi", tampered(read(t, signed))), secure: true, refusal: "BdsDxe: failed to"}, evidence.Code{}},
+		{"AsItShouldBe", machine{tpm: first, image: good}, nil},
+		{"AnotherCommandLine", machine{image: a.save(t, "line.efi", a.unified(t, commandLine+" other", a.initrd(t)))}, with(anotherImage, evidence.CodePolicyBootLoadOptions)},
+		{"AnotherInitrd", machine{image: a.save(t, "initrd.efi", a.unified(t, commandLine, a.initrd(t, other)))}, with(anotherImage, evidence.CodePolicyBootInitrd)},
+		{"CommandLineFromOutside", machine{image: good, appended: commandLine + " other"}, with(denied, evidence.CodePolicyBootLoadOptions, evidence.CodePolicyBootRegister)},
+		{"InitrdThatIsNotMeasured", a.shell(t), with(anotherImage, evidence.CodePolicyBootLoadOptions, evidence.CodePolicyBootInitrd, evidence.CodePolicyBootAttempts)},
+		{"Signed", machine{image: signed, secure: true}, nil},
+		{"SignedAndTamperedWith", machine{image: a.save(t, "tampered.efi", tampered(read(t, signed))), secure: true, refusal: "BdsDxe: failed to"}, nil},
 	} {
 		if c.tpm == "" {
 			c.tpm = ca.Manufacture(t, bank)
 		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			told := c.run(t, s.addr)
-			switch {
-			case told == nil: // refused by the firmware
-			case c.code == evidence.Code{}:
+			switch told := c.run(t, s.addr); {
+			case c.refusal != "": // by the firmware: there is nothing to tell
+			case c.failed == nil:
 				granted(t, s, told)
-			case told.Exit != refused || told.Chain != "" || !strings.Contains(told.Said, c.code.String()):
-				t.Errorf("want refused for %s: %+v", c.code, told)
+			default:
+				refusedFor(t, told, c.failed)
 			}
 		})
 	}
@@ -126,6 +138,31 @@ func (a *artefacts) shell(t *testing.T) machine {
 // tampered changes the command line of a signed image.
 func tampered(image []byte) []byte {
 	return bytes.Replace(image, []byte(commandLine), []byte(strings.ToUpper(commandLine)), 1)
+}
+
+// refusedFor checks that the machine has no identity because these checks failed, and no
+// others, as the agent's log says on the console.
+func refusedFor(t *testing.T, told *boottest.Report, want []evidence.Code) {
+	t.Helper()
+	const refused = 2 // the agent's exit code
+	var failed []string
+	for line := range strings.Lines(told.Said) {
+		var logged struct {
+			FailedChecks []string `json:"failed_checks"`
+		}
+		if json.Unmarshal([]byte(line), &logged) == nil && logged.FailedChecks != nil {
+			failed = logged.FailedChecks
+		}
+	}
+	var codes []string
+	for _, code := range want {
+		codes = append(codes, code.String())
+	}
+	slices.Sort(codes)
+	slices.Sort(failed)
+	if got := slices.Compact(failed); told.Exit != refused || told.Chain != "" || !slices.Equal(got, codes) {
+		t.Errorf("refused for %q, want %q: %+v", got, codes, told)
+	}
 }
 
 // granted checks that the machine has the identity.

@@ -18,9 +18,9 @@ import (
 	"github.com/quotary/quotary/internal/boottest"
 )
 
-// patience is for how long a machine may run: twenty times of what it takes where it has
-// a processor for itself.
-const patience = 4 * time.Minute
+// patience is for how long a machine may run: far longer than the ten seconds that it
+// takes where it has a processor for itself.
+const patience = 10 * time.Minute
 
 // machine is what is booted, and how.
 type machine struct {

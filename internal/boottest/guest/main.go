@@ -103,7 +103,7 @@ func insertModules() error {
 
 // attest runs the agent.
 func attest(r *boottest.Report) error {
-	command := exec.Command(boottest.AgentPath, "once", "--config", boottest.ConfigPath, "--wait", "90s")
+	command := exec.Command(boottest.AgentPath, "once", "--config", boottest.ConfigPath, "--wait", "5m")
 	var said bytes.Buffer
 	command.Stdout, command.Stderr = io.MultiWriter(&said, os.Stdout), io.MultiWriter(&said, os.Stderr)
 	err := command.Run()

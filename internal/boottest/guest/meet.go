@@ -21,7 +21,7 @@ import (
 
 // meetingTime is for how long a peer is waited for: as long as a machine takes to boot
 // where there are few processors for many.
-const meetingTime = 3 * time.Minute
+const meetingTime = 8 * time.Minute
 
 // meet speaks to the machine at the other end of the second network, both ways: it dials
 // it, and it is dialled. It returns whom it dialled.
