@@ -29,7 +29,7 @@ type Revocation struct {
 // RevocationLists are what relying parties go by that ask for CRLs (RFC 5280 §5). They
 // are immutable.
 type RevocationLists struct {
-	// Sequence is that of the last revocation, and the first part of the lists' numbers.
+	// Sequence is that of the last revocation, and the second part of the lists' numbers.
 	Sequence int64
 	// Active is the name of the authority that issues now.
 	Active string
@@ -105,11 +105,12 @@ func signList(template *x509.RevocationList, issuer *x509.Certificate, key crypt
 	return der, list.CheckSignatureFrom(issuer)
 }
 
-// crlNumber is a CRL's number: the sequence of what it has, then the time, so that a list that
-// is signed anew has a number of its own (RFC 5280 §5.2.3). It takes 103 bits at most.
+// crlNumber is a CRL's number: the time, then the sequence of what it has. A list that is signed
+// anew has a number of its own (RFC 5280 §5.2.3), and numbers go on growing where an old copy of the
+// ledger was put back. It takes 127 bits at most.
 func crlNumber(sequence int64, now time.Time) *big.Int {
-	n := new(big.Int).Lsh(big.NewInt(sequence), 40)
-	return n.Add(n, big.NewInt(now.Unix()))
+	n := new(big.Int).Lsh(big.NewInt(now.Unix()), 64)
+	return n.Add(n, big.NewInt(sequence))
 }
 
 // CheckListURL returns the *evidence.Error that [Open] would refuse [Config.ListURL] with.

@@ -159,6 +159,23 @@ var calls = map[string]struct {
 			Action: "attestation", Event: 7, AttestationID: "at-1", Workload: "web", SPIFFEID: "s", NotAfter: at, Quote: &admin.Quote{Clock: 5, Resets: 1, Restarts: 2, Policy: "p"},
 		},
 	},
+	"revoke": {
+		`POST revocations {"where":"simulated","reason":"r","dry_run":true}`, `{"certificates":[{"serial":"ab"}],"matched":2,"unclear":1,"left_out":["x"]}`,
+		func(c *admin.Client) (any, error) {
+			return c.Revoke(ctx, admin.Revocation{Where: "simulated", Reason: "r", DryRun: true})
+		},
+		&admin.Revoked{Certificates: []admin.Attestation{{Serial: "ab"}}, Matched: 2, Unclear: 1, LeftOut: []string{"x"}},
+	},
+	"revocations": {
+		`POST revocations/list {"live":true,"limit":1}`, `{"revocations":[{"sequence":7,"serial":"ab","spki_sha256":"cd","revoked_at":"2026-06-01T12:00:00Z","where":"w"}]}`,
+		func(c *admin.Client) (any, error) {
+			for r, err := range c.Revocations(ctx, true, 1) {
+				return r, err
+			}
+			return nil, nil
+		},
+		admin.RevokedCertificate{Sequence: 7, Serial: "ab", SPKISHA256: evidence.Hex{0xcd}, RevokedAt: at, Where: "w"},
+	},
 	"keys": {
 		`POST keys {"status":"revoked","ek":"cd","limit":1}`, `{"keys":[{"ak":"ab","reason":"stolen"}]}`,
 		func(c *admin.Client) (any, error) {
