@@ -11,7 +11,7 @@ import (
 	"github.com/quotary/quotary/simulators/lab"
 )
 
-const attackHelp = `  quotary-sim attack [--only S,T,…] [-o text|json|junit] [--quiet]
+const attackHelp = `  quotary-sim attack [--in-process] [--only S,T,…] [-o text|json|junit] [--quiet]
   quotary-sim attack --target URL --root FILE --seed SEED [--trust-domain NAME]
 
 attack tries the known attacks that can be tried from outside, row by row: forged
@@ -25,6 +25,7 @@ service must trust the same simulated world and have the rows' policies in
 force: see quotary-sim help prepare. Never do that to a service that anybody
 relies on. One attack at a time: the clocks of its TPMs go on from one to the next,
 and a service that remembers the later one refuses the other.
+  --in-process         a service in this process, which is the default
   --target URL         the service to attack
   --root FILE          the root of its authority (ca/root.crt of its data)
   --seed SEED          what its simulated world was made of
@@ -57,6 +58,7 @@ func parseAttack(args []string) (o assault, err error) {
 	flags.StringVar(&o.root, "root", "", "")
 	flags.StringVar(&o.seed, "seed", "", "")
 	flags.StringVar(&o.trustDomain, "trust-domain", lab.DefaultTrustDomain, "")
+	inProcess := flags.Bool("in-process", false, "")
 	only := flags.String("only", "", "")
 	flags.StringVar(&o.format, "o", "text", "")
 	flags.BoolVar(&o.quiet, "quiet", false, "")
@@ -65,6 +67,9 @@ func parseAttack(args []string) (o assault, err error) {
 	}
 	if _, err := writer(o.format); err != nil {
 		return o, err
+	}
+	if *inProcess && o.target != "" {
+		return o, errors.New("--in-process and --target are two services; attack one")
 	}
 	if o.target == "" && o.root != "" {
 		return o, errors.New("--root is of a service that runs already; name it with --target")

@@ -99,7 +99,14 @@ func TestAttackTarget(t *testing.T) {
 			t.Errorf("%q is a target", target)
 		}
 	}
-	if _, err := parseAttack([]string{"--target", "https://127.0.0.1:8443", "--root", "root.crt", "--seed", "x"}); err != nil {
+	whole := []string{"--target", "https://127.0.0.1:8443", "--root", "root.crt", "--seed", "x"}
+	if _, err := parseAttack(whole); err != nil {
+		t.Error(err)
+	}
+	if _, err := parseAttack(append(whole, "--in-process")); err == nil {
+		t.Error("two services are a target")
+	}
+	if _, err := parseAttack([]string{"--in-process", "--only", "B"}); err != nil {
 		t.Error(err)
 	}
 }
