@@ -60,6 +60,7 @@ type Policies struct {
 	changing sync.Mutex // one change at a time
 	active   atomic.Pointer[Active]
 	shadow   atomic.Pointer[shadow] // nil without one
+	refusals refusals               // the last ones
 
 	most      int   // how many attestations a plan replays
 	unwatched error // why the shadow that was kept is not tried; nil if it is

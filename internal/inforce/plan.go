@@ -87,11 +87,19 @@ func (r *replay) leftOut(ctx context.Context) int {
 	return r.unread + int(older)
 }
 
-// records are the attestations that a plan replays, the newest first: those of the last day,
-// and so all that live.
+// records are what a plan replays, the newest first: the last refusals that are still
+// known, and the attestations of the last day, and so all that live.
 func (r *replay) records(ctx context.Context) iter.Seq[policies.Record] {
 	now := r.Now()
 	return func(yield func(policies.Record) bool) {
+		for _, refusal := range r.refusals.all() {
+			if refusal.At.Before(now.Add(-recent)) {
+				continue
+			}
+			if !yield(policies.Record{ID: refusal.ID, At: refusal.At, Verdict: refusal.Verdict, Claims: refusal.Claims}) {
+				return
+			}
+		}
 		filter := store.IssuanceFilter{Since: now.Add(-recent), Claims: true, Limit: min(store.MaxPage, r.most)}
 		for told := 0; ; {
 			if told >= r.most {

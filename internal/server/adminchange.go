@@ -9,6 +9,7 @@ import (
 	"github.com/quotary/quotary/internal/inforce"
 	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/policies"
+	"github.com/quotary/quotary/verifier"
 )
 
 // PlanResponse is the answer to POST /v1/admin/policy/plan.
@@ -191,6 +192,16 @@ func (s *Server) setShadow(x *exchange) (reply, error) {
 		return err
 	})
 	return reply{body: r}, err
+}
+
+// noteRefusal has plans and explanations know what policy has refused.
+func (s *Server) noteRefusal(r verifier.Result) {
+	if r.PolicyDigest() == "" || r.Accepted() {
+		return
+	}
+	s.Policies.Refused(inforce.Refusal{
+		ID: r.ID(), At: r.AppraisedAt(), Verdict: policies.Verdict(r.Verdict()), Workload: r.Workload(), Digest: r.PolicyDigest(), Claims: r.Claims(),
+	})
 }
 
 // tryShadow tries the shadow set on an appraisal that policy has judged. Whatever

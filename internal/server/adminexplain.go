@@ -7,6 +7,7 @@ import (
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
+	"github.com/quotary/quotary/internal/inforce"
 	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/policies"
 	"github.com/quotary/quotary/verifier"
@@ -17,6 +18,7 @@ import (
 type Subject struct {
 	AttestationID string          `json:"attestation_id,omitempty"`
 	IssuedAt      time.Time       `json:"issued_at,omitzero"`
+	RefusedAt     time.Time       `json:"refused_at,omitzero"`     // of one that was granted nothing
 	Workload      string          `json:"workload,omitempty"`      // as it was decided then
 	SPIFFEID      string          `json:"spiffe_id,omitempty"`     // likewise
 	PolicyDigest  string          `json:"policy_digest,omitempty"` // of the set that decided then
@@ -105,12 +107,31 @@ func (s *Server) subject(x *exchange, o object, at time.Time) (Subject, []eviden
 	if err != nil {
 		return Subject{}, nil, err
 	}
+	if refusal, ok := s.Policies.Refusal(id); ok {
+		x.caller.about = id
+		return refusedSubject(refusal), refusal.Claims, nil
+	}
 	issuance, err := s.Records.Issuance(x.r.Context(), id)
 	if err != nil {
 		return Subject{}, nil, err
 	}
 	x.caller.about = issuance.AttestationID
 	return recordedSubject(issuance)
+}
+
+func refusedSubject(r inforce.Refusal) Subject {
+	subject := Subject{AttestationID: r.ID, RefusedAt: r.At.UTC(), Workload: r.Workload, PolicyDigest: r.Digest, Kinds: []evidence.Kind{}}
+	for _, c := range r.Claims {
+		subject.add(c)
+	}
+	return subject
+}
+
+// add says what the subject is by one item's claims.
+func (s *Subject) add(c evidence.Claims) {
+	s.Kinds = append(s.Kinds, c.Kind)
+	s.Simulated = s.Simulated || c.Simulated
+	s.Incomplete = s.Incomplete || c.TPM != nil && c.TPM.IMA != nil && c.TPM.IMA.FilesOmitted
 }
 
 func recordedSubject(i *store.Issuance) (Subject, []evidence.Claims, error) {
@@ -120,10 +141,10 @@ func recordedSubject(i *store.Issuance) (Subject, []evidence.Claims, error) {
 	}
 	subject := Subject{
 		AttestationID: i.AttestationID, IssuedAt: i.IssuedAt.UTC(), Workload: i.Workload, SPIFFEID: i.SPIFFEID, PolicyDigest: i.PolicyDigest,
-		Kinds: append([]evidence.Kind{}, i.Kinds...), Simulated: i.Simulated,
+		Kinds: []evidence.Kind{},
 	}
 	for _, c := range claims {
-		subject.Incomplete = subject.Incomplete || c.TPM != nil && c.TPM.IMA != nil && c.TPM.IMA.FilesOmitted
+		subject.add(c)
 	}
 	return subject, claims, nil
 }

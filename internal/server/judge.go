@@ -30,6 +30,7 @@ func (s *Server) judge(x *exchange, request verifier.Request) error {
 		return err
 	}
 	s.tryShadow(x)
+	s.noteRefusal(x.result)
 	return verdictError(x.result)
 }
 
