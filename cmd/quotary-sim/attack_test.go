@@ -47,7 +47,7 @@ func TestAttackAnother(t *testing.T) {
 		return code, stdout.String(), stderr.String()
 	}
 	code, out, errs := attack("shared")
-	if code != exitDone || !strings.Contains(out, "held") {
+	if code != exitDone || !strings.Contains(out, "policy.sev-snp.debug") {
 		t.Errorf("exit %d: %s\n%s", code, errs, out)
 	}
 	if code, out, errs = attack("of another world"); code != exitUsage || !strings.Contains(errs, "trust this simulated world") {

@@ -128,6 +128,9 @@ func compressedAnswer(ctx context.Context, a *Attacker) (Got, error) {
 		if err != nil {
 			return Got{}, err
 		}
+		if answer.Status != http.StatusOK {
+			got.fault(fmt.Sprintf("%s is answered with status %d", path, answer.Status))
+		}
 		if encoding := answer.Header.Get("Content-Encoding"); encoding != "" {
 			got.fault(path + " was compressed by " + encoding)
 		}

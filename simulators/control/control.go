@@ -67,7 +67,11 @@ func New(o Options) *Server {
 		mux.Handle(pattern, handle)
 	}
 	mux.Handle("/", handler(func(r *http.Request) (reply, error) { return reply{}, unrouted(r, mux) }))
-	s.handler = http.NewCrossOriginProtection().Handler(mux)
+	foreign := http.NewCrossOriginProtection()
+	foreign.SetDenyHandler(handler(func(*http.Request) (reply, error) {
+		return reply{}, evidence.Errorf(evidence.CodeForbidden, "Origin", "this interface is not for pages of other origins")
+	}))
+	s.handler = foreign.Handler(mux)
 	return s
 }
 

@@ -287,7 +287,7 @@ func TestRefuses(t *testing.T) {
 // leads here.
 func TestWebPages(t *testing.T) {
 	r := elsewhere(t, lab.Files(t.TempDir()))
-	if status, _ := r.do("POST", "/v1/refresh", "", "Origin", "https://example.org"); status != http.StatusForbidden {
+	if status, code, _ := r.refused("POST", "/v1/refresh", "", "Origin", "https://example.org"); status != http.StatusForbidden || code != evidence.CodeForbidden.String() {
 		t.Errorf("from another origin: %d", status)
 	}
 	if status, code, _ := r.refused("GET", "/v1/machines", "", "Host", "example.org"); status != http.StatusForbidden || code != evidence.CodeForbidden.String() {

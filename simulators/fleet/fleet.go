@@ -96,6 +96,11 @@ func (f *Fleet) find(name string) (int, bool) {
 // which are launched again; one of vendors takes such names where it is about machines.
 func (f *Fleet) Inject(fault string, on ...string) error {
 	if !OfMachines(fault) {
+		for _, name := range on {
+			if _, err := f.Find(name); err != nil {
+				return err
+			}
+		}
 		if err := f.vendorsOf().Inject(fault, on...); err != nil {
 			return wrong("fault", "%w", err)
 		}

@@ -110,6 +110,7 @@ func TestRefused(t *testing.T) {
 		"removing none":               {f.Remove("gone"), evidence.CodeNotFound},
 		"a machine's fault on nobody": {f.Inject("snp-debug"), evidence.CodeConfigMalformed},
 		"on an unknown machine":       {f.Inject("snp-debug", "gone"), evidence.CodeNotFound},
+		"a vendor's, on nobody known": {f.Inject("pck-revoked", "gone"), evidence.CodeNotFound},
 		"of another technology":       {f.Inject("tdx-debug", "web"), evidence.CodeConfigMalformed},
 		"no fault":                    {f.Inject("nothing"), evidence.CodeConfigMalformed},
 		"a vendor's fault on machine": {f.Inject("ask-revoked", "web"), evidence.CodeConfigMalformed},
