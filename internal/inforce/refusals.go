@@ -23,7 +23,7 @@ type Refusal struct {
 
 // refusals are the last ones. They are kept in memory alone: they say who a candidate
 // set would admit, and nothing rests on them. A machine that asks again and again has
-// one place.
+// one place, and one that was admitted since has none.
 type refusals struct {
 	mu   sync.Mutex
 	kept []refused // the oldest first
@@ -38,15 +38,12 @@ type refused struct {
 
 // add keeps a refusal, and drops the oldest ones for it.
 func (r *refusals) add(refusal Refusal) {
-	recorded := make([]evidence.Claims, len(refusal.Claims))
-	for i, c := range refusal.Claims {
-		recorded[i] = c.Recorded()
-	}
-	encoded, err := json.Marshal(recorded)
+	list := recorded(refusal.Claims)
+	encoded, err := json.Marshal(list)
 	if err != nil || len(encoded) > maxRefusedClaims {
 		return
 	}
-	sum, err := lasting(recorded)
+	sum, err := lasting(list)
 	if err != nil {
 		return
 	}
@@ -54,19 +51,45 @@ func (r *refusals) add(refusal Refusal) {
 	next := refused{refusal, encoded, sum}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.kept = slices.DeleteFunc(r.kept, func(k refused) bool {
-		same := k.sum == next.sum
-		if same {
-			r.size -= len(k.claims)
-		}
-		return same
-	})
+	r.forget(next.sum)
 	r.kept = append(r.kept, next)
 	r.size += len(encoded)
 	for len(r.kept) > maxRefusals || r.size > maxRefusalsSize {
 		r.size -= len(r.kept[0].claims)
 		r.kept = slices.Delete(r.kept, 0, 1)
 	}
+}
+
+// forget drops what was kept of a machine. The caller holds the lock.
+func (r *refusals) forget(sum [sha256.Size]byte) {
+	r.kept = slices.DeleteFunc(r.kept, func(k refused) bool {
+		same := k.sum == sum
+		if same {
+			r.size -= len(k.claims)
+		}
+		return same
+	})
+}
+
+// admitted drops what was kept of a machine that has these claims.
+func (r *refusals) admitted(claims []evidence.Claims) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.kept) == 0 { // as nearly always: nothing is to be encoded
+		return
+	}
+	if sum, err := lasting(recorded(claims)); err == nil {
+		r.forget(sum)
+	}
+}
+
+// recorded are claims as the ledger keeps them.
+func recorded(claims []evidence.Claims) []evidence.Claims {
+	list := make([]evidence.Claims, len(claims))
+	for i, c := range claims {
+		list[i] = c.Recorded()
+	}
+	return list
 }
 
 // lasting is a digest of claims without what is new in each attestation.
@@ -108,6 +131,10 @@ func (r *refusals) all() []Refusal {
 
 // Refused notes that policy granted something nothing, for plans and explanations.
 func (p *Policies) Refused(r Refusal) { p.refusals.add(r) }
+
+// Admitted notes that policy granted an identity on these claims: who was refused before
+// is no longer.
+func (p *Policies) Admitted(claims []evidence.Claims) { p.refusals.admitted(claims) }
 
 // Refusal returns one of the last refusals; ok is false if it is not, or no longer, known.
 func (p *Policies) Refusal(id string) (_ Refusal, ok bool) {

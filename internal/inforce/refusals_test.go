@@ -40,6 +40,11 @@ func TestRefusals(t *testing.T) {
 	if _, ok := o.Refusal("id 2"); ok {
 		t.Error("a refusal that never was is known")
 	}
+	again.Claims[0].SEVSNP.ReportData = []byte{1}
+	o.Admitted(again.Claims)
+	if _, ok := o.Refusal("id 1"); ok {
+		t.Error("who was admitted is still refused")
+	}
 }
 
 // Refusals are bounded: the oldest go first, and what is too large is not kept.

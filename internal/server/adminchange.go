@@ -194,9 +194,13 @@ func (s *Server) setShadow(x *exchange) (reply, error) {
 	return reply{body: r}, err
 }
 
-// noteRefusal has plans and explanations know what policy has refused.
-func (s *Server) noteRefusal(r verifier.Result) {
-	if r.PolicyDigest() == "" || r.Accepted() {
+// noteOutcome has plans and explanations know what policy has refused.
+func (s *Server) noteOutcome(r verifier.Result) {
+	if r.Accepted() {
+		s.Policies.Admitted(r.Claims())
+		return
+	}
+	if r.PolicyDigest() == "" {
 		return
 	}
 	s.Policies.Refused(inforce.Refusal{

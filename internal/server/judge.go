@@ -30,7 +30,7 @@ func (s *Server) judge(x *exchange, request verifier.Request) error {
 		return err
 	}
 	s.tryShadow(x)
-	s.noteRefusal(x.result)
+	s.noteOutcome(x.result)
 	return verdictError(x.result)
 }
 
