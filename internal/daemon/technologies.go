@@ -1,11 +1,9 @@
 package daemon
 
 import (
-	"io"
-	"os"
-
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/anchors"
+	"github.com/quotary/quotary/internal/boundedfile"
 	"github.com/quotary/quotary/internal/vendors"
 	"github.com/quotary/quotary/tee"
 	"github.com/quotary/quotary/tee/endorsements"
@@ -88,14 +86,9 @@ func trustedKeys(paths []string) ([]tpm.TrustedKey, error) {
 
 // readBounded reads a file of at most most bytes; what says what should be in it.
 func readBounded(path, what string, most int64) ([]byte, error) {
-	file, err := os.Open(path)
+	data, err := boundedfile.Read(path, most)
 	if err != nil {
 		return nil, evidence.Errorf(evidence.CodeConfigMalformed, path, "cannot read the %s: %w", what, err)
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, most+1))
-	if err != nil || int64(len(data)) > most {
-		return nil, evidence.Errorf(evidence.CodeConfigMalformed, path, "the %s cannot be read, or takes more than %d bytes", what, most)
 	}
 	return data, nil
 }
