@@ -71,16 +71,22 @@ func (r *refusals) forget(sum [sha256.Size]byte) {
 	})
 }
 
-// admitted drops what was kept of a machine that has these claims.
-func (r *refusals) admitted(claims []evidence.Claims) {
+// empty reports whether nothing is kept.
+func (r *refusals) empty() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.kept) == 0 { // as nearly always: nothing is to be encoded
+	return len(r.kept) == 0
+}
+
+// admitted drops what was kept of a machine that has these claims.
+func (r *refusals) admitted(claims []evidence.Claims) {
+	sum, err := lasting(recorded(claims))
+	if err != nil {
 		return
 	}
-	if sum, err := lasting(recorded(claims)); err == nil {
-		r.forget(sum)
-	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(sum)
 }
 
 // recorded are claims as the ledger keeps them.
@@ -122,26 +128,42 @@ func (r *refusals) all() []Refusal {
 	r.mu.Unlock()
 	list := make([]Refusal, 0, len(kept))
 	for _, k := range slices.Backward(kept) {
-		if json.Unmarshal(k.claims, &k.Claims) == nil {
-			list = append(list, k.Refusal)
+		if refusal, ok := k.whole(); ok {
+			list = append(list, refusal)
 		}
 	}
 	return list
+}
+
+// find returns the refusal of this name.
+func (r *refusals) find(id string) (Refusal, bool) {
+	r.mu.Lock()
+	at := slices.IndexFunc(r.kept, func(k refused) bool { return k.ID == id })
+	if at < 0 {
+		r.mu.Unlock()
+		return Refusal{}, false
+	}
+	k := r.kept[at]
+	r.mu.Unlock()
+	return k.whole()
+}
+
+// whole is the refusal with its claims.
+func (k refused) whole() (Refusal, bool) {
+	err := json.Unmarshal(k.claims, &k.Claims)
+	return k.Refusal, err == nil
 }
 
 // Refused notes that policy granted something nothing, for plans and explanations.
 func (p *Policies) Refused(r Refusal) { p.refusals.add(r) }
 
 // Admitted notes that policy granted an identity on these claims: who was refused before
-// is no longer.
-func (p *Policies) Admitted(claims []evidence.Claims) { p.refusals.admitted(claims) }
+// is no longer. They are asked for only if there is anybody to forget.
+func (p *Policies) Admitted(claims func() []evidence.Claims) {
+	if !p.refusals.empty() {
+		p.refusals.admitted(claims())
+	}
+}
 
 // Refusal returns one of the last refusals; ok is false if it is not, or no longer, known.
-func (p *Policies) Refusal(id string) (_ Refusal, ok bool) {
-	all := p.refusals.all()
-	at := slices.IndexFunc(all, func(r Refusal) bool { return r.ID == id })
-	if at < 0 {
-		return Refusal{}, false
-	}
-	return all[at], true
-}
+func (p *Policies) Refusal(id string) (_ Refusal, ok bool) { return p.refusals.find(id) }

@@ -41,7 +41,7 @@ func TestRefusals(t *testing.T) {
 		t.Error("a refusal that never was is known")
 	}
 	again.Claims[0].SEVSNP.ReportData = []byte{1}
-	o.Admitted(again.Claims)
+	o.Admitted(func() []evidence.Claims { return again.Claims })
 	if _, ok := o.Refusal("id 1"); ok {
 		t.Error("who was admitted is still refused")
 	}

@@ -197,7 +197,7 @@ func (s *Server) setShadow(x *exchange) (reply, error) {
 // noteOutcome has plans and explanations know what policy has refused.
 func (s *Server) noteOutcome(r verifier.Result) {
 	if r.Accepted() {
-		s.Policies.Admitted(r.Claims())
+		s.Policies.Admitted(r.Claims)
 		return
 	}
 	if r.PolicyDigest() == "" {
