@@ -48,7 +48,7 @@ Exit codes: 0 if the service held, 1 if it did not, 2 if it could not be attacke
 type assault struct {
 	target, root, seed, trustDomain string
 	selection                       attacks.Selection
-	format                          string
+	write                           func(attacks.Report, streams) error
 	quiet                           bool
 }
 
@@ -60,12 +60,12 @@ func parseAttack(args []string) (o assault, err error) {
 	flags.StringVar(&o.trustDomain, "trust-domain", lab.DefaultTrustDomain, "")
 	inProcess := flags.Bool("in-process", false, "")
 	only := flags.String("only", "", "")
-	flags.StringVar(&o.format, "o", "text", "")
+	format := flags.String("o", "text", "")
 	flags.BoolVar(&o.quiet, "quiet", false, "")
 	if err := parse(flags, args); err != nil {
 		return o, err
 	}
-	if _, err := writer(o.format); err != nil {
+	if o.write, err = writer(*format); err != nil {
 		return o, err
 	}
 	if *inProcess && o.target != "" {
@@ -111,11 +111,7 @@ func attack(ctx context.Context, args []string, s streams) error {
 	if err = errors.Join(err, stop()); err != nil {
 		return err
 	}
-	write, err := writer(o.format)
-	if err != nil {
-		return err
-	}
-	if err := write(report, s); err != nil {
+	if err := o.write(report, s); err != nil {
 		return err
 	}
 	return conclude(report)
