@@ -25,6 +25,8 @@ type Config struct {
 	Issuer string
 	// Build is the software's version in ear_verifier_id.
 	Build string
+	// CompatibleNames has JWTs carry the claims' names of earlier EAR drafts besides.
+	CompatibleNames bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -37,6 +39,8 @@ type Issuer struct {
 	now    func() time.Time
 	jose   jose.Signer
 	cose   cose.Signer
+	// inJSON encodes the claims of a JWT.
+	inJSON func(Claims) ([]byte, error)
 }
 
 // NewIssuer returns an Issuer.
@@ -57,8 +61,14 @@ func NewIssuer(c Config) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Issuer{c.Key, c.Issuer, c.Build, c.Now, joseSigner, coseSigner}, nil
+	i := &Issuer{c.Key, c.Issuer, c.Build, c.Now, joseSigner, coseSigner, marshalCurrent}
+	if c.CompatibleNames {
+		i.inJSON = marshalCompatible
+	}
+	return i, nil
 }
+
+func marshalCurrent(c Claims) ([]byte, error) { return json.Marshal(c) }
 
 // Format is an encoding of a token.
 type Format string
@@ -128,7 +138,7 @@ func (i *Issuer) encode(claims Claims, formats []Format) (Token, error) {
 }
 
 func (i *Issuer) signJWT(claims Claims) (string, error) {
-	payload, err := json.Marshal(claims)
+	payload, err := i.inJSON(claims)
 	if err != nil {
 		return "", err
 	}

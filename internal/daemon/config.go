@@ -52,6 +52,8 @@ type Config struct {
 	Admin admin.Config `yaml:"admin"`
 	// Authority says how the trust domain's authorities succeed each other.
 	Authority Authority `yaml:"authority"`
+	// Tokens says how attestation results are written.
+	Tokens Tokens `yaml:"tokens"`
 	// Federation lists other trust domains whose bundles are fetched for workloads.
 	Federation []Partner `yaml:"federation"`
 	// Simulated is for demonstrations and tests.
@@ -124,6 +126,14 @@ const (
 	newKeysReplace = "replace"
 	newKeysRefuse  = "refuse"
 )
+
+// Tokens says how attestation results are written.
+type Tokens struct {
+	// CompatibleNames has attestation results in JSON (JWT) carry the claims' names of
+	// earlier drafts besides (ear.status for ear_status …), for relying parties that know
+	// only these.
+	CompatibleNames bool `yaml:"compatible_names"`
+}
 
 // Simulated is the operator's consent to evidence that proves nothing.
 type Simulated struct {

@@ -176,7 +176,9 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	if d.certificates, err = d.authority.ServerCertificates(d.Config.TLSNames); err != nil {
 		return err
 	}
-	d.issuer, err = tokens.NewIssuer(tokens.Config{Key: key, Issuer: d.authority.ServiceID(), Build: o.Version, Now: o.Now})
+	d.issuer, err = tokens.NewIssuer(tokens.Config{
+		Key: key, Issuer: d.authority.ServiceID(), Build: o.Version, CompatibleNames: d.Config.Tokens.CompatibleNames, Now: o.Now,
+	})
 	if err != nil {
 		return err
 	}
