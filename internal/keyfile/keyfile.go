@@ -1,8 +1,9 @@
 // Package keyfile keeps the service's private keys in files that only their
 // owner can read. A file is written once and never replaced: it appears whole or
-// not at all, and a second writer finds the first one's.
+// not at all, and a second writer finds the first one's. A file may have a reference in place
+// of the key, into a [Store] that nobody can read keys out of.
 //
-// Start at [LoadOrCreate].
+// Start at [Keys], or at [LoadOrCreate] for keys that are always in files.
 package keyfile
 
 import (
@@ -45,6 +46,15 @@ func LoadOrCreate(path string, curve elliptic.Curve) (key *ecdsa.PrivateKey, cre
 // file must be a regular one that nobody but its owner can read. The error wraps
 // fs.ErrNotExist if there is no such file.
 func Load(path string, curve elliptic.Curve) (*ecdsa.PrivateKey, error) {
+	block, err := readBlock(path)
+	if err != nil {
+		return nil, err
+	}
+	return parse(path, block, curve)
+}
+
+// readBlock returns the one PEM block of a file that nobody but its owner can read.
+func readBlock(path string) (*pem.Block, error) {
 	data, mode, err := Read(path)
 	if err != nil {
 		return nil, err
@@ -53,7 +63,15 @@ func Load(path string, curve elliptic.Curve) (*ecdsa.PrivateKey, error) {
 		return nil, refuse(path, "others can read it (mode %04o); set its mode to 0600, and replace the key if it may have been read", mode.Perm())
 	}
 	block, rest := pem.Decode(data)
-	if block == nil || block.Type != pemType || len(rest) != 0 {
+	if block == nil || len(block.Headers) != 0 || len(rest) != 0 {
+		return nil, refuse(path, "it is not one PEM block %q", pemType)
+	}
+	return block, nil
+}
+
+// parse reads a key that is in its file.
+func parse(path string, block *pem.Block, curve elliptic.Curve) (*ecdsa.PrivateKey, error) {
+	if block.Type != pemType {
 		return nil, refuse(path, "it is not one PEM block %q", pemType)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
