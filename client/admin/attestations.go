@@ -48,8 +48,9 @@ type Attestation struct {
 	PolicyDigest  string          `json:"policy_digest"`
 	Kinds         []evidence.Kind `json:"kinds"`
 	Simulated     bool            `json:"simulated"`
-	Serial        string          `json:"serial,omitempty"`   // of the certificate
-	TokenID       string          `json:"token_id,omitempty"` // of the attestation result
+	Serial        string          `json:"serial,omitempty"`    // of the certificate
+	TokenID       string          `json:"token_id,omitempty"`  // of the attestation result
+	RevokedAt     time.Time       `json:"revoked_at,omitzero"` // when the certificate was revoked
 	// Claims are those of the evidence, of each kind; only [Client.Attestation] brings them.
 	Claims json.RawMessage `json:"claims,omitempty"`
 }

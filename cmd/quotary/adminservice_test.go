@@ -75,6 +75,8 @@ func adminAttestations() []admin.Attestation {
 			a.Purpose, a.Serial, a.TokenID = "token", "", "jti-6"
 		case 2:
 			a.Workload, a.Simulated, a.Kinds = "db\x1b[31m", true, []evidence.Kind{evidence.KindTDX}
+		case 3:
+			a.RevokedAt = adminNow.Add(-time.Hour)
 		case 6:
 			a.NotAfter = adminNow.Add(-time.Hour)
 		}

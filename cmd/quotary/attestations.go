@@ -226,6 +226,9 @@ func kindsOf(a admin.Attestation) cell {
 
 // endOf says whether what was issued still counts.
 func endOf(a admin.Attestation, now time.Time) cell {
+	if !a.RevokedAt.IsZero() {
+		return cell{"revoked " + rough(now.Sub(a.RevokedAt)) + " ago", red}
+	}
 	if !a.NotAfter.After(now) {
 		return cell{"ended " + rough(now.Sub(a.NotAfter)) + " ago", red}
 	}
@@ -256,7 +259,7 @@ func showAttestation(s streams, a *admin.Attestation) error {
 	}
 	s.fields(row{"attestation", a.AttestationID}, row{"for", a.Purpose}, row{"workload", a.Workload}, row{"identity", a.SPIFFEID},
 		row{"kinds", strings.TrimPrefix(kindsOf(*a).text, "SIMULATED ")}, row{"simulated", simulated}, row{"issued", stamp(a.IssuedAt)}, row{"from", stamp(a.NotBefore)},
-		row{"until", stamp(a.NotAfter)}, row{"policy", a.PolicyDigest}, row{"certificate", a.Serial}, row{"token", a.TokenID})
+		row{"until", stamp(a.NotAfter)}, row{"revoked", stamp(a.RevokedAt)}, row{"policy", a.PolicyDigest}, row{"certificate", a.Serial}, row{"token", a.TokenID})
 	if len(a.Claims) == 0 {
 		return nil
 	}

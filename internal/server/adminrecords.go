@@ -23,7 +23,8 @@ type IssuedAttestation struct {
 	Simulated     bool            `json:"simulated"`
 	Serial        string          `json:"serial,omitempty"`
 	TokenID       string          `json:"token_id,omitempty"`
-	Claims        json.RawMessage `json:"claims,omitempty"` // of one that is shown
+	RevokedAt     time.Time       `json:"revoked_at,omitzero"` // when the certificate was revoked
+	Claims        json.RawMessage `json:"claims,omitempty"`    // of one that is shown
 }
 
 // AttestationsResponse is the answer to POST /v1/admin/attestations and certificates.
@@ -36,7 +37,7 @@ func newIssued(i *store.Issuance) IssuedAttestation {
 	return IssuedAttestation{
 		AttestationID: i.AttestationID, Purpose: i.Purpose, IssuedAt: i.IssuedAt.UTC(), NotBefore: i.NotBefore.UTC(), NotAfter: i.NotAfter.UTC(),
 		Workload: i.Workload, SPIFFEID: i.SPIFFEID, PolicyDigest: i.PolicyDigest, Kinds: append([]evidence.Kind{}, i.Kinds...),
-		Simulated: i.Simulated, Serial: i.Serial, TokenID: i.TokenID, Claims: i.Claims,
+		Simulated: i.Simulated, Serial: i.Serial, TokenID: i.TokenID, Claims: i.Claims, RevokedAt: i.RevokedAt,
 	}
 }
 

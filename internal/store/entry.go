@@ -62,6 +62,7 @@ type Issuance struct {
 	Kinds         []evidence.Kind
 	Simulated     bool
 	Claims        json.RawMessage // of every item, for a later re-appraisal; at most 256 KiB
+	RevokedAt     time.Time       // when the certificate was revoked; zero if it was not. It is not recorded with the rest
 }
 
 // check refuses an entry that the ledger could not hold.

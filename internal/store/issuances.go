@@ -39,15 +39,18 @@ type IssuanceCursor struct {
 	AttestationID string    `json:"attestation_id"`
 }
 
+// revokedAt is when an issuance's certificate was revoked, NULL if it was not.
+const revokedAt = `, (SELECT e.time FROM revocations r JOIN audit_events e ON e.seq = r.event WHERE r.attestation_id = issuances.attestation_id)`
+
 // errPageFull ends an answer early.
 var errPageFull = errors.New("store: the page is full")
 
 // Issuances returns issuances, the newest first, and where to go on: nil at the
 // end. With claims an answer may be shorter than the limit.
 func (s *Store) Issuances(ctx context.Context, f IssuanceFilter) (list []Issuance, next *IssuanceCursor, err error) {
-	columns, bytes := issuanceColumns+`, '' FROM issuances`, 0
+	columns, bytes := issuanceColumns+`, ''`+revokedAt+` FROM issuances`, 0
 	if f.Claims {
-		columns = issuanceColumns + `, claims FROM issuances`
+		columns = issuanceColumns + `, claims` + revokedAt + ` FROM issuances`
 	}
 	q, err := f.query()
 	if err != nil {
@@ -57,12 +60,12 @@ func (s *Store) Issuances(ctx context.Context, f IssuanceFilter) (list []Issuanc
 		if bytes >= maxPageClaims {
 			return errPageFull
 		}
-		row, err := scanIssuance(rows)
+		i, err := listed(rows)
 		if err != nil {
 			return err
 		}
-		bytes += len(row.Claims)
-		list = append(list, row.issuance())
+		bytes += len(i.Claims)
+		list = append(list, i)
 		return nil
 	})
 	full := errors.Is(err, errPageFull)
@@ -123,15 +126,28 @@ func (f IssuanceFilter) query() (q query, err error) {
 // Issuance returns what was issued on an attestation, with its claims, or an
 // *evidence.Error with CodeAttestationUnknown.
 func (s *Store) Issuance(ctx context.Context, attestationID string) (*Issuance, error) {
-	row, err := scanIssuance(s.db.QueryRowContext(ctx, selectIssuance, attestationID))
+	i, err := listed(s.db.QueryRowContext(ctx, issuanceColumns+`, claims`+revokedAt+` FROM issuances WHERE attestation_id = ?`, attestationID))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, evidence.Errorf(evidence.CodeAttestationUnknown, "attestation_id", "nothing was issued on this attestation")
 	}
 	if err != nil {
 		return nil, looked(err)
 	}
-	i := row.issuance()
 	return &i, nil
+}
+
+// listed reads a row with its revokedAt.
+func listed(row scanner) (Issuance, error) {
+	var revoked sql.NullInt64
+	r, err := scanIssuance(row, &revoked)
+	if err != nil {
+		return Issuance{}, err
+	}
+	i := r.issuance()
+	if revoked.Valid {
+		i.RevokedAt = time.UnixMicro(revoked.Int64).UTC()
+	}
+	return i, nil
 }
 
 // issuance is the row in the terms of the entry that it came from.

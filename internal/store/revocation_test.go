@@ -73,6 +73,17 @@ func TestRevocationsAreNumberedAndListed(t *testing.T) {
 	if err != nil || len(live) != 1 || live[0].AttestationID != attestationOf(3) {
 		t.Errorf("%+v, %v", live, err)
 	}
+	all, _, err := s.Issuances(t.Context(), store.IssuanceFilter{Certified: true, Limit: 10})
+	if err != nil || len(all) != 4 {
+		t.Fatalf("%d issuances, %v", len(all), err)
+	}
+	for _, i := range all {
+		shown, err := s.Issuance(t.Context(), i.AttestationID)
+		isRevoked := i.AttestationID == attestationOf(1) || i.AttestationID == attestationOf(2)
+		if err != nil || isRevoked != i.RevokedAt.Equal(now) || !isRevoked && !i.RevokedAt.IsZero() || !shown.RevokedAt.Equal(i.RevokedAt) {
+			t.Errorf("%s: revoked at %s in the list, %s when shown; %v", i.AttestationID, i.RevokedAt, shown.RevokedAt, err)
+		}
+	}
 	events, err := s.Events(t.Context(), store.EventFilter{Action: "admin.revocations", Limit: 10})
 	if err != nil || len(events) != 2 || events[0].Revoked != 1 {
 		t.Errorf("%+v, %v", events, err)

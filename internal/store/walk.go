@@ -137,10 +137,12 @@ func settles(event eventRow, what string, last int64, digest, want []byte, err e
 	return true, same(event, what, digest, want, err)
 }
 
-func scanIssuance(row scanner) (r issuanceRow, err error) {
+// scanIssuance reads a row, and into more what stands behind its columns.
+func scanIssuance(row scanner, more ...any) (r issuanceRow, err error) {
 	var simulated int64 // the file may hold any number
-	err = row.Scan(&r.AttestationID, &r.Purpose, &r.IssuedAt, &r.NotBefore, &r.NotAfter, &r.Serial, &r.TokenID,
-		&r.SPKISHA256, &r.SPIFFEID, &r.Workload, &r.PolicyDigest, &r.Kinds, &simulated, &r.Claims)
+	columns := []any{&r.AttestationID, &r.Purpose, &r.IssuedAt, &r.NotBefore, &r.NotAfter, &r.Serial, &r.TokenID,
+		&r.SPKISHA256, &r.SPIFFEID, &r.Workload, &r.PolicyDigest, &r.Kinds, &simulated, &r.Claims}
+	err = row.Scan(append(columns, more...)...)
 	if err == nil && simulated != 0 && simulated != 1 {
 		err = tampered("the issuance of attestation %q was changed", r.AttestationID)
 	}
