@@ -21,9 +21,11 @@ const (
 	maxRevocations = 16 << 20
 	// maxLists bounds the lists in it: a service has two authorities.
 	maxLists = 4
-	// lookPause lies between two looks for revocations: a service that is full answers at
-	// once, and is not to be asked again at once.
-	lookPause = time.Second
+	// lookPause lies between two looks for revocations, on average: a service that is full
+	// answers at once, and is not to be asked again at once. It doubles with each failure, up to
+	// maxLookPause: a thousand who ask a service that is away do so 33 times a second.
+	lookPause    = time.Second
+	maxLookPause = time.Minute
 	// maxLife bounds how far in the future a certificate may end: the service's
 	// authority issues for at most a day.
 	maxLife = 25 * time.Hour

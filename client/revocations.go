@@ -3,7 +3,10 @@ package client
 import (
 	"context"
 	"crypto/x509"
+	"maps"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -23,6 +26,7 @@ type Revocations struct {
 	mu       sync.Mutex
 	sequence int64
 	lists    map[string]*revocationList // by the key identifier of their issuer
+	changed  chan struct{}              // closed when lists are replaced by others
 	live     map[*guarded]*x509.Certificate
 }
 
@@ -45,7 +49,10 @@ func NewRevocations(ctx context.Context, c Config) (*Revocations, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Revocations{trustDomain: c.TrustDomain, now: c.Now, service: service, lists: map[string]*revocationList{}, live: map[*guarded]*x509.Certificate{}}
+	r := &Revocations{
+		trustDomain: c.TrustDomain, now: c.Now, service: service,
+		lists: map[string]*revocationList{}, changed: make(chan struct{}), live: map[*guarded]*x509.Certificate{},
+	}
 	if err := r.look(ctx, "/v1/revocations"); err != nil {
 		service.Close()
 		return nil, err
@@ -58,6 +65,7 @@ func NewRevocations(ctx context.Context, c Config) (*Revocations, error) {
 // a day; then all connections are refused.
 func (r *Revocations) Run(ctx context.Context, failed func(error)) error {
 	defer r.service.Close()
+	failures := 0
 	for pause := time.NewTimer(0); ; {
 		select {
 		case <-ctx.Done():
@@ -66,12 +74,20 @@ func (r *Revocations) Run(ctx context.Context, failed func(error)) error {
 		case <-pause.C:
 		}
 		err := r.look(ctx, "/v1/revocations?after="+strconv.FormatInt(r.Sequence(), 10))
-		if err != nil && failed != nil && ctx.Err() == nil {
+		if failures++; err == nil {
+			failures = 0
+		} else if failed != nil && ctx.Err() == nil {
 			failed(err)
 		}
 		r.closeDead()
-		pause.Reset(lookPause)
+		pause.Reset(pauseAfter(failures))
 	}
+}
+
+// pauseAfter is how long to wait between two looks, after so many failures in a row: a random time,
+// so that those who heard of something together do not come back together.
+func pauseAfter(failures int) time.Duration {
+	return lookPause/2 + rand.N(min(lookPause<<min(failures, 16), maxLookPause))
 }
 
 // Sequence returns the number of the last revocation that is known.
@@ -79,6 +95,25 @@ func (r *Revocations) Sequence() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.sequence
+}
+
+// Lists returns the revocation lists of now in DER, each of another issuing CA. They are the service's
+// word; who relies on one verifies it with its issuer, as [Revocations.Check] does.
+func (r *Revocations) Lists() (lists [][]byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, issuer := range slices.Sorted(maps.Keys(r.lists)) {
+		lists = append(lists, r.lists[issuer].Raw)
+	}
+	return lists
+}
+
+// Changed returns a channel that is closed when there are other lists than now: something was revoked,
+// or the authorities changed, or the lists were signed anew, which they are each hour.
+func (r *Revocations) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
 }
 
 // look asks the service once.
@@ -117,6 +152,10 @@ func (r *Revocations) take(lists map[string]*revocationList, sequence int64) {
 		if next := lists[issuer]; next != nil && next.Number.Cmp(known.Number) <= 0 {
 			lists[issuer] = known // the newer one, or the same
 		}
+	}
+	if !maps.Equal(lists, r.lists) {
+		close(r.changed)
+		r.changed = make(chan struct{})
 	}
 	r.lists, r.sequence = lists, sequence
 }

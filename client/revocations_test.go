@@ -142,6 +142,24 @@ func TestAttack_A18_RevokedPeersAreCutOff(t *testing.T) {
 	}
 }
 
+// Whoever waits hears of other lists, and has them all.
+func TestChangedRevocations(t *testing.T) {
+	s := servertest.New(t, servertest.Options{})
+	id, r := identityOf(t, s), follow(t, s, nil)
+	keepUp(t, r)
+	changed, before := r.Changed(), r.Lists()
+	withdraw(t, s, id)
+	<-changed
+	after := r.Lists()
+	if len(before) != 1 || len(after) != 1 {
+		t.Fatalf("%d lists, then %d", len(before), len(after))
+	}
+	list, err := x509.ParseRevocationList(after[0])
+	if err != nil || len(list.RevokedCertificateEntries) != 1 || list.RevokedCertificateEntries[0].SerialNumber.Cmp(id.Certificate.Leaf.SerialNumber) != 0 {
+		t.Errorf("%v, %+v", err, list)
+	}
+}
+
 // A client refuses a server that is revoked.
 func TestRevokedServerIsRefused(t *testing.T) {
 	s := servertest.New(t, servertest.Options{})
