@@ -1,6 +1,9 @@
 package evidence
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
 // Claims are what a verifier found in one item of evidence. They are typed
 // facts, not judgements: policy decides what is good enough. Exactly one of
@@ -12,6 +15,9 @@ type Claims struct {
 	Simulated bool `json:"simulated"`
 	// TrustAnchor is the root that the evidence rests on, once its chain was verified.
 	TrustAnchor *TrustAnchor `json:"trust_anchor,omitempty"`
+	// Certificates are those between the key that signed the evidence and the trust anchor, the
+	// key's first, without the anchor. Empty where a key is trusted without a certificate.
+	Certificates []CertificateClaims `json:"certificates,omitempty"`
 
 	SEVSNP *SNPClaims `json:"sev_snp,omitempty"`
 	TDX    *TDXClaims `json:"tdx,omitempty"`
@@ -21,6 +27,9 @@ type Claims struct {
 	// virtual TPM; beside SEVSNP or TDX, whose REPORT_DATA vouches for it.
 	Paravisor *ParavisorClaims `json:"paravisor,omitempty"`
 }
+
+// IsZero reports whether nothing is claimed.
+func (c Claims) IsZero() bool { return reflect.ValueOf(c).IsZero() }
 
 // Origin says why a trust anchor is trusted.
 type Origin string
@@ -158,12 +167,23 @@ type TDXClaims struct {
 	PCEID          Hex           `json:"pceid,omitempty"` // 2 bytes
 	PPID           Hex           `json:"ppid,omitempty"`  // 16 bytes
 
+	// PCKTCB and QEISVSVN are what, beside the body, the TCB was evaluated by: the
+	// platform's TCB by its PCK certificate, and the quoting enclave's version.
+	PCKTCB   *TDXPCKTCB `json:"pck_tcb,omitempty"`
+	QEISVSVN *uint16    `json:"qe_isvsvn,omitempty"`
+
 	// TCB is absent where no genuine collateral decided it.
 	TCB *TDXTCB `json:"tcb,omitempty"`
 
 	// Boot is what the event log says, as far as the RTMRs vouch for it. Absent where
 	// the evidence has no log.
 	Boot *BootClaims `json:"boot,omitempty"`
+}
+
+// TDXPCKTCB is the TCB of a platform that its PCK certificate is for.
+type TDXPCKTCB struct {
+	Components Hex    `json:"components"` // 16 bytes, the SVN of each SGX component
+	PCESVN     uint16 `json:"pcesvn"`
 }
 
 // TDXTCB is the TCB evaluation: Intel's statuses, converged and part by part.

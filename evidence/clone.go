@@ -14,6 +14,7 @@ func (c Claims) Clone() Claims {
 		anchor.SHA256 = anchor.SHA256.clone()
 		c.TrustAnchor = &anchor
 	}
+	c.Certificates = CloneCertificates(c.Certificates)
 	c.SEVSNP, c.TDX, c.TPM = c.SEVSNP.clone(), c.TDX.clone(), c.TPM.clone()
 	c.Paravisor = c.Paravisor.clone()
 	return c
@@ -59,6 +60,10 @@ func (t *TDXClaims) clone() *TDXClaims {
 	cloneAll(&c.TEETCBSVN, &c.TEETCBSVN2, &c.MRSEAM, &c.MRSignerSEAM, &c.SEAMAttributes, &c.Attributes.Raw, &c.XFAM,
 		&c.MRTD, &c.MRConfigID, &c.MROwner, &c.MROwnerConfig, &c.RTMR0, &c.RTMR1, &c.RTMR2, &c.RTMR3,
 		&c.ReportData, &c.MRServiceTD, &c.FMSPC, &c.PCEID, &c.PPID)
+	c.QEISVSVN = clonePointer(c.QEISVSVN)
+	if c.PCKTCB = clonePointer(c.PCKTCB); c.PCKTCB != nil {
+		cloneAll(&c.PCKTCB.Components)
+	}
 	if c.TCB = clonePointer(c.TCB); c.TCB != nil {
 		c.TCB.Advisories, c.TCB.Behind = slices.Clone(c.TCB.Advisories), slices.Clone(c.TCB.Behind)
 	}

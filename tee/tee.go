@@ -47,6 +47,9 @@ type KeyState struct {
 	// Revoked says that the key was superseded by another enrolment, or that an
 	// administrator revoked it.
 	Revoked bool
+	// Superseded says of a revoked key that it was only superseded: nothing speaks against
+	// what it quoted before.
+	Superseded bool
 	// Quoted says that there was a quote; what follows is of it.
 	Quoted bool
 	// Clock is in milliseconds. Resets and Restarts are as the key's quotes have them: only their

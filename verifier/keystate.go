@@ -61,7 +61,7 @@ func (r *recall) revocation(ak evidence.Digest) *tee.KeyState {
 	if !ok {
 		return nil
 	}
-	return &tee.KeyState{Revoked: state.Revoked}
+	return &tee.KeyState{Revoked: state.Revoked, Superseded: state.Superseded}
 }
 
 // scopeOf names a policy set and the alternative in it that decided.

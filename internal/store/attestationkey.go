@@ -83,7 +83,7 @@ type imaState struct {
 // stateText is k in the one form in which states are stored and compared. No
 // state and that of a key that never quoted are the same: "".
 func stateText(k *tee.KeyState) string {
-	if k == nil || *k == (tee.KeyState{Revoked: k.Revoked}) {
+	if k == nil || *k == (tee.KeyState{Revoked: k.Revoked, Superseded: k.Superseded}) {
 		return ""
 	}
 	s := keyState{Quoted: k.Quoted, Clock: k.Clock, Resets: k.Resets, Restarts: k.Restarts, Logged: k.Logged}
@@ -107,7 +107,7 @@ func (r keyRow) state() (tee.KeyState, error) {
 		}
 	}
 	k := tee.KeyState{
-		Revoked: r.Revoked != notRevoked, Quoted: s.Quoted,
+		Revoked: r.Revoked != notRevoked, Superseded: r.Revoked == superseded, Quoted: s.Quoted,
 		Clock: s.Clock, Resets: s.Resets, Restarts: s.Restarts, Logged: s.Logged,
 	}
 	if s.IMA != nil {

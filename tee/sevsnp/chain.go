@@ -26,6 +26,8 @@ type issuer struct {
 type chain struct {
 	key    *keyCertificate
 	issuer *issuer
+	claims []evidence.CertificateClaims // of key and issuer
+	listed []listed                     // of all three
 }
 
 // certificates returns the chain's certificates, the key's first.
@@ -118,7 +120,10 @@ func (v *Verifier) prove(key *keyCertificate, cert *x509.Certificate) (*chain, e
 	if err := signedBy(key.cert, by.cert); err != nil {
 		return nil, err
 	}
-	proven := &chain{key, by}
+	proven := &chain{key: key, issuer: by, claims: evidence.CertificatesOf(key.cert, by.cert)}
+	for _, cert := range proven.certificates() {
+		proven.listed = append(proven.listed, listed{cert.Subject.CommonName, cert.SerialNumber})
+	}
 	v.chains.Put(id, proven)
 	v.keys.Put(sha256.Sum256(key.cert.Raw), key)
 	return proven, nil

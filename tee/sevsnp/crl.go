@@ -5,11 +5,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/tee"
 )
 
 // provenCRL is a revocation list whose signature by an anchor was verified.
@@ -18,78 +20,109 @@ type provenCRL struct {
 	anchor *anchor
 }
 
-// examineRevocation looks the chain up in its root's revocation lists. Only
-// lists that the root signed count. A listing counts for ever, however old the
-// list: a certificate does not recover. Absence counts only while the newest
-// list is current; without one the check is not performed, and it is for policy
-// to say whether that will do.
+// listed is what revocation lists know a certificate by.
+type listed struct {
+	name   string
+	serial *big.Int
+}
+
+// inquiry asks the revocation lists of an anchor about certificates below it.
+type inquiry struct {
+	anchor       *anchor
+	certificates []listed
+	endorsements *tee.Endorsements
+	now          time.Time
+}
+
+// answer is what the lists say. Only lists that the root signed count. A
+// listing counts for ever, however old the list: a certificate does not recover.
+// Absence counts only while the newest list is current.
+type answer struct {
+	revoked  string               // which certificate is listed where, or ""
+	newest   *x509.RevocationList // that counts, or nil
+	complete bool                 // no list that names a certificate was left out
+	ignored  []string             // why others do not count
+}
+
+// covers reports whether a current list says that no certificate is revoked.
+func (a *answer) covers(now time.Time) bool {
+	return a.revoked == "" && a.complete && a.newest != nil && now.Before(a.newest.NextUpdate)
+}
+
+// examineRevocation looks the chain up in its root's revocation lists. Without a
+// current one the check is not performed, and it is for policy to say whether
+// that will do.
 //
 // AMD gives every VCEK the serial number zero. Their root lists issuers; should
 // it ever list zero, every VCEK under it is refused.
 func (v *Verifier) examineRevocation(p *path, in *input) {
-	genuine, ignored, complete := v.genuineLists(p.chain, in)
-	var newest *x509.RevocationList
-	for _, list := range genuine {
-		if listed := revoked(p.chain, list); listed != nil {
-			p.checks.Fail(evidence.CodeSNPRevocation, "no certificate of the chain is listed",
-				fmt.Sprintf("%s, serial %x, is revoked by list number %v", listed.Subject.CommonName, listed.SerialNumber, list.Number))
-			return
-		}
-		if newest == nil || isNewer(list, newest) {
-			newest = list
-		}
+	found := v.ask(inquiry{p.chain.issuer.anchor, p.chain.listed, in.endorsements, in.now})
+	p.covered = found.record(p.chain.issuer.anchor, in.now, &p.checks)
+	if found.newest != nil && found.revoked == "" && found.complete {
+		p.nextUpdate = found.newest.NextUpdate
 	}
-	if !complete {
-		p.checks.NotPerformed(evidence.CodeSNPRevocation, "a current list", fmt.Sprintf("more lists than the bound of %d name a certificate of the chain", maxCRLs))
-		return
+	if p.covered && p.nextUpdate.Before(p.validUntil) {
+		p.validUntil = p.nextUpdate
 	}
-	p.conclude(newest, ignored, in.now)
 }
 
-// genuineLists returns the lists of the chain's root that count, and why others
-// do not. It is not complete if there are so many that one which names a
-// certificate of the chain was left out.
-func (v *Verifier) genuineLists(c *chain, in *input) (genuine []*x509.RevocationList, ignored []string, complete bool) {
-	a := c.issuer.anchor
-	given := in.endorsements.CRLs(a.cert.RawSubject)
-	if len(given) > maxCRLs {
-		given = tellingFirst(given, c)
+// ask looks certificates up in the lists of their root.
+func (v *Verifier) ask(q inquiry) answer {
+	genuine, found := v.genuineLists(q)
+	for _, list := range genuine {
+		if cert := q.namedBy(list); cert != nil {
+			found.revoked = fmt.Sprintf("%s, serial %x, is revoked by list number %v", cert.name, cert.serial, list.Number)
+			return found
+		}
+		if found.newest == nil || isNewer(list, found.newest) {
+			found.newest = list
+		}
 	}
-	complete = true
+	return found
+}
+
+// genuineLists returns the lists of the root that count, and an answer without
+// them: why others do not, and whether one which names a certificate was left out.
+func (v *Verifier) genuineLists(q inquiry) (genuine []*x509.RevocationList, without answer) {
+	given := q.endorsements.CRLs(q.anchor.cert.RawSubject)
+	if len(given) > maxCRLs {
+		given = tellingFirst(given, q)
+	}
+	without.complete = true
 	future, beyond, budget := 0, 0, maxCRLs
 	for _, list := range given {
-		switch known := v.remembers(list, a); {
-		case in.now.Before(list.ThisUpdate):
+		switch known := v.remembers(list, q.anchor); {
+		case q.now.Before(list.ThisUpdate):
 			future++
 			continue
 		case !known && budget == 0:
 			beyond++
-			complete = complete && revoked(c, list) == nil
+			without.complete = without.complete && q.namedBy(list) == nil
 			continue
 		case !known:
 			budget--
 		}
-		if err := v.proveCRL(list, a); err != nil {
-			ignored = append(ignored, err.Error())
+		if err := v.proveCRL(list, q.anchor); err != nil {
+			without.ignored = append(without.ignored, err.Error())
 			continue
 		}
 		genuine = append(genuine, list)
 	}
 	if future > 0 {
-		ignored = append(ignored, fmt.Sprintf("%d of the future", future))
+		without.ignored = append(without.ignored, fmt.Sprintf("%d of the future", future))
 	}
 	if beyond > 0 {
-		ignored = append(ignored, fmt.Sprintf("%d beyond the bound of %d", beyond, maxCRLs))
+		without.ignored = append(without.ignored, fmt.Sprintf("%d beyond the bound of %d", beyond, maxCRLs))
 	}
-	return genuine, ignored, complete
+	return genuine, without
 }
 
 // tellingFirst orders lists so that those come first which would matter most,
-// were they genuine: those that name a certificate of the chain, then the newest.
-func tellingFirst(lists []*x509.RevocationList, c *chain) []*x509.RevocationList {
+// were they genuine: those that name a certificate, then the newest.
+func tellingFirst(lists []*x509.RevocationList, q inquiry) []*x509.RevocationList {
 	var naming, others []*x509.RevocationList
 	for _, list := range lists {
-		if revoked(c, list) != nil {
+		if q.namedBy(list) != nil {
 			naming = append(naming, list)
 		} else {
 			others = append(others, list)
@@ -99,27 +132,31 @@ func tellingFirst(lists []*x509.RevocationList, c *chain) []*x509.RevocationList
 	return append(naming, others...)
 }
 
-// conclude records what the newest list that counts says, if there is one.
-func (p *path) conclude(newest *x509.RevocationList, ignored []string, now time.Time) {
+// record makes a check of the answer, and reports whether the lists cover the certificates.
+func (a *answer) record(of *anchor, now time.Time, checks *evidence.Checks) (covered bool) {
 	note := ""
-	if len(ignored) > 0 {
-		note = "; ignored: " + strings.Join(ignored, "; ")
+	if len(a.ignored) > 0 {
+		note = "; ignored: " + strings.Join(a.ignored, "; ")
 	}
-	if newest == nil {
-		p.checks.NotPerformed(evidence.CodeSNPRevocation, "a current list", "there is no revocation list of "+p.chain.issuer.anchor.cert.Subject.CommonName+note)
-		return
+	const want = "a current list"
+	switch {
+	case a.revoked != "":
+		checks.Fail(evidence.CodeSNPRevocation, "no certificate of the chain is listed", a.revoked)
+		return false
+	case !a.complete:
+		checks.NotPerformed(evidence.CodeSNPRevocation, want, fmt.Sprintf("more lists than the bound of %d name a certificate of the chain", maxCRLs))
+		return false
+	case a.newest == nil:
+		checks.NotPerformed(evidence.CodeSNPRevocation, want, "there is no revocation list of "+of.cert.Subject.CommonName+note)
+		return false
 	}
-	p.nextUpdate = newest.NextUpdate
-	about := fmt.Sprintf("list number %v of %s, next %s", newest.Number, stamp(newest.ThisUpdate), stamp(newest.NextUpdate))
-	if !now.Before(newest.NextUpdate) {
-		p.checks.NotPerformed(evidence.CodeSNPRevocation, "a current list", about+", has expired"+note)
-		return
+	about := fmt.Sprintf("list number %v of %s, next %s", a.newest.Number, stamp(a.newest.ThisUpdate), stamp(a.newest.NextUpdate))
+	if !a.covers(now) {
+		checks.NotPerformed(evidence.CodeSNPRevocation, want, about+", has expired"+note)
+		return false
 	}
-	p.checks.Pass(evidence.CodeSNPRevocation, about+note)
-	p.covered = true
-	if newest.NextUpdate.Before(p.validUntil) {
-		p.validUntil = newest.NextUpdate
-	}
+	checks.Pass(evidence.CodeSNPRevocation, about+note)
+	return true
 }
 
 // remembers reports whether it was proved that the anchor issued the list.
@@ -159,12 +196,12 @@ func isNewer(x, y *x509.RevocationList) bool {
 	return x.ThisUpdate.After(y.ThisUpdate)
 }
 
-// revoked returns the first certificate of the chain that the list names.
-func revoked(c *chain, list *x509.RevocationList) *x509.Certificate {
-	for _, cert := range c.certificates() {
+// namedBy returns the first certificate that the list names, or nil.
+func (q inquiry) namedBy(list *x509.RevocationList) *listed {
+	for i, cert := range q.certificates {
 		for _, entry := range list.RevokedCertificateEntries {
-			if entry.SerialNumber.Cmp(cert.SerialNumber) == 0 {
-				return cert
+			if cert.serial != nil && entry.SerialNumber.Cmp(cert.serial) == 0 {
+				return &q.certificates[i]
 			}
 		}
 	}

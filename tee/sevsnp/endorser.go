@@ -17,7 +17,7 @@ import (
 // each line that it can be of. Nothing is named for a processor that cannot be
 // verified, and no key where the host masks the chip.
 func (v *Verifier) Needs(claims evidence.Claims) []tee.EndorsementName {
-	if claims == (evidence.Claims{}) {
+	if claims.IsZero() {
 		return v.standing(products)
 	}
 	if claims.Kind != evidence.KindSEVSNP || claims.SEVSNP == nil {

@@ -55,6 +55,7 @@ func (j *judgement) into(out *tee.Outcome) {
 	claims.RevocationNextUpdate = j.path.nextUpdate
 	out.ValidUntil = j.path.validUntil
 	out.Claims.TrustAnchor = a.trustAnchor()
+	out.Claims.Certificates = evidence.CloneCertificates(j.path.chain.claims)
 	out.Claims.Simulated = a.origin == evidence.OriginSimulated
 }
 

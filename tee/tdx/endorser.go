@@ -82,7 +82,7 @@ type service struct {
 func (*service) Needs(claims evidence.Claims) []tee.EndorsementName {
 	names := []tee.EndorsementName{rootCRLName(), pckCRLName(idPlatform), pckCRLName(idProcessor), qeIdentityName()}
 	switch {
-	case claims == (evidence.Claims{}):
+	case claims.IsZero():
 		return names
 	case claims.Kind != evidence.KindTDX || claims.TDX == nil:
 		return nil
