@@ -3,7 +3,6 @@ package ca
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/internal/keyfile"
 	"github.com/quotary/quotary/tee"
 )
 
@@ -38,6 +36,8 @@ type AttestationConfig struct {
 	// simulated.key and simulated.crt. It is made, mode 0700, if it does not exist. Who can
 	// read a key can pass any key off as a TPM's that this service enrolled.
 	Dir string
+	// Keys says where the private keys are; the zero value has all of them in Dir.
+	Keys Keys
 	// Life is that of certificates, a minute to a week; zero means a day.
 	Life time.Duration
 	// Simulated has keys of simulated TPMs certified, by a CA of their own.
@@ -63,7 +63,7 @@ const attestationCAExtensions = 4
 // attestationCA is a CA that issues leaves only.
 type attestationCA struct {
 	cert   *x509.Certificate
-	key    *ecdsa.PrivateKey
+	key    crypto.Signer
 	origin evidence.Origin
 }
 
@@ -88,16 +88,16 @@ func OpenAttestation(c AttestationConfig) (*AttestationAuthority, error) {
 		return nil, err
 	}
 	var err error
-	if a.real, err = openAttestationCA(c.Dir, attestationFile, attestationName, evidence.OriginConfigured, a.now()); err != nil {
+	if a.real, err = openAttestationCA(c, attestationFile, attestationName, evidence.OriginConfigured, a.now()); err != nil {
 		return nil, err
 	}
 	if !c.Simulated {
 		return a, nil
 	}
-	if a.simulated, err = openAttestationCA(c.Dir, simulatedFile, simulatedAttestationName, evidence.OriginSimulated, a.now()); err != nil {
+	if a.simulated, err = openAttestationCA(c, simulatedFile, simulatedAttestationName, evidence.OriginSimulated, a.now()); err != nil {
 		return nil, err
 	}
-	if a.real.key.Equal(a.simulated.key) {
+	if isFor(a.simulated.cert, a.real.key) {
 		return nil, evidence.Errorf(evidence.CodeAuthorityKeyShared, "", "the CAs of real and of simulated attestation keys each need a key of their own")
 	}
 	return a, nil
@@ -140,16 +140,16 @@ func (a *AttestationAuthority) PEM() []byte {
 
 // openAttestationCA reads or makes the CA in these files. A crash between the two
 // leaves a key that the next call certifies.
-func openAttestationCA(dir, file, name string, origin evidence.Origin, now time.Time) (*attestationCA, error) {
-	keyPath, certPath := filepath.Join(dir, file+".key"), filepath.Join(dir, file+".crt")
+func openAttestationCA(c AttestationConfig, file, name string, origin evidence.Origin, now time.Time) (*attestationCA, error) {
+	keyPath, certPath := filepath.Join(c.Dir, file+".key"), filepath.Join(c.Dir, file+".crt")
 	cert, err := readCertificate(certPath)
 	if errors.Is(err, fs.ErrNotExist) {
-		cert, err = makeAttestationCA(keyPath, certPath, name, now)
+		cert, err = makeAttestationCA(c.Keys, keyPath, certPath, name, now)
 	}
 	if err != nil {
 		return nil, err
 	}
-	key, err := keyfile.Load(keyPath, elliptic.P256())
+	key, err := c.Keys.Load(keyPath, elliptic.P256())
 	if err != nil {
 		return nil, err
 	}
@@ -159,16 +159,16 @@ func openAttestationCA(dir, file, name string, origin evidence.Origin, now time.
 
 // makeAttestationCA makes key and certificate. P-256, as with an issuing CA: it
 // signs leaves.
-func makeAttestationCA(keyPath, certPath, name string, now time.Time) (*x509.Certificate, error) {
-	key, _, err := keyfile.LoadOrCreate(keyPath, elliptic.P256())
+func makeAttestationCA(keys Keys, keyPath, certPath, name string, now time.Time) (*x509.Certificate, error) {
+	key, _, err := keys.LoadOrCreate(keyPath, elliptic.P256())
 	if err != nil {
 		return nil, err
 	}
-	template := attestationTemplate(name, &key.PublicKey, now)
-	return makeCertificate(certPath, template, template, &key.PublicKey, key)
+	template := attestationTemplate(name, key.Public(), now)
+	return makeCertificate(certPath, template, template, key.Public(), key)
 }
 
-func attestationTemplate(name string, key *ecdsa.PublicKey, now time.Time) *x509.Certificate {
+func attestationTemplate(name string, key crypto.PublicKey, now time.Time) *x509.Certificate {
 	id := keyID(key)
 	return &x509.Certificate{
 		SerialNumber: newSerial(), Subject: attestationSubject(name, id),
@@ -189,7 +189,7 @@ func attestationSubject(name string, id []byte) pkix.Name {
 func (ca *attestationCA) check(file, name string, now time.Time) error {
 	c := ca.cert
 	switch {
-	case !ca.key.PublicKey.Equal(c.PublicKey):
+	case !isFor(c, ca.key):
 		return refuseCert(file, "it is not for the key beside it")
 	case !c.BasicConstraintsValid || !c.IsCA || !c.MaxPathLenZero || c.KeyUsage != x509.KeyUsageCertSign ||
 		!isForAttestationKeys(c) || len(c.Extensions) != attestationCAExtensions || !bytes.Equal(c.SubjectKeyId, keyID(c.PublicKey)):

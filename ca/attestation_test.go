@@ -227,9 +227,9 @@ func TestAttestationCAOfAnotherProfile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			ca := openAttestationAt(t, dir, &clock{verifiertest.Now()}).real
-			template := attestationTemplate(attestationName, &ca.key.PublicKey, verifiertest.Now())
+			template := attestationTemplate(attestationName, ca.key.Public(), verifiertest.Now())
 			change(template)
-			cert := create(t, template, template, &ca.key.PublicKey, ca.key)
+			cert := create(t, template, template, ca.key.Public(), ca.key)
 			if err := os.WriteFile(filepath.Join(dir, attestationCertFile), encodePEM(cert.Raw), 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -21,6 +21,7 @@ package ca
 import (
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"net/netip"
 	"os"
 	"sync"
@@ -28,6 +29,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/keyfile"
 	"github.com/quotary/quotary/verifier"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 )
@@ -38,6 +40,8 @@ type Config struct {
 	// made, mode 0700, if it does not exist. Who can write to it can become the
 	// authority; who can read root.key or issuing.key in it as well.
 	Dir string
+	// Keys says where the private keys are; the zero value has all of them in Dir.
+	Keys Keys
 	// TrustDomain is the SPIFFE trust domain, such as "example.org".
 	TrustDomain string
 	// Reserved are the service's keys in other roles (the key that signs tokens):
@@ -55,9 +59,19 @@ type Config struct {
 	// ListURL has certificates of workloads say where their issuer's revocation list is: at
 	// this URL and a slash and the authority's name. Empty has them say nothing.
 	ListURL string
+	// ResponderURL has certificates of workloads say where their issuer's OCSP responder is. Empty
+	// has them say nothing.
+	ResponderURL string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
+
+// Keys says where private keys are: each has a file, which has the key or a reference into
+// a [KeyStore].
+type Keys = keyfile.Keys
+
+// KeyStore keeps private keys that nobody can read out of it.
+type KeyStore = keyfile.Store
 
 // Authority issues certificates. It is safe for concurrent use.
 type Authority struct {
@@ -112,7 +126,7 @@ func newRealm(c *Config) (*realm, error) {
 	if c.MaxTTL < minTTL || c.MaxTTL > maxTTL || c.Life > maxLife || c.MaxTTL > c.Life/rotationParts {
 		return nil, evidence.Errorf(evidence.CodeAuthorityLife, "", "certificates that last %s need an issuing CA that lives six times as long, and one lives %s at most; they last %s to %s", c.MaxTTL, min(c.Life, maxLife), minTTL, maxTTL)
 	}
-	if err := CheckListURL(c.ListURL); err != nil {
+	if err := errors.Join(CheckListURL(c.ListURL), CheckResponderURL(c.ResponderURL)); err != nil {
 		return nil, err
 	}
 	td, err := parseTrustDomain(c.TrustDomain)
@@ -123,7 +137,7 @@ func newRealm(c *Config) (*realm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &realm{trustDomain: td, service: service, life: c.Life, maxTTL: c.MaxTTL, attest: c.AttestationResult, list: c.ListURL, now: c.Now}, nil
+	return &realm{trustDomain: td, service: service, life: c.Life, maxTTL: c.MaxTTL, attest: c.AttestationResult, list: c.ListURL, responder: c.ResponderURL, keys: c.Keys, now: c.Now}, nil
 }
 
 // reserve returns the keys that are never certified, and sees to it that each has

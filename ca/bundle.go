@@ -3,7 +3,6 @@ package ca
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -71,4 +70,4 @@ func (a *Authority) RootPEM() []byte { return encodePEM(a.force.Load().serving(a
 
 // JWTKey returns the key that JWT-SVIDs are signed with now: the active authority's,
 // ECDSA P-256. It is in the bundle before and after it signs.
-func (a *Authority) JWTKey() *ecdsa.PrivateKey { return a.force.Load().active.jwt }
+func (a *Authority) JWTKey() crypto.Signer { return a.force.Load().active.jwt }

@@ -1,14 +1,15 @@
 package ca
 
 import (
+	"bytes"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/keyfile"
 )
 
 // Slots change the authorities of a folder. A change is in the folder's journal when
@@ -235,7 +236,7 @@ func (b *book) ended(m *member) (time.Time, error) {
 // sweep destroys the keys of authorities that are not in the slots any more, and
 // what an interrupted change left.
 func (b *book) sweep() error {
-	if err := os.RemoveAll(filepath.Join(b.dir, newDir)); err != nil {
+	if err := b.discard(newDir); err != nil {
 		return err
 	}
 	known, roots := map[string]bool{}, map[string]bool{}
@@ -254,7 +255,7 @@ func (b *book) sweep() error {
 	entries, err := os.ReadDir(b.dir)
 	for _, entry := range entries {
 		if name := entry.Name(); entry.IsDir() && isAuthorityID(name) && !known[name] {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(b.dir, name)))
+			err = errors.Join(err, b.discard(name))
 		}
 	}
 	return err
@@ -272,11 +273,28 @@ func (b *book) destroy(c Change, roots map[string]bool) error {
 		names = append(names, rootKeyFile)
 	}
 	for _, name := range names {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := b.realm.keys.Remove(filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// discard removes the folder of an authority that came to nothing, with its keys; not the
+// one for which a certificate was asked, which can be installed once more.
+func (b *book) discard(name string) error {
+	dir := filepath.Join(b.dir, name)
+	asked, _, _ := keyfile.Read(filepath.Join(b.dir, requestDir, issuingKeyFile)) // nothing if there is none
+	for _, name := range []string{rootKeyFile, issuingKeyFile, jwtKeyFile} {
+		path := filepath.Join(dir, name)
+		if data, _, _ := keyfile.Read(path); len(data) > 0 && bytes.Equal(data, asked) {
+			continue
+		}
+		if err := b.realm.keys.Remove(path); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(dir)
 }
 
 func refuseState(format string, args ...any) error {

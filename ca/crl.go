@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/internal/keyfile"
 )
 
 const pemList = "X509 CRL" // RFC 7468 §6
@@ -79,7 +78,7 @@ func (a *Authority) rootLists(lists *RevocationLists, f *force, empty *x509.Revo
 		if path == "" {
 			continue
 		}
-		key, err := keyfile.Load(path, elliptic.P384())
+		key, err := a.realm.keys.Load(path, elliptic.P384())
 		if err != nil {
 			return err
 		}

@@ -83,7 +83,7 @@ func (a *Authority) forgeBelow(tb testing.TB) []*x509.Certificate {
 	return []*x509.Certificate{create(tb, p.template(), middle, p.public(), key), middle}
 }
 
-func create(tb testing.TB, template, parent *x509.Certificate, key crypto.PublicKey, signer *ecdsa.PrivateKey) *x509.Certificate {
+func create(tb testing.TB, template, parent *x509.Certificate, key crypto.PublicKey, signer crypto.Signer) *x509.Certificate {
 	tb.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, signer)
 	if err != nil {

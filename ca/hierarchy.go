@@ -2,6 +2,7 @@ package ca
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -44,6 +45,8 @@ type realm struct {
 	maxTTL      time.Duration   // of leaves
 	attest      func(verifier.Result) ([]byte, error)
 	list        string // what the URLs of revocation lists in leaves begin with; empty without
+	responder   string // the URL of the OCSP responder in leaves; empty without
+	keys        Keys
 	now         func() time.Time
 }
 
@@ -53,8 +56,8 @@ type hierarchy struct {
 	*realm
 	root    *x509.Certificate
 	issuing *x509.Certificate
-	key     *ecdsa.PrivateKey // of the issuing CA; the root's is not kept in memory
-	jwt     *ecdsa.PrivateKey // signs JWT-SVIDs
+	key     crypto.Signer // of the issuing CA; the root's is not kept open
+	jwt     crypto.Signer // signs JWT-SVIDs
 }
 
 // openFirst reads the first authority of a folder and makes what is missing. A
@@ -86,7 +89,7 @@ func (r *realm) read(dir string) (h *hierarchy, err error) {
 	if h.root, err = readCertificate(filepath.Join(dir, rootCertFile)); err != nil {
 		return nil, err
 	}
-	rootKey, err := keyfile.Load(filepath.Join(dir, rootKeyFile), elliptic.P384())
+	rootKey, err := r.keys.Load(filepath.Join(dir, rootKeyFile), elliptic.P384())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may be kept elsewhere
 		return nil, err
 	}
@@ -96,10 +99,10 @@ func (r *realm) read(dir string) (h *hierarchy, err error) {
 	if h.issuing, err = readCertificate(filepath.Join(dir, issuingCertFile)); err != nil {
 		return nil, err
 	}
-	if h.key, err = keyfile.Load(filepath.Join(dir, issuingKeyFile), elliptic.P256()); err != nil {
+	if h.key, err = r.keys.Load(filepath.Join(dir, issuingKeyFile), elliptic.P256()); err != nil {
 		return nil, err
 	}
-	if h.jwt, _, err = keyfile.LoadOrCreate(filepath.Join(dir, jwtKeyFile), elliptic.P256()); err != nil {
+	if h.jwt, _, err = r.keys.LoadOrCreate(filepath.Join(dir, jwtKeyFile), elliptic.P256()); err != nil {
 		return nil, err
 	}
 	return h, h.checkIssuing()
@@ -107,35 +110,35 @@ func (r *realm) read(dir string) (h *hierarchy, err error) {
 
 // makeRoot makes a root in a folder.
 func (r *realm) makeRoot(dir string, now time.Time) (*x509.Certificate, error) {
-	key, _, err := keyfile.LoadOrCreate(filepath.Join(dir, rootKeyFile), elliptic.P384())
+	key, _, err := r.keys.LoadOrCreate(filepath.Join(dir, rootKeyFile), elliptic.P384())
 	if err != nil {
 		return nil, err
 	}
-	template := r.caTemplate("Quotary root CA", &key.PublicKey, now, rootTTL)
+	template := r.caTemplate("Quotary root CA", key.Public(), now, rootTTL)
 	template.MaxPathLen = 1 // one level of issuing CAs
-	return makeCertificate(filepath.Join(dir, rootCertFile), template, template, &key.PublicKey, key)
+	return makeCertificate(filepath.Join(dir, rootCertFile), template, template, key.Public(), key)
 }
 
 // makeIssuing makes an issuing CA in a folder, below a root whose key is in a file.
 func (r *realm) makeIssuing(dir string, root *x509.Certificate, rootKeyPath string, now time.Time) error {
-	rootKey, err := keyfile.Load(rootKeyPath, elliptic.P384())
+	rootKey, err := r.keys.Load(rootKeyPath, elliptic.P384())
 	if errors.Is(err, fs.ErrNotExist) {
 		return evidence.Errorf(evidence.CodeAuthorityKeyFile, rootKeyFile, "an issuing CA has to be made, and the root's key is not there to sign it")
 	}
 	if err != nil {
 		return err
 	}
-	key, _, err := keyfile.LoadOrCreate(filepath.Join(dir, issuingKeyFile), elliptic.P256())
+	key, _, err := r.keys.LoadOrCreate(filepath.Join(dir, issuingKeyFile), elliptic.P256())
 	if err != nil {
 		return err
 	}
-	template := r.issuingTemplate(&key.PublicKey, root, now)
-	_, err = makeCertificate(filepath.Join(dir, issuingCertFile), template, root, &key.PublicKey, rootKey)
+	template := r.issuingTemplate(key.Public(), root, now)
+	_, err = makeCertificate(filepath.Join(dir, issuingCertFile), template, root, key.Public(), rootKey)
 	return err
 }
 
 // issuingTemplate is the profile of issuing CAs.
-func (r *realm) issuingTemplate(key *ecdsa.PublicKey, root *x509.Certificate, now time.Time) *x509.Certificate {
+func (r *realm) issuingTemplate(key crypto.PublicKey, root *x509.Certificate, now time.Time) *x509.Certificate {
 	template := r.caTemplate("Quotary issuing CA", key, now, r.life)
 	template.MaxPathLenZero = true // leaves only
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
@@ -150,7 +153,7 @@ func (r *realm) issuingTemplate(key *ecdsa.PublicKey, root *x509.Certificate, no
 
 // caTemplate is what root and issuing CA have in common. The subject carries a
 // part of the key's identifier, so that no two CAs have the same name.
-func (r *realm) caTemplate(name string, key *ecdsa.PublicKey, now time.Time, ttl time.Duration) *x509.Certificate {
+func (r *realm) caTemplate(name string, key crypto.PublicKey, now time.Time, ttl time.Duration) *x509.Certificate {
 	id := keyID(key)
 	return &x509.Certificate{
 		SerialNumber: newSerial(),
@@ -169,7 +172,7 @@ func (r *realm) caTemplate(name string, key *ecdsa.PublicKey, now time.Time, ttl
 
 // makeCertificate signs template, writes it and returns what is then on disk:
 // its own, or that of another process that was faster.
-func makeCertificate(path string, template, parent *x509.Certificate, key *ecdsa.PublicKey, signer *ecdsa.PrivateKey) (*x509.Certificate, error) {
+func makeCertificate(path string, template, parent *x509.Certificate, key crypto.PublicKey, signer crypto.Signer) (*x509.Certificate, error) {
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, signer)
 	if err != nil {
 		return nil, err
@@ -198,10 +201,10 @@ func readCertificate(path string) (*x509.Certificate, error) {
 }
 
 // checkRoot judges the root; key may be nil.
-func (h *hierarchy) checkRoot(key *ecdsa.PrivateKey) error {
+func (h *hierarchy) checkRoot(key crypto.Signer) error {
 	c := h.root
 	switch {
-	case key != nil && !key.PublicKey.Equal(c.PublicKey):
+	case key != nil && !isFor(c, key):
 		return refuseCert(rootCertFile, "it is not for the key in %s", rootKeyFile)
 	case !isCA(c) || c.CheckSignatureFrom(c) != nil:
 		return refuseCert(rootCertFile, "it is not a self-signed CA certificate of this profile")
@@ -215,7 +218,7 @@ func (h *hierarchy) checkRoot(key *ecdsa.PrivateKey) error {
 func (h *hierarchy) checkIssuing() error {
 	c := h.issuing
 	switch {
-	case !h.key.PublicKey.Equal(c.PublicKey):
+	case !isFor(c, h.key):
 		return refuseCert(issuingCertFile, "it is not for the key in %s", issuingKeyFile)
 	case !isCA(c) || !c.MaxPathLenZero || !hasBothUsages(c):
 		return refuseCert(issuingCertFile, "it is not a CA certificate of this profile")
@@ -263,6 +266,12 @@ func (h *hierarchy) id() string { return hex.EncodeToString(keyID(h.issuing.Publ
 func (h *hierarchy) rootID() string {
 	sum := sha256.Sum256(h.root.Raw)
 	return hex.EncodeToString(sum[:])
+}
+
+// isFor reports whether c certifies this key.
+func isFor(c *x509.Certificate, key crypto.Signer) bool {
+	public, ok := key.Public().(*ecdsa.PublicKey)
+	return ok && public.Equal(c.PublicKey)
 }
 
 func isCA(c *x509.Certificate) bool {

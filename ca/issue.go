@@ -3,7 +3,6 @@ package ca
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
@@ -39,7 +38,7 @@ func (h *hierarchy) sign(p *profile) (*x509.Certificate, error) {
 }
 
 // signAs signs what was judged, once, and returns the certificate.
-func signAs(key *ecdsa.PrivateKey, issuer *x509.Certificate, tbs []byte) (*x509.Certificate, error) {
+func signAs(key crypto.Signer, issuer *x509.Certificate, tbs []byte) (*x509.Certificate, error) {
 	digest := sha256.Sum256(tbs)
 	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {

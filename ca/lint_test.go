@@ -2,6 +2,7 @@ package ca
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -138,8 +139,8 @@ func TestAttack_A22_BadSignatureIsNotReleased(t *testing.T) {
 	p := a.sampleProfile(t)
 	tbs := a.active().encode(p)
 	digest := sha256.Sum256(tbs)
-	sign := func(key *ecdsa.PrivateKey) []byte {
-		signature, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+	sign := func(key crypto.Signer) []byte {
+		signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package ca
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -45,12 +46,12 @@ func (s *Slots) Request() (request []byte, err error) {
 }
 
 // requestedKey is the key of an issuing CA whose certificate the root signs elsewhere.
-func (s *Slots) requestedKey() (*ecdsa.PrivateKey, error) {
+func (s *Slots) requestedKey() (crypto.Signer, error) {
 	dir := filepath.Join(s.dir, requestDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	key, _, err := keyfile.LoadOrCreate(filepath.Join(dir, issuingKeyFile), elliptic.P256())
+	key, _, err := s.realm.keys.LoadOrCreate(filepath.Join(dir, issuingKeyFile), elliptic.P256())
 	return key, err
 }
 
@@ -92,12 +93,12 @@ func (s *Slots) Install(certificate, root []byte) ([]Change, error) {
 	})
 }
 
-// SignIssuing signs, with the root whose key and certificate are in these files, the
+// SignIssuing signs, with the root whose key (or a reference to it) and certificate are in these files, the
 // certificate of an issuing CA for the key of a request, both in PEM. From the
 // request only the key is taken. life is that of the issuing CA; zero means two years,
 // and it ends with the root at the latest.
-func SignIssuing(rootKey, rootCert string, request []byte, life time.Duration, now time.Time) ([]byte, error) {
-	key, err := keyfile.Load(rootKey, elliptic.P384())
+func SignIssuing(keys Keys, rootKey, rootCert string, request []byte, life time.Duration, now time.Time) ([]byte, error) {
+	key, err := keys.Load(rootKey, elliptic.P384())
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (o *offline) request() []byte {
 
 func (o *offline) sign(request []byte) []byte {
 	o.Helper()
-	certificate, err := SignIssuing(o.rootKey, o.rootCert, request, 0, o.clock.at)
+	certificate, err := SignIssuing(Keys{}, o.rootKey, o.rootCert, request, 0, o.clock.at)
 	if err != nil {
 		o.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestOfflineRoot(t *testing.T) {
 // An installed certificate may come with a root of its own.
 func TestOfflineRootThatIsNew(t *testing.T) {
 	o, other := newOffline(t), otherHierarchy(t)
-	certificate, err := SignIssuing(filepath.Join(other, rootKeyFile), filepath.Join(other, rootCertFile), o.request(), 0, o.clock.at)
+	certificate, err := SignIssuing(Keys{}, filepath.Join(other, rootKeyFile), filepath.Join(other, rootCertFile), o.request(), 0, o.clock.at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestSigningRefuses(t *testing.T) {
 		"a life too long":       {o.rootKey, o.rootCert, request, maxLife + 1, 0, evidence.CodeAuthorityLife},
 		"a root at its end":     {o.rootKey, o.rootCert, request, 0, rootTTL, evidence.CodeAuthorityExpired},
 	} {
-		_, err := SignIssuing(tc.key, tc.cert, tc.request, tc.life, o.clock.at.Add(tc.at))
+		_, err := SignIssuing(Keys{}, tc.key, tc.cert, tc.request, tc.life, o.clock.at.Add(tc.at))
 		if evidence.CodeOf(err) != tc.code {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -103,8 +103,8 @@ func TestAttack_K16_NothingWhereSomethingIsSigned(t *testing.T) {
 	h := newHouse(t)
 	header := encode(t, h.goodProtected())
 	payload := h.claimsCBOR(t)
-	signature := signRaw(t, h.issuer.key.private, toBeSigned(header, payload))
-	empty := signRaw(t, h.issuer.key.private, toBeSigned(header, nil))
+	signature := signRaw(t, h.private(), toBeSigned(header, payload))
+	empty := signRaw(t, h.private(), toBeSigned(header, nil))
 	for name, parts := range map[string][]any{
 		"detached payload":       {header, map[int]any{}, nil, empty},
 		"empty payload":          {header, map[int]any{}, []byte{}, empty},

@@ -42,7 +42,7 @@ func fixedKey(tb testing.TB) *ecdsa.PrivateKey {
 func newHouse(tb testing.TB) *house {
 	tb.Helper()
 	h := &house{at: verifiertest.Now()}
-	key, err := newSigningKey(fixedKey(tb))
+	key, err := NewSigningKey(fixedKey(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -95,8 +95,11 @@ func (h *house) goodHeader() string {
 func (h *house) signJWS(tb testing.TB, header string, payload []byte) string {
 	tb.Helper()
 	signed := b64([]byte(header)) + "." + b64(payload)
-	return signed + "." + b64(signRaw(tb, h.issuer.key.private, []byte(signed)))
+	return signed + "." + b64(signRaw(tb, h.private(), []byte(signed)))
 }
+
+// private is the key that signs tokens.
+func (h *house) private() *ecdsa.PrivateKey { return h.issuer.key.private.(*ecdsa.PrivateKey) }
 
 // signRaw returns r ‖ s.
 func signRaw(tb testing.TB, key *ecdsa.PrivateKey, message []byte) []byte {
@@ -159,7 +162,7 @@ func (h *house) cwtWith(tb testing.TB, protected any, unprotected any, payload [
 	if !ok {
 		header = encode(tb, protected)
 	}
-	signature := signRaw(tb, h.issuer.key.private, toBeSigned(header, payload))
+	signature := signRaw(tb, h.private(), toBeSigned(header, payload))
 	return encode(tb, cbor.Tag{Number: 18, Content: []any{header, unprotected, payload, signature}})
 }
 

@@ -524,7 +524,7 @@ func BenchmarkIssue(b *testing.B) {
 	b.Run("bare-sign", func(b *testing.B) {
 		digest := make([]byte, 32)
 		for b.Loop() {
-			if _, err := ecdsa.SignASN1(rand.Reader, h.issuer.key.private, digest); err != nil {
+			if _, err := h.issuer.key.private.Sign(rand.Reader, digest, crypto.SHA256); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -51,9 +51,7 @@ func NewIssuer(c Config) (*Issuer, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	joseSigner, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: c.Key.private, KeyID: c.Key.ID()}},
-		(&jose.SignerOptions{}).WithType(jose.ContentType(joseType)))
+	joseSigner, err := jose.NewSigner(c.Key.jws(), (&jose.SignerOptions{}).WithType(jose.ContentType(joseType)))
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +166,7 @@ func (i *Issuer) Public() crypto.PublicKey { return i.key.Public() }
 // Keys returns the key set under which the tokens verify.
 func (i *Issuer) Keys() KeySet {
 	var s KeySet
-	s.add(i.key.id, &i.key.private.PublicKey)
+	s.add(i.key.id, i.key.public)
 	return s
 }
 

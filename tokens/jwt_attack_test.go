@@ -44,7 +44,7 @@ func TestAttack_K01_AlgorithmNone(t *testing.T) {
 func TestAttack_K02_PublicKeyAsSecret(t *testing.T) {
 	h := newHouse(t)
 	payload, _ := json.Marshal(h.claimsJSON(t))
-	point, _ := h.issuer.key.private.PublicKey.Bytes()
+	point, _ := h.issuer.key.public.Bytes()
 	jwks, _ := h.issuer.Keys().JSON()
 	for _, alg := range []string{"HS256", "ES256"} {
 		for _, secret := range [][]byte{point, jwks, h.issuer.key.id[:], {}} {
@@ -293,7 +293,7 @@ func TestAttack_K12_Signatures(t *testing.T) {
 	h := newHouse(t)
 	payload, _ := json.Marshal(h.claimsJSON(t))
 	signed := b64([]byte(h.goodHeader())) + "." + b64(payload)
-	good := signRaw(t, h.issuer.key.private, []byte(signed))
+	good := signRaw(t, h.private(), []byte(signed))
 	r, s := new(big.Int).SetBytes(good[:32]), new(big.Int).SetBytes(good[32:])
 	der, err := asn1.Marshal(struct{ R, S *big.Int }{r, s})
 	if err != nil {

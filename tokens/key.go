@@ -7,12 +7,17 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/cryptosigner"
+
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/keyfile"
 )
 
 // SigningKey is the ECDSA P-256 key that signs tokens, and nothing else.
 type SigningKey struct {
-	private *ecdsa.PrivateKey
+	private crypto.Signer
+	public  *ecdsa.PublicKey
 	id      keyID
 }
 
@@ -29,19 +34,30 @@ func LoadOrCreateKey(path string) (*SigningKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSigningKey(private)
+	return NewSigningKey(private)
 }
 
-func newSigningKey(private *ecdsa.PrivateKey) (*SigningKey, error) {
-	id, err := thumbprint(&private.PublicKey)
+// NewSigningKey returns the key, wherever it is, as one that signs tokens. It must be of
+// ECDSA P-256.
+func NewSigningKey(private crypto.Signer) (*SigningKey, error) {
+	public, ok := private.Public().(*ecdsa.PublicKey)
+	if !ok || public.Curve != elliptic.P256() {
+		return nil, evidence.Errorf(evidence.CodeKeyUnsupported, "", "tokens are signed with a key of ECDSA P-256")
+	}
+	id, err := thumbprint(public)
 	if err != nil {
 		return nil, err
 	}
-	return &SigningKey{private, id}, nil
+	return &SigningKey{private, public, id}, nil
 }
 
 // Public returns the public key.
-func (k *SigningKey) Public() crypto.PublicKey { return &k.private.PublicKey }
+func (k *SigningKey) Public() crypto.PublicKey { return k.public }
+
+// jws is the key as signer of JSON Web Signatures.
+func (k *SigningKey) jws() jose.SigningKey {
+	return jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: cryptosigner.Opaque(k.private), KeyID: k.ID()}}
+}
 
 // ID returns the key's identifier as JOSE writes it, 43 characters.
 func (k *SigningKey) ID() string { return k.id.String() }

@@ -146,7 +146,7 @@ func TestAttack_K22_H11_KeyRollover(t *testing.T) {
 	h := newHouse(t)
 	old := h.issue(t, verifiertest.Request{})
 	private, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	next, err := newSigningKey(private)
+	next, err := NewSigningKey(private)
 	if err != nil {
 		t.Fatal(err)
 	}

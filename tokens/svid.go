@@ -1,7 +1,7 @@
 package tokens
 
 import (
-	"crypto/ecdsa"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -20,7 +20,7 @@ type SVIDConfig struct {
 	TrustDomain string
 	// Key returns the key to sign with now, ECDSA P-256: one that the trust bundle has,
 	// and that signs nothing else.
-	Key func() *ecdsa.PrivateKey
+	Key func() crypto.Signer
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -95,14 +95,12 @@ func (i *SVIDIssuer) Issue(result verifier.Result, audience []string) (SVID, err
 
 // signSVID signs claims. The header has alg, kid and typ and nothing else (SPIFFE
 // JWT-SVID §2).
-func signSVID(private *ecdsa.PrivateKey, claims svidClaims) (string, error) {
-	key, err := newSigningKey(private)
+func signSVID(private crypto.Signer, claims svidClaims) (string, error) {
+	key, err := NewSigningKey(private)
 	if err != nil {
 		return "", err
 	}
-	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.private, KeyID: key.ID()}},
-		(&jose.SignerOptions{}).WithType("JWT"))
+	signer, err := jose.NewSigner(key.jws(), (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		return "", err
 	}

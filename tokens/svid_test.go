@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -28,7 +29,7 @@ func newSVIDRig(t *testing.T, now func() time.Time) *svidRig {
 	r := &svidRig{bundle: jwtbundle.New(spiffeid.RequireTrustDomainFromString(verifiertest.TrustDomain))}
 	r.rotate(t)
 	var err error
-	r.SVIDIssuer, err = NewSVIDIssuer(SVIDConfig{TrustDomain: verifiertest.TrustDomain, Key: func() *ecdsa.PrivateKey { return r.key }, Now: now})
+	r.SVIDIssuer, err = NewSVIDIssuer(SVIDConfig{TrustDomain: verifiertest.TrustDomain, Key: func() crypto.Signer { return r.key }, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

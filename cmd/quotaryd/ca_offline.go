@@ -76,7 +76,7 @@ func caSign(f *caFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	certificate, err := ca.SignIssuing(rootKey, root, request, time.Duration(days)*24*time.Hour, time.Now())
+	certificate, err := ca.SignIssuing(ca.Keys{}, rootKey, root, request, time.Duration(days)*24*time.Hour, time.Now())
 	if err != nil {
 		return err
 	}

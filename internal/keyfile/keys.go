@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/sha256"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -82,7 +83,11 @@ func (k Keys) Load(path string, curve elliptic.Curve) (crypto.Signer, error) {
 		return nil, err
 	}
 	if block.Type == pemType {
-		return parse(path, block, curve)
+		key, err := parse(path, block, curve)
+		if err != nil {
+			return nil, err
+		}
+		return key, nil
 	}
 	store, err := k.store(path, block.Type)
 	if err != nil {
@@ -99,33 +104,21 @@ func (k Keys) Load(path string, curve elliptic.Curve) (crypto.Signer, error) {
 	return &stored{path: path, key: key, public: public}, nil
 }
 
-// Remove destroys the key of the file at path, in whatever store, and then the file. That
-// there is none is no error.
+// Remove destroys the key of the file at path, in whatever store, and then the file, also
+// one that is out of order. That there is none is no error.
 func (k Keys) Remove(path string) error {
-	label, err := Label(path)
-	if err == nil && label != pemType {
-		err = k.destroy(path)
+	data, _, _ := Read(path) // nothing of what cannot be read
+	if block, _ := pem.Decode(data); block != nil && block.Type != pemType {
+		store, err := k.store(path, block.Type)
+		if err != nil {
+			return err
+		}
+		if err := store.Destroy(block.Bytes); err != nil {
+			return unavailable(path, "cannot be destroyed; if its store is lost, remove the file", err)
+		}
 	}
-	if err == nil {
-		err = os.Remove(path)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-func (k Keys) destroy(path string) error {
-	block, err := readBlock(path)
-	if err != nil {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
-	}
-	store, err := k.store(path, block.Type)
-	if err != nil {
-		return err
-	}
-	if err := store.Destroy(block.Bytes); err != nil {
-		return unavailable(path, "cannot be destroyed; if its store is lost, remove the file", err)
 	}
 	return nil
 }
@@ -164,7 +157,10 @@ type stored struct {
 func (s *stored) Public() crypto.PublicKey { return s.public }
 
 func (s *stored) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	signature, err := s.key.Sign(random, digest, opts)
+	if opts != nil && opts.HashFunc() != crypto.SHA256 || len(digest) != sha256.Size { // nil is what go-cose gives
+		return nil, evidence.Errorf(evidence.CodeAuthorityKeyUnavailable, s.path, "the key signs digests of SHA-256 alone")
+	}
+	signature, err := s.key.Sign(random, digest, crypto.SHA256)
 	if err != nil {
 		return nil, unavailable(s.path, "cannot sign", err)
 	}
