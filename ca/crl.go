@@ -38,6 +38,8 @@ type RevocationLists struct {
 	// Roots are the lists of the roots whose keys are here, in DER. They are empty: an issuing
 	// CA ends with its root. Programs that ask for a list of every CA of a chain need them.
 	Roots [][]byte
+	// Issuers are the certificates of the CAs that signed the lists in Issuing, in DER.
+	Issuers [][]byte
 	// ThisUpdate is when the lists were made, and NextUpdate when they end.
 	ThisUpdate, NextUpdate time.Time
 }
@@ -61,6 +63,7 @@ func (a *Authority) RevocationLists(revoked []Revocation, sequence int64) (*Revo
 			return nil, err
 		}
 		lists.Issuing[id] = der
+		lists.Issuers = append(lists.Issuers, h.issuing.Raw)
 	}
 	empty := *template
 	empty.RevokedCertificateEntries = nil

@@ -48,6 +48,7 @@ type reply struct {
 	contentType string // defaults to application/json
 	cache       string // Cache-Control; defaults to no-store
 	body        any    // []byte as it is, anything else as JSON
+	stream      func() // writes the body instead, piece by piece
 }
 
 type exchangeKey struct{}
@@ -82,7 +83,7 @@ func fenced(h handler, x *exchange) (rep reply, err error) {
 // send writes a response. It fails only before anything was written.
 func (x *exchange) send(status int, rep reply) error {
 	body, ok := rep.body.([]byte)
-	if !ok {
+	if !ok && rep.stream == nil {
 		var err error
 		if body, err = json.Marshal(rep.body); err != nil {
 			return err
@@ -92,6 +93,10 @@ func (x *exchange) send(status int, rep reply) error {
 	header.Set("Content-Type", orElse(rep.contentType, "application/json"))
 	header.Set("Cache-Control", orElse(rep.cache, "no-store"))
 	x.w.WriteHeader(status)
+	if rep.stream != nil {
+		rep.stream()
+		return nil
+	}
 	_, _ = x.w.Write(body) // a client that left is no failure of ours
 	return nil
 }

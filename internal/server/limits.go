@@ -31,6 +31,10 @@ const (
 	// maxPlans bounds the computations for administrators at once: each keeps a CPU
 	// busy for seconds, and what is left is for attestations.
 	maxPlans = 2
+	// maxAnswers bounds the questions about single certificates that are answered at once: each
+	// takes a look into the ledger and a signature, a tenth of a millisecond, and what is left is
+	// for attestations.
+	maxAnswers = 2
 	// maxDocumentName bounds a policy document's name: file systems take 255 bytes.
 	maxDocumentName = 128
 	// maxHeads bounds the earlier ends of the audit chain that are compared at once.
@@ -91,6 +95,11 @@ const (
 	// feedPatience is how long a request waits for news of revocations: shorter than
 	// writeTimeout, and than proxies wait for an answer.
 	feedPatience = 20 * time.Second
+	// keepAlive lies between two signs of life on a stream of revocations: proxies end
+	// connections that are quiet for a minute, some after half of that.
+	keepAlive = 15 * time.Second
+	// eventTimeout is how long a client may take for one event. The largest has 14 MiB.
+	eventTimeout = 10 * time.Second
 
 	// retrySoon is for a lack of capacity, retryLater for what an operator has to
 	// put right (a missing endorsement, a full disk).

@@ -142,11 +142,13 @@ type Server struct {
 	room     room
 	planning *gate   // computations for administrators
 	uploads  *gate   // their large bodies
+	answers  *gate   // to questions about single certificates
 	refusals *budget // of events of refused requests
 	calls    *budget // of events of administrators' calls that change nothing
 	metrics  *metrics
 	ready    readiness
 	static   map[string]document // path to what never changes
+	news     news                // of revocations
 	handler  http.Handler
 	leaving  chan struct{} // closed when an http.Server shuts down
 	leave    sync.Once
@@ -167,7 +169,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		Config: c, started: c.Now(), gate: newGate(c.Concurrency), room: room{free: maxInFlight},
-		planning: newGate(maxPlans), uploads: newGate(maxUploads), refusals: newBudget(), calls: newBudget(),
+		planning: newGate(maxPlans), uploads: newGate(maxUploads), answers: newGate(maxAnswers), refusals: newBudget(), calls: newBudget(),
 		metrics: newMetrics(c.Version, c.SimulatedAccepted), leaving: make(chan struct{}),
 	}
 	s.metrics.registry.MustRegister(c.Collectors...)
@@ -185,9 +187,16 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // HTTP returns an http.Server for the handler with all bounds set. It asks clients
 // for administrators' certificates.
 func (s *Server) HTTP(config *tls.Config) *http.Server {
-	h := &http.Server{
-		Handler:           s.handler,
-		TLSConfig:         s.askForCertificates(config),
+	h := s.http(s.handler)
+	h.TLSConfig = s.askForCertificates(config)
+	h.RegisterOnShutdown(func() { s.leave.Do(func() { close(s.leaving) }) }) // who waits for news waits no longer
+	return h
+}
+
+// http returns an http.Server for a handler with all bounds set.
+func (s *Server) http(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -200,6 +209,4 @@ func (s *Server) HTTP(config *tls.Config) *http.Server {
 		// Failed handshakes are the peer's business and come in any number.
 		ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 	}
-	h.RegisterOnShutdown(func() { s.leave.Do(func() { close(s.leaving) }) }) // who waits for news waits no longer
-	return h
 }
