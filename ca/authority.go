@@ -21,7 +21,6 @@ package ca
 import (
 	"crypto"
 	"crypto/x509"
-	"errors"
 	"net/netip"
 	"os"
 	"sync"
@@ -122,6 +121,9 @@ func newRealm(c *Config) (*realm, error) {
 	}
 	if c.MaxTTL < minTTL || c.MaxTTL > maxTTL || c.Life > maxLife || c.MaxTTL > c.Life/rotationParts {
 		return nil, evidence.Errorf(evidence.CodeAuthorityLife, "", "certificates that last %s need an issuing CA that lives six times as long, and one lives %s at most; they last %s to %s", c.MaxTTL, min(c.Life, maxLife), minTTL, maxTTL)
+	}
+	if err := CheckListURL(c.ListURL); err != nil {
+		return nil, err
 	}
 	td, err := parseTrustDomain(c.TrustDomain)
 	if err != nil {
