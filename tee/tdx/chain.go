@@ -16,6 +16,7 @@ type chain struct {
 	key      *ecdsa.PublicKey // the leaf's
 	platform *platform
 	checks   evidence.Checks // all passed
+	claims   []evidence.CertificateClaims
 	plain    bool            // worth remembering
 }
 
@@ -65,7 +66,7 @@ func (v *Verifier) chain(data []byte) (*chain, evidence.Checks) {
 		return nil, checks
 	}
 	c.key = c.leaf.PublicKey.(*ecdsa.PublicKey) // held by checkCommon
-	c.checks = checks[:len(checks):len(checks)]
+	c.checks, c.claims = checks[:len(checks):len(checks)], evidence.CertificatesOf(c.leaf, c.ca)
 	if c.plain = certs.isPlain(data); c.plain {
 		v.chains.Put(id, c)
 	}

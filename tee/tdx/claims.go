@@ -18,6 +18,8 @@ func quoteClaims(q *quote) *evidence.TDXClaims {
 		RTMR0: b.rtmr(0), RTMR1: b.rtmr(1), RTMR2: b.rtmr(2), RTMR3: b.rtmr(3),
 		ReportData: b.reportData(),
 	}
+	svn := q.qe.svn()
+	c.QEISVSVN = &svn
 	if b.is15() {
 		c.BodyVersion, c.TEETCBSVN2, c.MRServiceTD = "1.5", b.teeTCBSVN2(), b.mrServiceTD()
 	}
@@ -39,4 +41,5 @@ func attributes(raw []byte) evidence.TDXAttributes {
 // platform is remembered, and claims belong to the caller.
 func (p *platform) addTo(c *evidence.TDXClaims) {
 	c.FMSPC, c.PCEID, c.PPID = bytes.Clone(p.fmspc), bytes.Clone(p.pceID), bytes.Clone(p.ppid)
+	c.PCKTCB = &evidence.TDXPCKTCB{Components: bytes.Clone(p.components[:]), PCESVN: p.pceSVN}
 }

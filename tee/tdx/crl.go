@@ -18,8 +18,8 @@ type revocations struct {
 	serials map[string]struct{} // serial numbers, big-endian
 }
 
-func (r *revocations) revoked(cert *x509.Certificate) bool {
-	_, found := r.serials[string(cert.SerialNumber.Bytes())]
+func (r *revocations) revoked(serial *big.Int) bool {
+	_, found := r.serials[string(serial.Bytes())]
 	return found
 }
 
@@ -39,8 +39,24 @@ func (r *revocations) newer(other *revocations) bool {
 // and whatever a newer one leaves out.
 type revocationLists []*revocations
 
-func (l revocationLists) revoked(cert *x509.Certificate) bool {
-	return slices.ContainsFunc(l, func(r *revocations) bool { return r.revoked(cert) })
+func (l revocationLists) revoked(serial *big.Int) bool {
+	return slices.ContainsFunc(l, func(r *revocations) bool { return r.revoked(serial) })
+}
+
+// judge returns false if one of the serial numbers is listed.
+func (l revocationLists) judge(checks *evidence.Checks, code evidence.Code, serials ...*big.Int) bool {
+	if len(l) == 0 || len(serials) == 0 {
+		checks.NotPerformed(code, "not revoked", "there is no CRL, or no certificate")
+		return true
+	}
+	for _, serial := range serials {
+		if l.revoked(serial) {
+			checks.Fail(code, "not revoked", "serial number "+serial.Text(16)+" is revoked")
+			return false
+		}
+	}
+	checks.Pass(code, "not revoked")
+	return true
 }
 
 // crlKey keys a verified CRL by the issuer's certificate and its own bytes.

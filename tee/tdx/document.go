@@ -1,6 +1,7 @@
 package tdx
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/hex"
@@ -127,6 +128,18 @@ func (v *Verifier) isSigner(cert *x509.Certificate, a *anchor) bool {
 	return true
 }
 
+// documents finds the TCB info and the QE identity for a platform below the anchor;
+// nil where there is no genuine one. isOurs says that the TCB info is about the platform.
+func (r *run) documents(a *anchor, p *platform) (info, identity *document, isOurs bool) {
+	signers := r.signers(a)
+	ours := func(d *document) bool {
+		return d.info == nil || (bytes.Equal(d.info.fmspc, p.fmspc) && bytes.Equal(d.info.pceID, p.pceID))
+	}
+	info = r.document(tcbInfoKind, tcbInfoName(p.fmspc), signers, ours)
+	identity = r.document(qeIdentityKind, qeIdentityName(), signers, ours)
+	return info, identity, info != nil && ours(info)
+}
+
 // document finds the newest genuine document of a kind, preferring one that is
 // in force. accept says whether a genuine document is about this platform. A
 // document whose signer's certificate is not there is missing with it: it comes
@@ -228,5 +241,5 @@ func (r *run) inForce(d *document) bool {
 	e := d.edition()
 	return window{from: e.issued, to: e.nextUpdate}.contains(r.now) &&
 		certificateWindow("", d.signer).contains(r.now) &&
-		!r.rootCRLs.revoked(d.signer)
+		!r.rootCRLs.revoked(d.signer.SerialNumber)
 }

@@ -97,6 +97,13 @@ func (a *anchor) matches(cert *x509.Certificate) bool {
 		bytes.Equal(a.cert.RawSubject, cert.RawSubject) && signedBy(cert, a.cert) == nil
 }
 
+// trustAnchor is how claims name the anchor.
+func (a *anchor) trustAnchor() *evidence.TrustAnchor {
+	claim := a.claim
+	claim.SHA256 = bytes.Clone(claim.SHA256)
+	return &claim
+}
+
 // IsRoot reports whether a certificate is, by its common name, a root of TDX
 // evidence: Intel's own or a simulated one. [New] passes over all other anchors.
 func IsRoot(cert *x509.Certificate) bool { return cert.Subject.CommonName == cnRoot }

@@ -2,7 +2,7 @@ package tdx
 
 import (
 	"bytes"
-	"crypto/x509"
+	"math/big"
 	"slices"
 	"strconv"
 	"time"
@@ -89,10 +89,9 @@ func (r *run) signatures(q *quote) attestationKey {
 
 // platform records what the verified chain says.
 func (r *run) platform(c *chain) {
-	claim := c.anchor.claim
-	claim.SHA256 = bytes.Clone(claim.SHA256)
-	r.outcome.Claims.TrustAnchor = &claim
+	r.outcome.Claims.TrustAnchor = c.anchor.trustAnchor()
 	r.outcome.Claims.Simulated = c.anchor.origin == evidence.OriginSimulated
+	r.outcome.Claims.Certificates = evidence.CloneCertificates(c.claims)
 	c.platform.addTo(r.outcome.Claims.TDX)
 	r.certificates = append(r.certificates, c.windows()...)
 }
@@ -113,39 +112,16 @@ func (r *run) unendorsed() {
 func (r *run) revocation(c *chain) {
 	r.rootCRLs = r.crl(c.anchor.cert, evidence.CodeTDXRootCRL, rootCRLName())
 	pckCRLs := r.crl(c.ca, evidence.CodeTDXPCKCRL, pckCRLName(c.caName()))
-	r.notRevoked(evidence.CodeTDXCARevocation, r.rootCRLs, c.ca)
-	r.notRevoked(evidence.CodeTDXPCKRevocation, pckCRLs, c.leaf)
-}
-
-// notRevoked returns false if one of the certificates is listed.
-func (r *run) notRevoked(code evidence.Code, lists revocationLists, certs ...*x509.Certificate) bool {
-	if len(lists) == 0 || len(certs) == 0 {
-		r.checks.NotPerformed(code, "not revoked", "there is no CRL, or no certificate")
-		return true
-	}
-	for _, cert := range certs {
-		if lists.revoked(cert) {
-			r.checks.Fail(code, "not revoked", "serial number "+cert.SerialNumber.Text(16)+" is revoked")
-			return false
-		}
-	}
-	r.checks.Pass(code, "not revoked")
-	return true
+	r.rootCRLs.judge(r.checks, evidence.CodeTDXCARevocation, c.ca.SerialNumber)
+	pckCRLs.judge(r.checks, evidence.CodeTDXPCKRevocation, c.leaf.SerialNumber)
 }
 
 // tcb finds TCB info and QE identity, holds quoting enclave and module to them,
 // and evaluates the TCB.
 func (r *run) tcb(q *quote, c *chain) {
-	signers := r.signers(c.anchor)
-	ours := func(d *document) bool {
-		return d.info == nil || (bytes.Equal(d.info.fmspc, c.platform.fmspc) && bytes.Equal(d.info.pceID, c.platform.pceID))
-	}
 	infoName, identityName := tcbInfoName(c.platform.fmspc), qeIdentityName()
-	info := r.document(tcbInfoKind, infoName, signers, ours)
-	identity := r.document(qeIdentityKind, identityName, signers, ours)
+	info, identity, isOurs := r.documents(c.anchor, c.platform)
 	r.signing([]*document{info, identity}, infoName, identityName)
-
-	isOurs := info != nil && ours(info)
 	if info == nil {
 		notPerformed(r.checks, "there is no genuine TCB info", evidence.CodeTDXTCBInfoPlatform, evidence.CodeTDXModuleSigner)
 	} else {
@@ -175,7 +151,7 @@ func (r *run) tcb(q *quote, c *chain) {
 // signing holds the documents' signing certificates to the root's CRL. Where one
 // is revoked, or out of date, the document's next issue has another.
 func (r *run) signing(documents []*document, names ...tee.EndorsementName) {
-	var used []*x509.Certificate
+	var used []*big.Int
 	for i, d := range documents {
 		if d == nil {
 			continue
@@ -183,15 +159,15 @@ func (r *run) signing(documents []*document, names ...tee.EndorsementName) {
 		w := certificateWindow("TCB signing certificate", d.signer)
 		w.source = names[i]
 		r.certificates = append(r.certificates, w)
-		if !slices.ContainsFunc(used, d.signer.Equal) {
-			used = append(used, d.signer)
+		if serial := d.signer.SerialNumber; !slices.ContainsFunc(used, func(other *big.Int) bool { return serial.Cmp(other) == 0 }) {
+			used = append(used, serial)
 		}
 	}
-	if r.notRevoked(evidence.CodeTDXSigningRevocation, r.rootCRLs, used...) {
+	if r.rootCRLs.judge(r.checks, evidence.CodeTDXSigningRevocation, used...) {
 		return
 	}
 	for i, d := range documents {
-		if d != nil && r.rootCRLs.revoked(d.signer) {
+		if d != nil && r.rootCRLs.revoked(d.signer.SerialNumber) {
 			r.wanted.mend(evidence.CodeTDXSigningRevocation, names[i])
 		}
 	}
@@ -200,15 +176,8 @@ func (r *run) signing(documents []*document, names ...tee.EndorsementName) {
 // module holds the TDX module to the identity of its version, and where it was
 // updated to that of both: the report does not say whose signer it gives.
 func (r *run) module(info *tcbInfo, b body) bool {
-	want := info.signerOf(b.teeTCBSVN())
-	ok := want.matches(b)
-	if now := b.teeTCBSVN2(); ok && now != nil {
-		want = info.signerOf(now)
-		ok = want.matches(b)
-	}
-	return r.checks.Judge(ok, evidence.CodeTDXModuleSigner,
-		"MRSIGNERSEAM "+hexText(want.mrSigner)+", attributes "+hexText(want.attributes),
-		"MRSIGNERSEAM "+hexText(b.mrSignerSEAM())+", attributes "+hexText(b.seamAttributes()))
+	m := module{b.mrSignerSEAM(), b.seamAttributes()}
+	return m.judge(r.checks, info, b.teeTCBSVN(), b.teeTCBSVN2())
 }
 
 // quotingEnclave holds the quoting enclave to its identity.

@@ -130,8 +130,11 @@ func (t *tcb) claims() *evidence.TDXTCB {
 	return out
 }
 
+// svnSize is the size of a TEE_TCB_SVN.
+const svnSize = 16
+
 // anySVN is a TEE_TCB_SVN that reaches every level: what is left is the platform.
-var anySVN = bytes.Repeat([]byte{0xff}, 16)
+var anySVN = bytes.Repeat([]byte{0xff}, svnSize)
 
 // updated reports whether what was out of date at the launch was the TDX module
 // alone, by its identity, and what runs now reaches the newest levels of module and
@@ -169,9 +172,26 @@ func (t *tcbInfo) signerOf(svn []byte) *moduleIdentity {
 	return &t.module
 }
 
+// module is a TDX module as a TD report has it.
+type module struct{ signer, attributes []byte }
+
+// judge holds the module to the identities of its versions: that of the launch, and
+// that of now (nil in a TD report 1.0).
+func (m module) judge(checks *evidence.Checks, info *tcbInfo, launch, now []byte) bool {
+	want := info.signerOf(launch)
+	ok := want.matches(m)
+	if ok && now != nil {
+		want = info.signerOf(now)
+		ok = want.matches(m)
+	}
+	return checks.Judge(ok, evidence.CodeTDXModuleSigner,
+		"MRSIGNERSEAM "+hexText(want.mrSigner)+", attributes "+hexText(want.attributes),
+		"MRSIGNERSEAM "+hexText(m.signer)+", attributes "+hexText(m.attributes))
+}
+
 // matches reports whether a module has this signer and these attributes.
-func (m *moduleIdentity) matches(b body) bool {
-	return bytes.Equal(b.mrSignerSEAM(), m.mrSigner) && masked(b.seamAttributes(), m.mask, m.attributes)
+func (i *moduleIdentity) matches(m module) bool {
+	return bytes.Equal(m.signer, i.mrSigner) && masked(m.attributes, i.mask, i.attributes)
 }
 
 // masked reports whether value, with only the bits of mask kept, is want.
