@@ -26,6 +26,8 @@ type Revocations struct {
 	mu       sync.Mutex
 	sequence int64
 	lists    map[string]*revocationList // by the key identifier of their issuer
+	issuers  []*x509.Certificate        // as the service says
+	heard    time.Time                  // when the service last answered
 	changed  chan struct{}              // closed when lists are replaced by others
 	live     map[*guarded]*x509.Certificate
 }
@@ -116,17 +118,42 @@ func (r *Revocations) Changed() <-chan struct{} {
 	return r.changed
 }
 
+// Issuers returns the certificates of the CAs that signed the lists of now, for those who see a
+// certificate without its chain. They are the service's word; who trusts one verifies it under
+// the trust bundle. A service of an earlier build names none.
+func (r *Revocations) Issuers() []*x509.Certificate {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.issuers
+}
+
+// Heard returns when the service last answered.
+func (r *Revocations) Heard() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.heard
+}
+
 // look asks the service once.
 func (r *Revocations) look(ctx context.Context, path string) error {
 	var answer struct {
 		Sequence int64    `json:"sequence"`
 		Lists    [][]byte `json:"lists"`
+		Issuers  [][]byte `json:"issuers"`
 	}
 	if err := r.service.Call(ctx, http.MethodGet, path, nil, &answer); err != nil {
 		return err
 	}
-	if len(answer.Lists) == 0 || len(answer.Lists) > maxLists || answer.Sequence < 0 {
-		return unusable("lists", "the answer has %d revocation lists", len(answer.Lists))
+	if len(answer.Lists) == 0 || len(answer.Lists) > maxLists || len(answer.Issuers) > maxLists || answer.Sequence < 0 {
+		return unusable("lists", "the answer has %d revocation lists and %d issuers", len(answer.Lists), len(answer.Issuers))
+	}
+	var issuers []*x509.Certificate
+	for _, der := range answer.Issuers {
+		issuer, err := x509.ParseCertificate(der)
+		if err != nil {
+			return unusable("issuers", "an issuer's certificate cannot be decoded")
+		}
+		issuers = append(issuers, issuer)
 	}
 	lists := map[string]*revocationList{}
 	for _, der := range answer.Lists {
@@ -140,12 +167,12 @@ func (r *Revocations) look(ctx context.Context, path string) error {
 		}
 		lists[string(list.AuthorityKeyId)] = &revocationList{RevocationList: list, serials: serials}
 	}
-	r.take(lists, answer.Sequence)
+	r.take(lists, issuers, answer.Sequence)
 	return nil
 }
 
 // take puts lists in the place of older ones.
-func (r *Revocations) take(lists map[string]*revocationList, sequence int64) {
+func (r *Revocations) take(lists map[string]*revocationList, issuers []*x509.Certificate, sequence int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for issuer, known := range r.lists {
@@ -157,7 +184,7 @@ func (r *Revocations) take(lists map[string]*revocationList, sequence int64) {
 		close(r.changed)
 		r.changed = make(chan struct{})
 	}
-	r.lists, r.sequence = lists, sequence
+	r.lists, r.issuers, r.sequence, r.heard = lists, issuers, sequence, r.now()
 }
 
 // Check refuses a certificate that is revoked, whose chain, as it was verified, follows. One of

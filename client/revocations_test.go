@@ -192,6 +192,9 @@ func TestCheckOfRevocation(t *testing.T) {
 	}
 	at := time.Now()
 	r := follow(t, s, func() time.Time { return at })
+	if issuers := r.Issuers(); len(issuers) != 1 || !issuers[0].Equal(chain[1]) || !r.Heard().Equal(at) {
+		t.Errorf("issuers %v, heard at %s", issuers, r.Heard())
+	}
 	if err := r.Check(chain); err != nil {
 		t.Error(err)
 	}
@@ -231,7 +234,8 @@ func TestRevocationsThatAreNoLists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, body := range []string{`{}`, `{"sequence":1,"lists":[]}`, `{"sequence":1,"lists":["AAAA"]}`, `{"sequence":-1,"lists":["AAAA"]}`, `[]`, `{"sequence":1,"lists":["","","","",""]}`} {
+	for _, body := range []string{`{}`, `{"sequence":1,"lists":[]}`, `{"sequence":1,"lists":["AAAA"]}`, `{"sequence":-1,"lists":["AAAA"]}`, `[]`, `{"sequence":1,"lists":["","","","",""]}`,
+		`{"sequence":1,"lists":["AAAA"],"issuers":["AAAA"]}`, `{"sequence":1,"lists":["AAAA"],"issuers":["","","","",""]}`} {
 		url := serve(t, *certificate, answering(body))
 		_, err := client.NewRevocations(t.Context(), client.Config{URL: url, TrustDomain: servertest.TrustDomain, Roots: s.Roots()})
 		if evidence.CodeOf(err) != evidence.CodeResponseMalformed {
