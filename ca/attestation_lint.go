@@ -41,7 +41,7 @@ var attestationRules = []struct {
 		return bytes.Equal(c.SubjectKeyId, spkiID(c.RawSubjectPublicKeyInfo))
 	}},
 	{"exactly the profile's extensions, critical as they must be", func(_ *attestationCA, c *x509.Certificate) bool {
-		return hasExactExtensions(c, false, false)
+		return hasExactExtensions(c)
 	}},
 	{"signature ECDSA with SHA-256", func(_ *attestationCA, c *x509.Certificate) bool {
 		return c.SignatureAlgorithm == x509.ECDSAWithSHA256

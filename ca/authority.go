@@ -21,6 +21,7 @@ package ca
 import (
 	"crypto"
 	"crypto/x509"
+	"errors"
 	"net/netip"
 	"os"
 	"sync"
@@ -58,6 +59,9 @@ type Config struct {
 	// ListURL has certificates of workloads say where their issuer's revocation list is: at
 	// this URL and a slash and the authority's name. Empty has them say nothing.
 	ListURL string
+	// ResponderURL has certificates of workloads say where their issuer's OCSP responder is. Empty
+	// has them say nothing.
+	ResponderURL string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -122,7 +126,7 @@ func newRealm(c *Config) (*realm, error) {
 	if c.MaxTTL < minTTL || c.MaxTTL > maxTTL || c.Life > maxLife || c.MaxTTL > c.Life/rotationParts {
 		return nil, evidence.Errorf(evidence.CodeAuthorityLife, "", "certificates that last %s need an issuing CA that lives six times as long, and one lives %s at most; they last %s to %s", c.MaxTTL, min(c.Life, maxLife), minTTL, maxTTL)
 	}
-	if err := CheckListURL(c.ListURL); err != nil {
+	if err := errors.Join(CheckListURL(c.ListURL), CheckResponderURL(c.ResponderURL)); err != nil {
 		return nil, err
 	}
 	td, err := parseTrustDomain(c.TrustDomain)
@@ -133,7 +137,7 @@ func newRealm(c *Config) (*realm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &realm{trustDomain: td, service: service, life: c.Life, maxTTL: c.MaxTTL, attest: c.AttestationResult, list: c.ListURL, keys: c.Keys, now: c.Now}, nil
+	return &realm{trustDomain: td, service: service, life: c.Life, maxTTL: c.MaxTTL, attest: c.AttestationResult, list: c.ListURL, responder: c.ResponderURL, keys: c.Keys, now: c.Now}, nil
 }
 
 // reserve returns the keys that are never certified, and sees to it that each has

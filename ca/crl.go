@@ -9,12 +9,8 @@ import (
 	"encoding/pem"
 	"maps"
 	"math/big"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/quotary/quotary/evidence"
 )
 
 const pemList = "X509 CRL" // RFC 7468 §6
@@ -113,20 +109,6 @@ func signList(template *x509.RevocationList, issuer *x509.Certificate, key crypt
 func crlNumber(sequence int64, now time.Time) *big.Int {
 	n := new(big.Int).Lsh(big.NewInt(now.Unix()), 64)
 	return n.Add(n, big.NewInt(sequence))
-}
-
-// CheckListURL returns the *evidence.Error that [Open] would refuse [Config.ListURL] with.
-func CheckListURL(text string) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	plain := !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" ||
-		strings.HasSuffix(text, "/") || strings.HasSuffix(text, "#") || len(text) > maxListURL || !plain {
-		return evidence.Errorf(evidence.CodeConfigMalformed, "authority.crl_url", "%.64q is no http or https URL of at most %d characters, without query and a slash at its end", text, maxListURL)
-	}
-	return nil
 }
 
 // listURL is where the issuing CA's list is; empty if leaves do not say.

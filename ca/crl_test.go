@@ -176,7 +176,7 @@ func TestOpenSSLGoesByTheLists(t *testing.T) {
 			t.Fatal(err)
 		}
 		cert, err := h.sign(&profile{
-			serial: newSerial(), id: id, spki: spki, notBefore: now.Add(-time.Minute).Truncate(time.Second), notAfter: now.Add(time.Hour).Truncate(time.Second), list: h.listURL(),
+			serial: h.newSerial(), id: id, spki: spki, notBefore: now.Add(-time.Minute).Truncate(time.Second), notAfter: now.Add(time.Hour).Truncate(time.Second), list: h.listURL(),
 		})
 		if err != nil {
 			t.Fatal(err)

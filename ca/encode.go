@@ -56,7 +56,7 @@ func (h *hierarchy) encode(p *profile) []byte {
 	return contents{
 		serial: p.serial, notBefore: p.notBefore, notAfter: p.notAfter, subject: subject, spki: p.spki, usage: extKeyUsage,
 		names: extension(oidSubjectAltName, !p.simulated, p.names()), // critical where the subject is empty
-		more:  append(p.attestationResult(), p.distributionPoint()...),
+		more:  slices.Concat(p.attestationResult(), p.distributionPoint(), p.responderAccess()),
 	}.encode(h.issuing)
 }
 

@@ -45,6 +45,7 @@ type realm struct {
 	maxTTL      time.Duration   // of leaves
 	attest      func(verifier.Result) ([]byte, error)
 	list        string // what the URLs of revocation lists in leaves begin with; empty without
+	responder   string // the URL of the OCSP responder in leaves; empty without
 	keys        Keys
 	now         func() time.Time
 }

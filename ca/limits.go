@@ -67,6 +67,12 @@ const (
 	// crlLife is how long a revocation list holds: as long as the longest leaf, so that a
 	// relying party that cannot fetch one for a while is not cut off before its peers are.
 	crlLife = maxTTL
+	// ocspLife is how long an answer about one certificate holds: what its holder staples to a
+	// handshake may be as old. It is signed anew for each request, so it need not last.
+	ocspLife = time.Hour
+	// responderTTL is the life of the certificate of who signs these answers, which cannot be
+	// revoked: an hour until the next is made, one for the last answer, and one to try again.
+	responderTTL = 3 * time.Hour
 	// maxListURL bounds where lists are: every handshake sends it.
 	maxListURL = 256
 	// maxAttestationResult bounds what a certificate carries of its appraisal: with

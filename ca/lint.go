@@ -25,6 +25,7 @@ var rules = []rule{
 		return c.SerialNumber.Sign() > 0 && c.SerialNumber.BitLen() > 64 && c.SerialNumber.BitLen() <= serialBits
 	}},
 	{"life of a minute to a day", func(_ *hierarchy, c *x509.Certificate) bool {
+	{"serial number that this CA gives", func(h *hierarchy, c *x509.Certificate) bool { return h.gave(c.SerialNumber) }},
 		life := c.NotAfter.Sub(c.NotBefore)
 		return life >= minTTL && life <= maxTTL+backdate+1e9 // a second, for rounding
 	}},
@@ -63,7 +64,7 @@ var rules = []rule{
 	}},
 	{"no policies, constraints or locations", func(_ *hierarchy, c *x509.Certificate) bool {
 		return len(c.Policies) == 0 &&
-			len(c.OCSPServer) == 0 && len(c.IssuingCertificateURL) == 0 &&
+			len(c.IssuingCertificateURL) == 0 &&
 			len(c.PermittedURIDomains) == 0 && len(c.PermittedDNSDomains) == 0 && len(c.PermittedIPRanges) == 0 && len(c.PermittedEmailAddresses) == 0 &&
 			len(c.ExcludedURIDomains) == 0 && len(c.ExcludedDNSDomains) == 0 && len(c.ExcludedIPRanges) == 0 && len(c.ExcludedEmailAddresses) == 0
 	}},
@@ -71,6 +72,9 @@ var rules = []rule{
 		return len(c.CRLDistributionPoints) == 0 || slices.Equal(c.CRLDistributionPoints, listOf(h.listURL()))
 	}},
 	{"signature ECDSA with SHA-256", func(_ *hierarchy, c *x509.Certificate) bool {
+	{"no OCSP responder but the issuing CA's", func(h *hierarchy, c *x509.Certificate) bool {
+		return len(c.OCSPServer) == 0 || slices.Equal(c.OCSPServer, listOf(h.responder))
+	}},
 		return c.SignatureAlgorithm == x509.ECDSAWithSHA256
 	}},
 	{"version 3", func(_ *hierarchy, c *x509.Certificate) bool { return c.Version == 3 }},
@@ -78,7 +82,17 @@ var rules = []rule{
 		return bytes.Equal(c.RawIssuer, h.issuing.RawSubject) && bytes.Equal(c.AuthorityKeyId, h.issuing.SubjectKeyId)
 	}},
 	{"exactly the profile's extensions, critical as they must be", func(h *hierarchy, c *x509.Certificate) bool {
-		return hasExactExtensions(c, h.attest != nil && carried(c) != nil, len(c.CRLDistributionPoints) > 0)
+		var more []string
+		if h.attest != nil && carried(c) != nil {
+			more = append(more, extensionName(oidCMW, false))
+		}
+		if len(c.CRLDistributionPoints) > 0 {
+			more = append(more, extensionName(oidListPoints, false))
+		}
+		if len(c.OCSPServer) > 0 {
+			more = append(more, extensionName(oidInfoAccess, false))
+		}
+		return hasExactExtensions(c, more...)
 	}},
 	{"no key of the service", func(h *hierarchy, c *x509.Certificate) bool {
 		return !h.reserved[string(c.RawSubjectPublicKeyInfo)]
@@ -106,7 +120,17 @@ func (p *profile) says(c *x509.Certificate) bool {
 		bytes.Equal(c.RawSubjectPublicKeyInfo, p.spki) &&
 		len(c.URIs) == 1 && c.URIs[0].String() == p.id.String() &&
 		slices.Equal(c.DNSNames, p.dnsNames) && slices.EqualFunc(c.IPAddresses, p.addresses, net.IP.Equal) &&
-		IsSimulated(c) == p.simulated && bytes.Equal(carried(c), p.carries()) && p.saysList(c)
+		IsSimulated(c) == p.simulated && bytes.Equal(carried(c), p.carries()) && p.saysList(c) && slices.Equal(c.OCSPServer, listOf(p.responder))
+}
+
+// areHostAddresses reports whether a workload's certificate may have these addresses.
+func areHostAddresses(ips []net.IP) bool {
+	addresses := make([]netip.Addr, len(ips))
+	for i, ip := range ips {
+		addresses[i], _ = netip.AddrFromSlice(ip) // of 4 or 16 bytes, as parsed
+	}
+	_, err := checkAddresses(addresses)
+	return err == nil
 }
 
 // carried is the value of the extension with an attestation result; nil without one.
@@ -142,27 +166,25 @@ var (
 	oidAuthorityKeyID   = asn1.ObjectIdentifier{2, 5, 29, 35}
 	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
 	oidCMW              = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 35} // id-pe-cmw
+	oidInfoAccess       = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 )
 
-// hasExactExtensions allows for an attestation result where withResult is set, and for a
-// revocation list where withList is.
-func hasExactExtensions(c *x509.Certificate, withResult, withList bool) bool {
+// hasExactExtensions reports whether c has the extensions that all leaves have, and these more.
+func hasExactExtensions(c *x509.Certificate, more ...string) bool {
+	return hasExtensions(c, append(more,
+		extensionName(oidSubjectKeyID, false), extensionName(oidKeyUsage, true),
+		extensionName(oidSubjectAltName, len(c.Subject.Names) == 0), extensionName(oidBasicConstraints, true),
+		extensionName(oidAuthorityKeyID, false), extensionName(oidExtKeyUsage, false),
+	)...)
+}
+
+// hasExtensions reports whether c has these extensions, each once, and no other.
+func hasExtensions(c *x509.Certificate, want ...string) bool {
 	var got []string
 	for _, e := range c.Extensions {
 		got = append(got, extensionName(e.Id, e.Critical))
 	}
 	slices.Sort(got)
-	want := []string{
-		extensionName(oidSubjectKeyID, false), extensionName(oidKeyUsage, true),
-		extensionName(oidSubjectAltName, len(c.Subject.Names) == 0), extensionName(oidBasicConstraints, true),
-		extensionName(oidAuthorityKeyID, false), extensionName(oidExtKeyUsage, false),
-	}
-	if withResult {
-		want = append(want, extensionName(oidCMW, false))
-	}
-	if withList {
-		want = append(want, extensionName(oidListPoints, false))
-	}
 	slices.Sort(want)
 	return slices.Equal(got, want)
 }

@@ -39,6 +39,7 @@ type profile struct {
 	simulated bool
 	result    []byte // the attestation result that it carries; nil if none
 	list      string // where its issuer's revocation list is; empty if it does not say
+	responder string // where its issuer's OCSP responder is; empty if it does not say
 }
 
 // workloadProfile decides what a certificate on result says. Everything comes
@@ -67,7 +68,7 @@ func (h *hierarchy) workloadProfile(result verifier.Result, now time.Time) (*pro
 		return nil, err
 	}
 	p := &profile{
-		serial: newSerial(), id: id, dnsNames: identity.DNSNames,
+		serial: h.newSerial(), id: id, dnsNames: identity.DNSNames, addresses: addresses,
 		spki: key.SPKI(), notBefore: notBefore, notAfter: notAfter, simulated: result.Simulated(),
 		list: h.listURL(),
 	}

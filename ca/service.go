@@ -40,7 +40,7 @@ func (a *Authority) ServerCertificate(hosts []string) (*tls.Certificate, error) 
 		return nil, err
 	}
 	leaf, err := h.sign(&profile{
-		serial: newSerial(), id: h.service, dnsNames: names, addresses: addresses,
+		serial: h.newSerial(), id: h.service, dnsNames: names, addresses: addresses,
 		spki: spki, notBefore: notBefore, notAfter: notAfter,
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"math/big"
 	"math/rand/v2"
 	"time"
 )
@@ -43,9 +44,10 @@ func (h *hierarchy) newSVID(leaf *x509.Certificate, now time.Time) *SVID {
 }
 
 // serialHex is the serial number in lower-case hex, 40 digits.
-func serialHex(c *x509.Certificate) string {
-	serial := make([]byte, (serialBits+7)/8)
-	return hex.EncodeToString(c.SerialNumber.FillBytes(serial))
+func serialHex(c *x509.Certificate) string { return serialText(c.SerialNumber) }
+
+func serialText(serial *big.Int) string {
+	return hex.EncodeToString(serial.FillBytes(make([]byte, serialSize)))
 }
 
 // renewAt lies between 45 and 55 hundredths of the time from now to notAfter.

@@ -21,6 +21,7 @@ var floors = map[string]int{
 	"policies":            1,
 	"internal/keyfile":    1, // private keys in files, for every room that keeps one
 	"internal/strictyaml": 1, // configuration files that mean one thing only
+	"internal/ocsp":       1, // requests for the status of a certificate
 
 	"tee/sevsnp":       2,
 	"tee/tdx":          2,
