@@ -102,7 +102,7 @@ func (s *Set) appraise(in *Input, b *bundle) []outcome {
 func (w *workload) count(in *Input, b *bundle) outcome {
 	var best outcome
 	for _, a := range w.alternatives {
-		o := outcome{workload: w, alternative: a, report: report{now: in.Now}}
+		o := outcome{workload: w, alternative: a, report: newReport(in)}
 		a.judge(&o.report, w, in, b)
 		if best.workload == nil || o.better(&best) {
 			best = o
@@ -118,7 +118,7 @@ func (w *workload) tell(in *Input, b *bundle, counted outcome) outcome {
 	for _, a := range w.alternatives {
 		o := counted
 		if a != counted.alternative {
-			o = outcome{workload: w, alternative: a, report: report{now: in.Now}}
+			o = outcome{workload: w, alternative: a, report: newReport(in)}
 			a.judge(&o.report, w, in, b)
 		}
 		if o.report.failed > 0 {
@@ -135,7 +135,8 @@ func (w *workload) tell(in *Input, b *bundle, counted outcome) outcome {
 // tell appraises the outcome's alternative again, which was counted, with checks and rules.
 func (o *outcome) tell(in *Input, b *bundle) {
 	o.checks = make(evidence.Checks, 1, 1+o.report.noted+len(o.alternative.rules))
-	o.report = report{now: in.Now, checks: &o.checks}
+	o.report = newReport(in)
+	o.report.checks = &o.checks
 	o.alternative.judge(&o.report, o.workload, in, b)
 	judgeRules(&o.report, o.alternative.rules, b)
 	o.report.checks = nil
@@ -221,6 +222,8 @@ func (a *alternative) hasKind(r *report, kind evidence.Kind, required, there boo
 	case required && there:
 		r.judge(true, kind, evidence.CodePolicyBundle, "evidence of this kind", func() string { return "present" })
 		return true
+	case required && r.isRecord():
+		r.wait(kind, evidence.CodePolicyBundle, "evidence of this kind", notRecorded)
 	case required:
 		r.judge(false, kind, evidence.CodePolicyBundle, "evidence of this kind", func() string { return "none in the bundle" })
 		r.failed += missingKind

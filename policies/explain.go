@@ -122,7 +122,7 @@ func (t *trial) compare(other *trial) int {
 func (w *workload) try(in *Input, b *bundle) trials {
 	all := make(trials, len(w.alternatives))
 	for i, a := range w.alternatives {
-		t := trial{outcome: outcome{workload: w, alternative: a, report: report{now: in.Now}}}
+		t := trial{outcome: outcome{workload: w, alternative: a, report: newReport(in)}}
 		a.judge(&t.report, w, in, b)
 		if t.short = t.report.failed > 0; !t.short {
 			t.tell(in, b)

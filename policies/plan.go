@@ -11,8 +11,13 @@ import (
 // Record is an appraisal of the past, as a plan replays it.
 type Record struct {
 	ID   string
-	Live bool      // a certificate that was issued for it is in force
-	At   time.Time // when it was appraised
+	Live bool // what was issued for it is in force,
+	// Certified, and it is a certificate that was not revoked. Names are its DNS names and
+	// addresses; nil where it is not known which.
+	Certified bool
+	Names     []string
+
+	At time.Time // when it was appraised
 	// Verdict, Workload and SPIFFEID are what was decided then; the latter are empty
 	// where nothing was accepted.
 	Verdict  Verdict
@@ -31,6 +36,8 @@ type PlanOptions struct {
 	Expiring time.Duration
 	// Details is how many changes are told of each group, [DefaultPlanDetails] if zero, at most [MaxPlanDetails].
 	Details int
+	// Revokes says that certificates are revoked which the candidate no longer grants.
+	Revokes bool
 	// LeftOut counts the records that there were and that were not replayed. It is asked
 	// after the last of them was; nil if there are none.
 	LeftOut func() int
@@ -64,6 +71,8 @@ type PlanReport struct {
 	// say. They are in one of the other groups as well.
 	Drifted PlanGroup `json:"drifted"`
 
+	// Revoked counts the certificates in force that would be revoked: see [Set.Reconsider].
+	Revoked int `json:"revoked"`
 	// Ending counts what the candidate accepts on the strength of something that ends
 	// within [PlanOptions.Expiring].
 	Ending int `json:"ending"`
@@ -171,6 +180,7 @@ func (p *planner) replay(record *Record) {
 	}
 	in := Input{Claims: record.Claims, Now: p.options.Now, TrustDomain: p.options.TrustDomain, SimulatedAccepted: p.options.SimulatedAccepted}
 	before, after := p.active.Evaluate(in), p.candidate.Evaluate(in)
+	p.countRevoked(in, record, &after)
 	change := newChange(record, &before, &after)
 	add := func(t *tally, reasons evidence.Checks, workload string) {
 		t.add(change, reasons, workload, p.options.Details)
@@ -207,6 +217,18 @@ func (p *planner) replay(record *Record) {
 func (p *planner) countEnd(after *Decision) {
 	if after.Verdict == Accepted && !after.ValidUntil.IsZero() && p.options.Expiring > 0 && !after.ValidUntil.After(p.options.Now.Add(p.options.Expiring)) {
 		p.report.Ending++
+	}
+}
+
+func (p *planner) countRevoked(in Input, record *Record, after *Decision) {
+	granted := Granted{record.Workload, record.SPIFFEID, record.Names}
+	if !p.options.Revokes || !record.Certified || after.Verdict == Accepted && granted.within(&after.Identity) {
+		return
+	}
+	in.Recorded = record.At
+	switch p.candidate.Reconsider(in, granted).Standing {
+	case Refused, Moved:
+		p.report.Revoked++
 	}
 }
 

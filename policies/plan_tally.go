@@ -133,6 +133,9 @@ func (r *PlanReport) Lines() []string {
 			lines = append(lines, fmt.Sprintf("  %d from %s to %s", m.Count, nameOr(m.From), nameOr(m.To)))
 		}
 	}
+	if r.Revoked > 0 {
+		lines = append(lines, fmt.Sprintf("%d certificates in force would be revoked", r.Revoked))
+	}
 	if r.Ending > 0 {
 		lines = append(lines, fmt.Sprintf("%d rest on something that ends soon", r.Ending))
 	}

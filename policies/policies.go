@@ -135,6 +135,10 @@ type Input struct {
 	Claims []evidence.Claims
 	// Now is the instant at which reference values must be in force.
 	Now time.Time
+	// Recorded is set for claims that are on record: when they were found. Then what they
+	// leave out is not known, instead of bad; the age of a vendor's collateral speaks against
+	// nobody; and the time that rules go by is the one of then. Zero for evidence at hand.
+	Recorded time.Time
 	// TrustDomain is the trust domain that the workload asks to join; empty means any.
 	TrustDomain string
 	// SimulatedAccepted is the service's half of the consent to simulated
@@ -187,3 +191,6 @@ type Identity struct {
 	DNSNames []string
 	TTL      time.Duration
 }
+
+// Names lists its DNS names.
+func (i Identity) Names() []string { return append([]string{}, i.DNSNames...) }

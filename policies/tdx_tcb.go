@@ -22,6 +22,10 @@ func (q *tdxRequirement) judgeTCB(r *report, c *evidence.TDXClaims) {
 	}
 	r.judge(status.holds(r) && partsOK(c), tdx, evidence.CodePolicyTDXTCBStatus, q.statuses.want, func() string { return statusText(t) })
 	r.judge(advisories.cover(r, t.Advisories), tdx, evidence.CodePolicyTDXAdvisories, advisories.want, func() string { return join(t.Advisories) })
+	if !q.evaluationOK(t) && r.isRecord() { // it is the collateral's age, and not the platform's
+		r.wait(tdx, evidence.CodePolicyTDXEvaluation, q.evaluationWant(), notRecorded)
+		return
+	}
 	r.judge(q.evaluationOK(t), tdx, evidence.CodePolicyTDXEvaluation, q.evaluationWant(), func() string { return evaluationText(t) })
 }
 

@@ -160,7 +160,7 @@ func (p *Policies) take(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.active.Store(a)
+	p.enforce(a)
 	return nil
 }
 

@@ -50,6 +50,8 @@ type Config struct {
 	// TrustDomain and SimulatedAccepted are the service's, for plans and explanations.
 	TrustDomain       string
 	SimulatedAccepted bool
+	// Revokes says that certificates are revoked which the set in force no longer grants.
+	Revokes bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -74,6 +76,8 @@ type Active struct {
 	// in [Active.Documents].
 	Applied   *store.PolicySet
 	Documents []policies.File
+
+	over chan struct{} // closed when another one is in force
 }
 
 // Open finds out which set is in force. ignored says that there are files in the
@@ -88,7 +92,7 @@ func Open(ctx context.Context, c Config) (p *Policies, ignored bool, err error) 
 	if err != nil {
 		return nil, false, err
 	}
-	p.active.Store(first)
+	p.enforce(first)
 	kept, err := c.Ledger.Shadow(ctx)
 	if err != nil {
 		return nil, false, err
@@ -170,13 +174,38 @@ func (p *Policies) Put(a *Active, record func() error) error {
 	if err := record(); err != nil {
 		return err
 	}
-	p.active.Store(a)
+	p.enforce(a)
 	return nil
 }
+
+// enforce puts a set in the place of the last.
+func (p *Policies) enforce(a *Active) {
+	next := *a
+	next.over = make(chan struct{})
+	if last := p.active.Swap(&next); last != nil {
+		close(last.over)
+	}
+}
+
+// Changed returns a channel that is closed when the set in force now no longer is.
+func (p *Policies) Changed() <-chan struct{} { return p.Active().over }
 
 // input is what a decision on claims rests on now.
 func (p *Policies) input(claims []evidence.Claims) policies.Input {
 	return policies.Input{Claims: claims, Now: p.Now(), TrustDomain: p.TrustDomain, SimulatedAccepted: p.SimulatedAccepted}
+}
+
+// Reconsider says whether claims that were found at a time, and recorded, still earn an
+// identity. Files without any workload say nothing of anybody: so does a folder that is
+// not there. Where administrators applied such a set, they mean it.
+func (p *Policies) Reconsider(claims []evidence.Claims, at time.Time, granted policies.Granted) policies.Reconsidered {
+	active := p.Active()
+	if active.Applied == nil && len(active.Set.Workloads()) == 0 {
+		return policies.Reconsidered{Standing: policies.Unknown, Digest: active.Set.Digest()}
+	}
+	in := p.input(claims)
+	in.Recorded = at
+	return active.Set.Reconsider(in, granted)
 }
 
 // Explain says how a set judges claims of genuine evidence at a time: that in force, or

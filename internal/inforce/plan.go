@@ -63,7 +63,7 @@ func (p *Policies) plan(ctx context.Context, c *candidate, active *Active) (Plan
 	}
 	replay := &replay{Policies: p}
 	report := policies.Plan(active.Set, c.set, replay.records(ctx), policies.PlanOptions{
-		Now: p.Now(), TrustDomain: p.TrustDomain, SimulatedAccepted: p.SimulatedAccepted, Expiring: expiring,
+		Now: p.Now(), TrustDomain: p.TrustDomain, SimulatedAccepted: p.SimulatedAccepted, Expiring: expiring, Revokes: p.Revokes,
 		LeftOut: func() int { return replay.leftOut(ctx) },
 	})
 	return Plan{Digest: c.set.Digest(), Base: active.Set.Digest(), Report: report, Diff: changes, Warnings: c.warnings}, replay.failed
@@ -121,8 +121,10 @@ func (r *replay) records(ctx context.Context) iter.Seq[policies.Record] {
 					r.unread++
 					continue
 				}
+				live := now.Before(issuance.NotAfter)
 				if !yield(policies.Record{
-					ID: issuance.AttestationID, Live: now.Before(issuance.NotAfter), At: issuance.IssuedAt,
+					ID: issuance.AttestationID, Live: live, At: issuance.IssuedAt,
+					Certified: live && issuance.Serial != "" && issuance.RevokedAt.IsZero(), Names: issuance.Names,
 					Verdict: policies.Accepted, Workload: issuance.Workload, SPIFFEID: issuance.SPIFFEID, Claims: claims,
 				}) {
 					return

@@ -184,6 +184,7 @@ func (g *grant) issuance() (*store.Issuance, error) {
 	}
 	if g.svid != nil {
 		i.Serial, i.NotBefore, i.NotAfter = g.svid.Serial, g.svid.NotBefore, g.svid.NotAfter
+		i.Names = r.Identity().Names()
 	}
 	return i, nil
 }

@@ -242,7 +242,8 @@ func TestAttack_H06_MigrationFromVersion2(t *testing.T) {
 	}
 	old := filepath.Join(t.TempDir(), "quotary.db")
 	err = store.OpenVersion(t.Context(), old, 2, `ATTACH ? AS new;
-	   INSERT INTO issuances SELECT * FROM new.issuances;
+	   INSERT INTO issuances SELECT attestation_id, purpose, issued_at, not_before, not_after, serial, token_id,
+	      spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, claims FROM new.issuances;
 	   INSERT INTO audit_events SELECT seq, time, actor, action, outcome, code, attestation_id, detail, issuance, hash FROM new.audit_events;`, path)
 	if err != nil {
 		t.Fatal(err)

@@ -57,6 +57,7 @@ type Issuance struct {
 	TokenID       string // the token's jti; empty without one
 	SPKISHA256    []byte // of the attested key, 32 bytes; nil for a background check
 	SPIFFEID      string
+	Names         []string // DNS names and addresses of the certificate; nil without one, and in what earlier builds recorded
 	Workload      string
 	PolicyDigest  string
 	Kinds         []evidence.Kind
@@ -145,6 +146,8 @@ type issuanceRow struct {
 	Kinds         string
 	Simulated     bool
 	Claims        string
+	// What follows is in the chain only where it is there: older rows have none of it.
+	Names *string `cbor:"-"`
 }
 
 func (i *Issuance) row() issuanceRow {
@@ -152,18 +155,27 @@ func (i *Issuance) row() issuanceRow {
 	for n, kind := range i.Kinds {
 		kinds[n] = string(kind)
 	}
-	return issuanceRow{
+	row := issuanceRow{
 		AttestationID: i.AttestationID, Purpose: i.Purpose,
 		IssuedAt: i.IssuedAt.UnixMicro(), NotBefore: i.NotBefore.UnixMicro(), NotAfter: i.NotAfter.UnixMicro(),
 		Serial: i.Serial, TokenID: i.TokenID, SPKISHA256: i.SPKISHA256, SPIFFEID: i.SPIFFEID,
 		Workload: i.Workload, PolicyDigest: i.PolicyDigest, Kinds: strings.Join(kinds, ","),
 		Simulated: i.Simulated, Claims: string(i.Claims),
 	}
+	if i.Names != nil {
+		names := strings.Join(i.Names, ",")
+		row.Names = &names
+	}
+	return row
 }
 
 func (r issuanceRow) digest() []byte {
-	sum := sha256.Sum256(canonical(r))
-	return sum[:]
+	h := sha256.New()
+	h.Write(canonical(r))
+	if r.Names != nil {
+		h.Write(canonical([]string{*r.Names}))
+	}
+	return h.Sum(nil)
 }
 
 // row leaves the digests of other rows to be set.

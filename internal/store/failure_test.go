@@ -224,7 +224,7 @@ func TestAttack_A26_ChangedRowsAreNoticed(t *testing.T) {
 		"hash changed":            `UPDATE audit_events SET hash = zeroblob(32) WHERE seq = 4`,
 		"issuance unlinked":       `UPDATE audit_events SET issuance = NULL WHERE seq = 1`,
 		"issuance removed":        `DELETE FROM issuances WHERE workload = 'web' AND serial LIKE '%1'`,
-		"issuance added":          `INSERT INTO issuances SELECT 'x', purpose, issued_at, not_before, not_after, 'x', 'x', spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, claims FROM issuances LIMIT 1`,
+		"issuance added":          `INSERT INTO issuances SELECT 'x', purpose, issued_at, not_before, not_after, 'x', 'x', spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, claims, names FROM issuances LIMIT 1`,
 		"issuance's identity":     `UPDATE issuances SET spiffe_id = 'spiffe://example.org/admin'`,
 		"issuance's key":          `UPDATE issuances SET spki_sha256 = randomblob(32)`,
 		"issuance's serial":       `UPDATE issuances SET serial = serial || '0'`,
@@ -242,6 +242,7 @@ func TestAttack_A26_ChangedRowsAreNoticed(t *testing.T) {
 		"event's attestation":     `UPDATE audit_events SET attestation_id = '' WHERE seq = 1`,
 		"event's action":          `UPDATE audit_events SET action = 'x' WHERE seq = 1`,
 		"issuance's begin":        `UPDATE issuances SET not_before = not_before - 1`,
+		"issuance's names":        `UPDATE issuances SET names = 'web.example.org'`,
 		"issuance's time":         `UPDATE issuances SET issued_at = issued_at - 1`,
 		"event's hash recomputed": `UPDATE audit_events SET hash = randomblob(32) WHERE seq = 2`,
 	} {

@@ -161,6 +161,9 @@ func (r issuanceRow) issuance() Issuance {
 	if r.Claims != "" {
 		i.Claims = json.RawMessage(r.Claims)
 	}
+	if r.Names != nil {
+		i.Names = strings.FieldsFunc(*r.Names, func(c rune) bool { return c == ',' })
+	}
 	for kind := range strings.SplitSeq(r.Kinds, ",") {
 		if kind != "" {
 			i.Kinds = append(i.Kinds, evidence.Kind(kind))

@@ -300,7 +300,8 @@ func TestAttack_H06_MigrationFromVersion3(t *testing.T) {
 	}
 	old := filepath.Join(t.TempDir(), "quotary.db")
 	err = store.OpenVersion(t.Context(), old, 3, `ATTACH ? AS new;
-	   INSERT INTO issuances SELECT * FROM new.issuances;
+	   INSERT INTO issuances SELECT attestation_id, purpose, issued_at, not_before, not_after, serial, token_id,
+	      spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, claims FROM new.issuances;
 	   INSERT INTO enrolments SELECT * FROM new.enrolments;
 	   INSERT INTO attestation_keys SELECT * FROM new.attestation_keys;
 	   INSERT INTO audit_events SELECT seq, time, actor, action, outcome, code, attestation_id, detail, issuance, hash, enrolment, keys FROM new.audit_events;`, path)

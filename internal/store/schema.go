@@ -124,6 +124,7 @@ var migrations = []string{
 	 ) STRICT;
 	 CREATE INDEX revocations_by_end ON revocations (not_after);
 	 ALTER TABLE audit_events ADD COLUMN revocations BLOB; -- of those that were added: the first one's number and how many in 8 bytes each, SHA-256 of the canonical rows`,
+	`ALTER TABLE issuances ADD COLUMN names TEXT; -- DNS names and addresses of the certificate, comma-separated; NULL without one, and in rows of earlier versions`,
 }
 
 // migrate runs the migrations that the file lacks, each in its own transaction.

@@ -155,7 +155,7 @@ func TestDurabilitySettings(t *testing.T) {
 		"SELECT journal_mode = 'wal' FROM pragma_journal_mode": 1,
 		"SELECT synchronous FROM pragma_synchronous":           2, // FULL
 		"SELECT foreign_keys FROM pragma_foreign_keys":         1,
-		"SELECT user_version FROM pragma_user_version":         6,
+		"SELECT user_version FROM pragma_user_version":         7,
 	} {
 		if got, err := s.QueryInt(query); err != nil || got != want {
 			t.Errorf("%s: %d, %v; want %d", query, got, err, want)

@@ -12,7 +12,7 @@ import (
 
 const (
 	issuanceColumns = `SELECT attestation_id, purpose, issued_at, not_before, not_after, coalesce(serial, ''), coalesce(token_id, ''),
-	   spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated`
+	   spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, names`
 	selectIssuance  = issuanceColumns + `, claims FROM issuances WHERE attestation_id = ?`
 	selectEnrolment = `SELECT id, ek_sha256, ak_sha256, ak_name, ek_source, manufacturer, model, version, serial,
 	   issued_at, not_after, simulated FROM enrolments WHERE id = ?`
@@ -141,7 +141,7 @@ func settles(event eventRow, what string, last int64, digest, want []byte, err e
 func scanIssuance(row scanner, more ...any) (r issuanceRow, err error) {
 	var simulated int64 // the file may hold any number
 	columns := []any{&r.AttestationID, &r.Purpose, &r.IssuedAt, &r.NotBefore, &r.NotAfter, &r.Serial, &r.TokenID,
-		&r.SPKISHA256, &r.SPIFFEID, &r.Workload, &r.PolicyDigest, &r.Kinds, &simulated, &r.Claims}
+		&r.SPKISHA256, &r.SPIFFEID, &r.Workload, &r.PolicyDigest, &r.Kinds, &simulated, &r.Names, &r.Claims}
 	err = row.Scan(append(columns, more...)...)
 	if err == nil && simulated != 0 && simulated != 1 {
 		err = tampered("the issuance of attestation %q was changed", r.AttestationID)

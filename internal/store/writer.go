@@ -46,8 +46,8 @@ const (
 const (
 	selectHead     = `SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1`
 	insertIssuance = `INSERT INTO issuances (attestation_id, purpose, issued_at, not_before, not_after, serial, token_id,
-	   spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, claims)
-	   VALUES (?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?, ?)`
+	   spki_sha256, spiffe_id, workload, policy_digest, kinds, simulated, names, claims)
+	   VALUES (?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?, ?, ?, ?, ?, ?)`
 	insertEvent = `INSERT INTO audit_events (seq, time, actor, action, outcome, code, attestation_id, detail,
 	   issuance, enrolment, keys, policy_set, proposal, shadow, revocations, hash)
 	   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -214,7 +214,7 @@ func (w *writer) writeIssuance(r issuanceRow) error {
 		return err
 	}
 	_, err := w.issuance.Exec(r.AttestationID, r.Purpose, r.IssuedAt, r.NotBefore, r.NotAfter, r.Serial, r.TokenID,
-		r.SPKISHA256, r.SPIFFEID, r.Workload, r.PolicyDigest, r.Kinds, r.Simulated, r.Claims)
+		r.SPKISHA256, r.SPIFFEID, r.Workload, r.PolicyDigest, r.Kinds, r.Simulated, r.Names, r.Claims)
 	return err
 }
 
