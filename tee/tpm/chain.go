@@ -17,7 +17,8 @@ import (
 type chain struct {
 	leaf      akCertificate
 	key       akKey
-	issuers   []*x509.Certificate // from the leaf's issuer up to the anchor
+	issuers   []*x509.Certificate          // from the leaf's issuer up to the anchor
+	claims    []evidence.CertificateClaims // of what is below the anchor
 	anchor    *anchor
 	notBefore time.Time // the intersection of all validities
 	notAfter  time.Time
@@ -131,6 +132,7 @@ func (v *Verifier) build(leaf akCertificate, between candidates, now time.Time) 
 		return nil, errBroken
 	}
 	c.notBefore, c.notAfter = validity(shortest)
+	c.claims = evidence.CertificatesOf(shortest[:len(shortest)-1]...)
 	return c, nil
 }
 

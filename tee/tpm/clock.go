@@ -52,11 +52,15 @@ func (x *examination) recall() {
 
 // keyID is what the attestation key is remembered by.
 func (x *examination) keyID() evidence.Digest {
-	id := evidence.Digest(x.key.fingerprint)
-	if x.out.Claims.Simulated {
-		return tee.SimulatedID(id)
+	return keyID(x.key.fingerprint, x.out.Claims.Simulated)
+}
+
+// keyID is what the key with this fingerprint is remembered by.
+func keyID(fingerprint digest, simulated bool) evidence.Digest {
+	if simulated {
+		return tee.SimulatedID(evidence.Digest(fingerprint))
 	}
-	return id
+	return evidence.Digest(fingerprint)
 }
 
 // judgeClock compares clock and counters with those of the last accepted quote by

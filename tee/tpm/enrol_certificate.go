@@ -91,7 +91,7 @@ func (x *enrolment) judgeRevocation(path []*x509.Certificate) time.Time {
 	const want = "not revoked"
 	var ends []time.Time
 	for n, cert := range path[:len(path)-1] {
-		next, err := x.n.trust.revocationOf(cert, path[n+1], x.e, x.now)
+		next, err := x.n.trust.revocationOf(listed{cert.RawIssuer, cert.SerialNumber, path[n+1]}, x.e, x.now)
 		if err != nil {
 			x.checks().Fail(evidence.CodeTPMEKRevocation, want, fmt.Sprintf("certificate %d of the chain, serial %x, %s", n+1, cert.SerialNumber, err))
 			x.untrusted("a certificate that is revoked")

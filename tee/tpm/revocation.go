@@ -7,6 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"time"
 
@@ -21,40 +22,60 @@ type revoked struct {
 	nextUpdate time.Time
 }
 
-// judgeRevocation examines each certificate of the chain below the root against
-// the lists of its issuer. It returns when the first of the lists that are current
-// ends, or the zero time if none is, whether current lists covered the whole chain,
-// and when the first of the newest lists ends, or ended, if there is one for
-// each certificate.
-func (v *Verifier) judgeRevocation(checks *evidence.Checks, c *chain, e *tee.Endorsements, now time.Time) (until time.Time, whole bool, next time.Time) {
-	const want = "not revoked"
+// listed is what revocation lists know a certificate by, and who signs them.
+type listed struct {
+	rawIssuer []byte
+	serial    *big.Int
+	issuer    *x509.Certificate // nil if it is not at hand: then nothing is known
+}
+
+// listedIn returns what the certificates of a chain below the anchor are known by.
+func (c *chain) listedIn() []listed {
 	below := append([]*x509.Certificate{c.leaf.Certificate}, c.issuers[:len(c.issuers)-1]...)
+	all := make([]listed, len(below))
+	for n, cert := range below {
+		all[n] = listed{cert.RawIssuer, cert.SerialNumber, c.issuers[n]}
+	}
+	return all
+}
+
+// coverage is what the lists at hand say of the certificates of a chain, if none is refused.
+type coverage struct {
+	whole bool      // current lists cover all of them
+	until time.Time // when the first of the lists that are current ends; zero if none is
+	next  time.Time // when the first of the newest lists ends, or ended, if there is one for each
+}
+
+// judgeRevocation examines each certificate of a chain below the root against the
+// lists of its issuer. What is not known to be refused is covered as far as the check says.
+func (v *Verifier) judgeRevocation(checks *evidence.Checks, below []listed, e *tee.Endorsements, now time.Time) (coverage, error) {
+	const want = "not revoked"
 	var ends []time.Time
 	for n, cert := range below {
-		end, err := v.revocationOf(cert, c.issuers[n], e, now)
+		end, err := v.revocationOf(cert, e, now)
 		if err != nil {
-			checks.Fail(evidence.CodeTPMAKRevocation, want, fmt.Sprintf("certificate %d of the chain, serial %x, %s", n+1, cert.SerialNumber, err))
-			return until, false, time.Time{}
+			return coverage{}, fmt.Errorf("certificate %d of the chain, serial %x, %w", n+1, cert.serial, err)
 		}
 		if !end.IsZero() {
 			ends = append(ends, end)
 		}
 	}
+	var c coverage
 	slices.SortFunc(ends, time.Time.Compare)
 	if len(ends) == len(below) {
-		next = ends[0]
+		c.next = ends[0]
 	}
 	current := slices.DeleteFunc(ends, func(end time.Time) bool { return !now.Before(end) })
 	if len(current) > 0 {
-		until = current[0]
+		c.until = current[0]
 	}
 	got := fmt.Sprintf("current lists for %d of %d certificates", len(current), len(below))
-	if len(current) < len(below) {
+	if c.whole = len(current) == len(below); c.whole {
+		checks.Pass(evidence.CodeTPMAKRevocation, got)
+	} else {
 		checks.NotPerformed(evidence.CodeTPMAKRevocation, want, got)
-		return until, false, next
 	}
-	checks.Pass(evidence.CodeTPMAKRevocation, got)
-	return until, true, next
+	return c, nil
 }
 
 // Why a certificate is refused by the lists of its issuer.
@@ -63,13 +84,16 @@ var (
 	errFlooded = fmt.Errorf("is listed in more than the %d lists whose signatures are checked", maxUnproven)
 )
 
-// revocationOf asks the lists of issuer about cert. next is the end of the newest
+// revocationOf asks the lists of its issuer about a certificate. next is the end of the newest
 // list, or zero if there is none. A list that is no longer current still revokes:
 // revocation is for good.
-func (v *Verifier) revocationOf(cert, issuer *x509.Certificate, e *tee.Endorsements, now time.Time) (next time.Time, err error) {
-	given := e.CRLs(cert.RawIssuer)
+func (v *Verifier) revocationOf(cert listed, e *tee.Endorsements, now time.Time) (next time.Time, err error) {
+	if cert.issuer == nil {
+		return time.Time{}, nil
+	}
+	given := e.CRLs(cert.rawIssuer)
 	if len(given) > maxUnproven {
-		given = tellingFirst(given, cert)
+		given = tellingFirst(given, cert.serial)
 	}
 	var newest *revoked
 	budget := maxUnproven
@@ -77,19 +101,19 @@ func (v *Verifier) revocationOf(cert, issuer *x509.Certificate, e *tee.Endorseme
 		if crl.ThisUpdate.After(now) {
 			continue
 		}
-		list, known := v.lists.Get(listKey(crl, issuer))
+		list, known := v.lists.Get(listKey(crl, cert.issuer))
 		switch {
 		case known:
 		case budget > 0:
 			budget--
-			list = v.list(crl, issuer)
-		case names(crl, cert):
+			list = v.list(crl, cert.issuer)
+		case names(crl, cert.serial):
 			return time.Time{}, errFlooded
 		}
 		if list == nil {
 			continue
 		}
-		if _, ok := list.serials[string(cert.SerialNumber.Bytes())]; ok {
+		if _, ok := list.serials[string(cert.serial.Bytes())]; ok {
 			return time.Time{}, errRevoked
 		}
 		if newest == nil || cmp.Or(list.thisUpdate.Compare(newest.thisUpdate), list.nextUpdate.Compare(newest.nextUpdate)) > 0 {
@@ -103,11 +127,11 @@ func (v *Verifier) revocationOf(cert, issuer *x509.Certificate, e *tee.Endorseme
 }
 
 // tellingFirst orders lists so that those come first which would matter most,
-// were they genuine: those that name cert, then the newest.
-func tellingFirst(crls []*x509.RevocationList, cert *x509.Certificate) []*x509.RevocationList {
+// were they genuine: those that have the serial number, then the newest.
+func tellingFirst(crls []*x509.RevocationList, serial *big.Int) []*x509.RevocationList {
 	var naming, others []*x509.RevocationList
 	for _, crl := range crls {
-		if names(crl, cert) {
+		if names(crl, serial) {
 			naming = append(naming, crl)
 		} else {
 			others = append(others, crl)
@@ -117,10 +141,10 @@ func tellingFirst(crls []*x509.RevocationList, cert *x509.Certificate) []*x509.R
 	return append(naming, others...)
 }
 
-// names reports whether a list, genuine or not, has cert's serial number.
-func names(crl *x509.RevocationList, cert *x509.Certificate) bool {
+// names reports whether a list, genuine or not, has a serial number.
+func names(crl *x509.RevocationList, serial *big.Int) bool {
 	return slices.ContainsFunc(crl.RevokedCertificateEntries, func(entry x509.RevocationListEntry) bool {
-		return entry.SerialNumber.Cmp(cert.SerialNumber) == 0
+		return entry.SerialNumber.Cmp(serial) == 0
 	})
 }
 

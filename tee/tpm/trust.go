@@ -205,6 +205,7 @@ func (x *examination) trustChain(c *chain) {
 	x.chain = c
 	x.claims.AKSource, x.claims.AKProvider = evidence.AKSourceCertificate, c.anchor.provider()
 	x.trust(c.anchor.claim())
+	x.out.Claims.Certificates = evidence.CloneCertificates(c.claims)
 	x.checks().Pass(evidence.CodeTPMAKExtensions, "none unknown is critical")
 	x.checks().Pass(evidence.CodeTPMAKChain, fmt.Sprintf("%d certificates up to %s", 1+len(c.issuers), c.anchor.name))
 	if misused := misusedIn(append([]*x509.Certificate{c.leaf.Certificate}, c.issuers...)); misused != nil {
@@ -219,15 +220,21 @@ func (x *examination) trustChain(c *chain) {
 		x.trustEnrolment(c)
 		return
 	}
-	until, whole, next := x.v.judgeRevocation(x.checks(), c, x.e, x.now)
-	if !until.IsZero() && until.Before(c.notAfter) {
-		x.out.ValidUntil = until
+	lists, err := x.v.judgeRevocation(x.checks(), c.listedIn(), x.e, x.now)
+	if err != nil {
+		x.checks().Fail(evidence.CodeTPMAKRevocation, "not revoked", err.Error())
 	}
-	x.claims.RevocationChecked, x.claims.RevocationNextUpdate = whole, next
-	if !whole {
+	if !lists.until.IsZero() && lists.until.Before(c.notAfter) {
+		x.out.ValidUntil = lists.until
+	}
+	x.claims.RevocationChecked, x.claims.RevocationNextUpdate = lists.whole, lists.next
+	if !lists.whole {
 		x.out.Lacking = []tee.EndorsementName{{Type: "crl", ID: c.anchor.name}}
 	}
 }
+
+// ownCertificates says why no list is asked about them.
+const ownCertificates = "certificates of this service live shortly, and it knows itself which are superseded"
 
 // trustEnrolment records whose key it is that this service certified, which judged
 // its public area then. Its certificates are short-lived, and revoked by what earlier
@@ -240,5 +247,5 @@ func (x *examination) trustEnrolment(c *chain) {
 	if x.claims.EKSHA256 == nil {
 		x.checks().Fail(evidence.CodeTPMAKExtensions, "the endorsement key that it was enrolled with", "no permanent identifier "+enrolledPrefix+"…")
 	}
-	x.checks().NotApplicable(evidence.CodeTPMAKRevocation, "certificates of this service live shortly, and it knows itself which are superseded")
+	x.checks().NotApplicable(evidence.CodeTPMAKRevocation, ownCertificates)
 }

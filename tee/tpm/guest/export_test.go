@@ -58,3 +58,12 @@ func FuzzCertificates(f *testing.F) {
 		}
 	})
 }
+
+// ParseKey parses a reference of a [KeyStore] and encodes it again, for tests.
+func ParseKey(der []byte) ([]byte, error) {
+	k, err := parseKey(der)
+	if err != nil {
+		return nil, err
+	}
+	return marshalKey(k)
+}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"sync/atomic"
 
 	"github.com/google/go-tpm/tpm2"
 
@@ -24,6 +25,10 @@ type Key struct {
 	public  tpm2.TPM2BPublic
 	private tpm2.TPM2BPrivate // encrypted for the parent
 	key     *ecdsa.PublicKey
+
+	// saved is the key as the TPM had it loaded, encrypted for the time until its next
+	// reset. Loading that takes no primary key, which is most of the time of a signature.
+	saved atomic.Pointer[tpm2.TPMSContext]
 }
 
 // persistentSRK is where a storage key is kept (TCG Registry of Reserved TPM 2.0
@@ -76,8 +81,40 @@ func (l *link) parentOf(k *Key) (*object, error) {
 	return parent, nil
 }
 
-// load loads a key; its parent is not needed any more then.
+// load loads a key, from where it was left if the TPM takes that.
 func (l *link) load(k *Key) (*object, error) {
+	if saved := k.saved.Load(); saved != nil {
+		if loaded, err := (tpm2.ContextLoad{Context: *saved}).Execute(l); err == nil {
+			l.keep(loaded.LoadedHandle)
+			return newKeyObject(loaded.LoadedHandle, k)
+		}
+		k.saved.Store(nil) // the TPM was reset, or the end of ctx has come
+	}
+	loaded, err := l.loadBelowParent(k)
+	if err != nil {
+		return nil, err
+	}
+	if saved, err := (tpm2.ContextSave{SaveHandle: loaded.handle}).Execute(l); err == nil { // else the long way each time
+		k.saved.Store(&saved.Context)
+	}
+	return loaded, nil
+}
+
+// newKeyObject is the key under this handle.
+func newKeyObject(handle tpm2.TPMHandle, k *Key) (*object, error) {
+	public, err := k.public.Contents()
+	if err != nil {
+		return nil, err
+	}
+	name, err := tpm2.ObjectName(public)
+	if err != nil {
+		return nil, err
+	}
+	return &object{handle, *name, public, k.public.Bytes()}, nil
+}
+
+// loadBelowParent loads a key; its parent is not needed any more then.
+func (l *link) loadBelowParent(k *Key) (*object, error) {
 	parent, err := l.parentOf(k)
 	if err != nil {
 		return nil, err

@@ -36,6 +36,9 @@ const (
 	// signTimeout bounds a signature with a key in the TPM, whose caller has no way to
 	// end it: a discrete TPM takes a second, behind others in the queue.
 	signTimeout = 30 * time.Second
+	// maxKeyFile bounds a key in bytes that is kept outside of its TPM: one on P-256
+	// takes about 250.
+	maxKeyFile = 1 << 10
 	// maxEventLog bounds the file of the event log in bytes: firmware reserves 64 KiB
 	// to 1 MiB.
 	maxEventLog = 4 << 20
