@@ -24,8 +24,8 @@ var rules = []rule{
 	{"serial number of 65 to 159 bits", func(_ *hierarchy, c *x509.Certificate) bool {
 		return c.SerialNumber.Sign() > 0 && c.SerialNumber.BitLen() > 64 && c.SerialNumber.BitLen() <= serialBits
 	}},
-	{"life of a minute to a day", func(_ *hierarchy, c *x509.Certificate) bool {
 	{"serial number that this CA gives", func(h *hierarchy, c *x509.Certificate) bool { return h.gave(c.SerialNumber) }},
+	{"life of a minute to a day", func(_ *hierarchy, c *x509.Certificate) bool {
 		life := c.NotAfter.Sub(c.NotBefore)
 		return life >= minTTL && life <= maxTTL+backdate+1e9 // a second, for rounding
 	}},
@@ -71,10 +71,10 @@ var rules = []rule{
 	{"no revocation list but the issuing CA's", func(h *hierarchy, c *x509.Certificate) bool {
 		return len(c.CRLDistributionPoints) == 0 || slices.Equal(c.CRLDistributionPoints, listOf(h.listURL()))
 	}},
-	{"signature ECDSA with SHA-256", func(_ *hierarchy, c *x509.Certificate) bool {
 	{"no OCSP responder but the issuing CA's", func(h *hierarchy, c *x509.Certificate) bool {
 		return len(c.OCSPServer) == 0 || slices.Equal(c.OCSPServer, listOf(h.responder))
 	}},
+	{"signature ECDSA with SHA-256", func(_ *hierarchy, c *x509.Certificate) bool {
 		return c.SignatureAlgorithm == x509.ECDSAWithSHA256
 	}},
 	{"version 3", func(_ *hierarchy, c *x509.Certificate) bool { return c.Version == 3 }},
@@ -121,16 +121,6 @@ func (p *profile) says(c *x509.Certificate) bool {
 		len(c.URIs) == 1 && c.URIs[0].String() == p.id.String() &&
 		slices.Equal(c.DNSNames, p.dnsNames) && slices.EqualFunc(c.IPAddresses, p.addresses, net.IP.Equal) &&
 		IsSimulated(c) == p.simulated && bytes.Equal(carried(c), p.carries()) && p.saysList(c) && slices.Equal(c.OCSPServer, listOf(p.responder))
-}
-
-// areHostAddresses reports whether a workload's certificate may have these addresses.
-func areHostAddresses(ips []net.IP) bool {
-	addresses := make([]netip.Addr, len(ips))
-	for i, ip := range ips {
-		addresses[i], _ = netip.AddrFromSlice(ip) // of 4 or 16 bytes, as parsed
-	}
-	_, err := checkAddresses(addresses)
-	return err == nil
 }
 
 // carried is the value of the extension with an attestation result; nil without one.

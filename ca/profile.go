@@ -68,7 +68,7 @@ func (h *hierarchy) workloadProfile(result verifier.Result, now time.Time) (*pro
 		return nil, err
 	}
 	p := &profile{
-		serial: h.newSerial(), id: id, dnsNames: identity.DNSNames, addresses: addresses,
+		serial: h.newSerial(), id: id, dnsNames: identity.DNSNames,
 		spki: key.SPKI(), notBefore: notBefore, notAfter: notAfter, simulated: result.Simulated(),
 		list: h.listURL(),
 	}
