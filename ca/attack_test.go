@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -119,6 +120,31 @@ func TestAttack_A07_NamesThatReadDifferentlyElsewhere(t *testing.T) {
 	}
 	if checkDNSNames(make([]string, maxDNSNames+1)) == nil {
 		t.Error("any number of names passes")
+	}
+}
+
+// An address that many machines have, or that stands for many, is none of one workload.
+func TestAttack_A07_AddressesOfNobody(t *testing.T) {
+	for _, text := range []string{
+		"0.0.0.0", "::", "127.0.0.1", "::1", "169.254.169.254", "fe80::1", "224.0.0.1", "ff02::1", "255.255.255.255", "::ffff:192.0.2.1",
+	} {
+		if got, err := checkAddresses([]netip.Addr{netip.MustParseAddr(text)}); evidence.CodeOf(err) != evidence.CodeIssuingIdentity {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	one := netip.MustParseAddr("192.0.2.1")
+	if _, err := checkAddresses([]netip.Addr{one, one}); err == nil {
+		t.Error("an address passes twice")
+	}
+	many := make([]netip.Addr, maxAddresses+1)
+	for i := range many {
+		many[i] = netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})
+	}
+	if _, err := checkAddresses(many); err == nil {
+		t.Error("any number of addresses passes")
+	}
+	if got, err := checkAddresses(many[:maxAddresses]); err != nil || len(got) != maxAddresses {
+		t.Errorf("%d addresses: %v", maxAddresses, err)
 	}
 }
 

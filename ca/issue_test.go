@@ -27,7 +27,8 @@ func TestIssue(t *testing.T) {
 	a := open(t)
 	key := verifiertest.NewKey(t)
 	svid, leaf := issue(t, a, verifiertest.Request{
-		Key: key, SPIFFEID: "spiffe://example.org/ns/prod/web", DNSNames: []string{"web.example.org", "web"}, TTL: 20 * time.Minute,
+		Key: key, SPIFFEID: "spiffe://example.org/ns/prod/web", DNSNames: []string{"web.example.org", "web"},
+		IPAddresses: []string{"192.0.2.1", "2001:db8::1"}, TTL: 20 * time.Minute,
 	})
 	now := verifiertest.Now()
 	switch {
@@ -35,6 +36,8 @@ func TestIssue(t *testing.T) {
 		t.Errorf("SPIFFE ID %s, URIs %v", svid.SPIFFEID, leaf.URIs)
 	case len(leaf.DNSNames) != 2 || leaf.DNSNames[0] != "web.example.org":
 		t.Errorf("DNS names %v", leaf.DNSNames)
+	case len(leaf.IPAddresses) != 2 || leaf.IPAddresses[0].String() != "192.0.2.1" || leaf.IPAddresses[1].String() != "2001:db8::1" || len(svid.IPAddresses) != 2:
+		t.Errorf("addresses %v", leaf.IPAddresses)
 	case !bytes.Equal(leaf.RawSubjectPublicKeyInfo, key.SPKI()):
 		t.Error("the certificate is for another key")
 	case !leaf.NotBefore.Equal(now.Add(-time.Minute)) || !leaf.NotAfter.Equal(now.Add(20*time.Minute)):

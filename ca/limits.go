@@ -81,6 +81,9 @@ const (
 	// maxDNSNames bounds the DNS names of a certificate: services have a handful,
 	// and each lengthens every handshake.
 	maxDNSNames = 32
+
+	// maxAddresses bounds the addresses of a workload's certificate, likewise.
+	maxAddresses = 16
 	// maxHostName is the longest DNS name in text (RFC 1035 §2.3.4: 255 octets on the wire).
 	maxHostName = 253
 	// maxLabel is the longest label of a DNS name (RFC 1035 §2.3.4).

@@ -6,6 +6,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 
 	"github.com/quotary/quotary/evidence"
@@ -51,8 +52,8 @@ var rules = []rule{
 	{"DNS names that are host names", func(_ *hierarchy, c *x509.Certificate) bool {
 		return checkDNSNames(c.DNSNames) == nil
 	}},
-	{"addresses and the service's ID together only", func(h *hierarchy, c *x509.Certificate) bool {
-		return len(c.IPAddresses) == 0 || len(c.URIs) == 1 && c.URIs[0].String() == h.service.String()
+	{"addresses of hosts, but for the service's own", func(h *hierarchy, c *x509.Certificate) bool {
+		return len(c.URIs) == 1 && c.URIs[0].String() == h.service.String() || areHostAddresses(c.IPAddresses)
 	}},
 	{"no e-mail names", func(_ *hierarchy, c *x509.Certificate) bool { return len(c.EmailAddresses) == 0 }},
 	{"subject empty or the mark of simulation", func(_ *hierarchy, c *x509.Certificate) bool {
@@ -123,6 +124,16 @@ func (p *profile) says(c *x509.Certificate) bool {
 		IsSimulated(c) == p.simulated && bytes.Equal(carried(c), p.carries()) && p.saysList(c) && slices.Equal(c.OCSPServer, listOf(p.responder))
 }
 
+// areHostAddresses reports whether a workload's certificate may have these addresses.
+func areHostAddresses(ips []net.IP) bool {
+	addresses := make([]netip.Addr, len(ips))
+	for i, ip := range ips {
+		addresses[i], _ = netip.AddrFromSlice(ip) // of 4 or 16 bytes, as parsed
+	}
+	_, err := checkAddresses(addresses)
+	return err == nil
+}
+
 // carried is the value of the extension with an attestation result; nil without one.
 func carried(c *x509.Certificate) []byte {
 	for _, e := range c.Extensions {
@@ -155,8 +166,8 @@ var (
 	oidListPoints       = asn1.ObjectIdentifier{2, 5, 29, 31}
 	oidAuthorityKeyID   = asn1.ObjectIdentifier{2, 5, 29, 35}
 	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
-	oidCMW              = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 35} // id-pe-cmw
 	oidInfoAccess       = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
+	oidCMW              = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 35} // id-pe-cmw
 )
 
 // hasExactExtensions reports whether c has the extensions that all leaves have, and these more.

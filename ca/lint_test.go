@@ -53,8 +53,11 @@ var mutations = map[string]func(a *Authority, c *x509.Certificate){
 	"wildcard":            func(_ *Authority, c *x509.Certificate) { c.DNSNames = []string{"*.example.org"} },
 	"the same name twice": func(_ *Authority, c *x509.Certificate) { c.DNSNames = []string{"a.org", "a.org"} },
 	"e-mail":              func(_ *Authority, c *x509.Certificate) { c.EmailAddresses = []string{"a@example.org"} },
-	"address":             func(_ *Authority, c *x509.Certificate) { c.IPAddresses = []net.IP{{10, 0, 0, 1}} },
-	"subject":             func(_ *Authority, c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "admin"} },
+	"loopback address":    func(_ *Authority, c *x509.Certificate) { c.IPAddresses = []net.IP{{127, 0, 0, 1}} },
+	"the same address twice": func(_ *Authority, c *x509.Certificate) {
+		c.IPAddresses = []net.IP{{10, 0, 0, 1}, {10, 0, 0, 1}}
+	},
+	"subject": func(_ *Authority, c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "admin"} },
 	"subject beside mark": func(_ *Authority, c *x509.Certificate) {
 		c.Subject = pkix.Name{Organization: []string{simulatedOrganization}, CommonName: "x"}
 	},

@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"net"
 	"net/netip"
 	"strings"
 
@@ -43,6 +44,25 @@ func checkDNSNames(names []string) error {
 		seen[name] = true
 	}
 	return nil
+}
+
+// checkAddresses returns the addresses that policy grants as a certificate has them. Each is
+// one of a host that others can reach by it: not of every machine, not of many at once, and not
+// in a form that stands for another.
+func checkAddresses(addresses []netip.Addr) ([]net.IP, error) {
+	if len(addresses) > maxAddresses {
+		return nil, refuseIdentity("%d addresses, a certificate has at most %d", len(addresses), maxAddresses)
+	}
+	var out []net.IP
+	seen := map[netip.Addr]bool{}
+	for _, a := range addresses {
+		if !a.IsGlobalUnicast() || a.Is4In6() || a.Zone() != "" || seen[a] {
+			return nil, refuseIdentity("%s is no address of one host, or stands there twice", a)
+		}
+		seen[a] = true
+		out = append(out, a.AsSlice())
+	}
+	return out, nil
 }
 
 // isHostName reports whether name consists of letters, digits and hyphens

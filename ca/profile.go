@@ -32,8 +32,8 @@ type profile struct {
 	serial    *big.Int
 	id        spiffeid.ID
 	dnsNames  []string
-	addresses []net.IP // the service's own certificate only
-	spki      []byte   // of the key to certify
+	addresses []net.IP
+	spki      []byte // of the key to certify
 	notBefore time.Time
 	notAfter  time.Time
 	simulated bool
@@ -63,14 +63,18 @@ func (h *hierarchy) workloadProfile(result verifier.Result, now time.Time) (*pro
 	if err := checkDNSNames(identity.DNSNames); err != nil {
 		return nil, err
 	}
+	addresses, err := checkAddresses(identity.IPAddresses)
+	if err != nil {
+		return nil, err
+	}
 	notBefore, notAfter, err := validity(h.issuing, now, h.lifetime(identity.TTL), result.ValidUntil())
 	if err != nil {
 		return nil, err
 	}
 	p := &profile{
-		serial: h.newSerial(), id: id, dnsNames: identity.DNSNames,
+		serial: h.newSerial(), id: id, dnsNames: identity.DNSNames, addresses: addresses,
 		spki: key.SPKI(), notBefore: notBefore, notAfter: notAfter, simulated: result.Simulated(),
-		list: h.listURL(),
+		list: h.listURL(), responder: h.responder,
 	}
 	if h.attest != nil {
 		if p.result, err = h.attest(result); err != nil {

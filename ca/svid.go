@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"math/rand/v2"
+	"net"
 	"time"
 )
 
@@ -16,6 +17,8 @@ type SVID struct {
 	SPIFFEID string
 	// DNSNames are the certificate's DNS names.
 	DNSNames []string
+	// IPAddresses are its addresses.
+	IPAddresses []net.IP
 	// Chain is the leaf and the issuing CA, DER, without the root.
 	Chain [][]byte
 	// Serial is the leaf's serial number in lower-case hex, 40 digits.
@@ -32,14 +35,15 @@ type SVID struct {
 
 func (h *hierarchy) newSVID(leaf *x509.Certificate, now time.Time) *SVID {
 	return &SVID{
-		SPIFFEID:  leaf.URIs[0].String(),
-		DNSNames:  leaf.DNSNames,
-		Chain:     [][]byte{leaf.Raw, h.issuing.Raw},
-		Serial:    serialHex(leaf),
-		NotBefore: leaf.NotBefore,
-		NotAfter:  leaf.NotAfter,
-		RenewAt:   renewAt(now, leaf.NotAfter),
-		Simulated: IsSimulated(leaf),
+		SPIFFEID:    leaf.URIs[0].String(),
+		DNSNames:    leaf.DNSNames,
+		IPAddresses: leaf.IPAddresses,
+		Chain:       [][]byte{leaf.Raw, h.issuing.Raw},
+		Serial:      serialHex(leaf),
+		NotBefore:   leaf.NotBefore,
+		NotAfter:    leaf.NotAfter,
+		RenewAt:     renewAt(now, leaf.NotAfter),
+		Simulated:   IsSimulated(leaf),
 	}
 }
 

@@ -175,8 +175,7 @@ func (d *Decision) conclude(outcomes []outcome, accepted, pending []*outcome) {
 
 func (d *Decision) accept(o *outcome) {
 	d.Verdict, d.Alternative = Accepted, o.alternative.label
-	d.Identity = o.workload.identity
-	d.Identity.DNSNames = slices.Clone(d.Identity.DNSNames)
+	d.Identity = o.workload.identity.Clone()
 	d.Relaxed = slices.Clone(o.alternative.relaxed)
 	d.ValidUntil = o.report.validUntil
 }

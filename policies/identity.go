@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ func (s source) readIdentity(n *yaml.Node, w *workload) {
 	s.readSPIFFEID(f.need("spiffe_id", "write spiffe_id: spiffe://TRUST-DOMAIN/PATH"), w)
 	if names := f.take("dns_names"); names != nil {
 		w.identity.DNSNames = s.readDNSNames(names)
+	}
+	if addresses := f.take("ip_addresses"); addresses != nil {
+		w.identity.IPAddresses = s.readIPAddresses(addresses)
 	}
 	w.identity.TTL = s.readTTL(f.take("ttl"))
 	f.done()
@@ -85,6 +89,27 @@ func isDNSName(name string) bool {
 	}
 	last := labels[len(labels)-1]
 	return strings.ContainsFunc(last, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+func (s source) readIPAddresses(n *yaml.Node) []netip.Addr {
+	var addresses []netip.Addr
+	for _, entry := range s.sequence(n, "ip_addresses") {
+		text := s.text(entry)
+		address, err := netip.ParseAddr(text)
+		switch {
+		case text == "":
+		case err != nil || address.String() != text || address.Zone() != "" || address.Is4In6() || !address.IsGlobalUnicast():
+			s.problem(entry, evidence.CodePolicyValue, "%q is no address of one host, in its shortest form and without zone or prefix", clip(text))
+		case slices.Contains(addresses, address):
+			s.problem(entry, evidence.CodePolicyValue, "ip_addresses has %q twice", clip(text))
+		default:
+			addresses = append(addresses, address)
+		}
+	}
+	if len(addresses) > maxIPAddresses {
+		s.problem(n, evidence.CodePolicyTooLarge, "ip_addresses has more than %d addresses", maxIPAddresses)
+	}
+	return addresses
 }
 
 func (s source) readTTL(n *yaml.Node) time.Duration {

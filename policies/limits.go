@@ -29,6 +29,8 @@ const (
 	maxText = 500
 	// maxDNSNames bounds the names in one certificate; each costs its verifiers time.
 	maxDNSNames = 32
+	// maxIPAddresses likewise: machines have a few.
+	maxIPAddresses = 16
 	// maxAlternatives bounds any_of: each is tried for each appraisal.
 	maxAlternatives = 32
 	// MinTTL is the shortest life of an identity: clocks differ by a minute.

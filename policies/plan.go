@@ -255,7 +255,7 @@ func drifted(record *Record, before *Decision) bool {
 // sameIdentity reports whether two decisions earn the same. The TTL may differ:
 // the next certificate will have the new one.
 func sameIdentity(a, b *Decision) bool {
-	return a.Workload == b.Workload && a.Identity.SPIFFEID == b.Identity.SPIFFEID && slices.Equal(a.Identity.DNSNames, b.Identity.DNSNames)
+	return a.Workload == b.Workload && a.Identity.Equal(b.Identity)
 }
 
 // notRecorded is what checks got where a record leaves out what they ask for.

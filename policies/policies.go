@@ -14,6 +14,7 @@ package policies
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -187,10 +188,28 @@ type Decision struct {
 
 // Identity is what a workload earns.
 type Identity struct {
-	SPIFFEID string
-	DNSNames []string
-	TTL      time.Duration
+	SPIFFEID    string
+	DNSNames    []string
+	IPAddresses []netip.Addr
+	TTL         time.Duration
 }
 
-// Names lists its DNS names.
-func (i Identity) Names() []string { return append([]string{}, i.DNSNames...) }
+// Equal reports whether two identities name the same. The lives may differ.
+func (i Identity) Equal(other Identity) bool {
+	return i.SPIFFEID == other.SPIFFEID && slices.Equal(i.DNSNames, other.DNSNames) && slices.Equal(i.IPAddresses, other.IPAddresses)
+}
+
+// Names lists its DNS names, then its addresses, as text.
+func (i Identity) Names() []string {
+	names := append([]string{}, i.DNSNames...)
+	for _, address := range i.IPAddresses {
+		names = append(names, address.String())
+	}
+	return names
+}
+
+// Clone returns a copy that shares nothing with i.
+func (i Identity) Clone() Identity {
+	i.DNSNames, i.IPAddresses = slices.Clone(i.DNSNames), slices.Clone(i.IPAddresses)
+	return i
+}

@@ -81,9 +81,7 @@ func (r Result) Key() evidence.Key { return r.r.key }
 
 // Identity is what policy grants; the zero Identity unless accepted.
 func (r Result) Identity() policies.Identity {
-	identity := r.r.decision.Identity
-	identity.DNSNames = slices.Clone(identity.DNSNames)
-	return identity
+	return r.r.decision.Identity.Clone()
 }
 
 // Workload is the name of the workload that matched, or that came nearest.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"time"
 	"unicode/utf16"
 
@@ -63,9 +64,10 @@ type reportPolicy struct {
 }
 
 type reportIdentity struct {
-	SPIFFEID string   `json:"spiffe_id"`
-	DNSNames []string `json:"dns_names,omitempty"`
-	TTL      string   `json:"ttl"`
+	SPIFFEID    string       `json:"spiffe_id"`
+	DNSNames    []string     `json:"dns_names,omitempty"`
+	IPAddresses []netip.Addr `json:"ip_addresses,omitempty"`
+	TTL         string       `json:"ttl"`
 }
 
 // reportError is why something could not be read as evidence.
@@ -126,7 +128,7 @@ func appraised(result verifier.Result) report {
 	r.Policy = &reportPolicy{Digest: result.PolicyDigest(), Workload: result.Workload(), Relaxed: result.Relaxed(), Advisories: result.Advisories()}
 	if result.Accepted() {
 		identity := result.Identity()
-		r.Policy.Identity = &reportIdentity{identity.SPIFFEID, identity.DNSNames, identity.TTL.String()}
+		r.Policy.Identity = &reportIdentity{identity.SPIFFEID, identity.DNSNames, identity.IPAddresses, identity.TTL.String()}
 	}
 	return r
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/base64"
 	"encoding/json"
+	"net"
 	"time"
 
 	"github.com/quotary/quotary/ca"
@@ -37,6 +38,7 @@ type SVID struct {
 	Certificates string    `json:"certificates"` // PEM, leaf first, without the root
 	Serial       string    `json:"serial"`       // lower-case hex
 	DNSNames     []string  `json:"dns_names,omitempty"`
+	IPAddresses  []net.IP  `json:"ip_addresses,omitempty"`
 	NotBefore    time.Time `json:"not_before"`
 	NotAfter     time.Time `json:"not_after"`
 }
@@ -208,7 +210,7 @@ func (s *Server) attestationResponse(g *grant) AttestationResponse {
 	r.RenewAt = r.AppraisedAt.Add(r.NotAfter.Sub(r.AppraisedAt) / 2)
 	if g.svid != nil {
 		r.SVID = &SVID{
-			Certificates: string(g.svid.PEM()), Serial: g.svid.Serial, DNSNames: g.svid.DNSNames,
+			Certificates: string(g.svid.PEM()), Serial: g.svid.Serial, DNSNames: g.svid.DNSNames, IPAddresses: g.svid.IPAddresses,
 			NotBefore: g.svid.NotBefore.UTC(), NotAfter: g.svid.NotAfter.UTC(),
 		}
 		r.Bundle = g.bundle

@@ -49,6 +49,8 @@ type Request struct {
 	// spiffe://example.org/workload.
 	SPIFFEID string
 	DNSNames []string
+	// IPAddresses likewise.
+	IPAddresses []string
 	TTL      time.Duration
 	// Allow lists what the policy relaxes, in each technology's words.
 	Allow []string
@@ -226,6 +228,9 @@ func (r Request) policy() string {
 	fmt.Fprintf(&b, "apiVersion: quotary.dev/v1\nkind: Workload\nname: workload\nidentity:\n  spiffe_id: %q\n", r.SPIFFEID)
 	if len(r.DNSNames) > 0 {
 		fmt.Fprintf(&b, "  dns_names: [%s]\n", strings.Join(r.DNSNames, ", "))
+	}
+	if len(r.IPAddresses) > 0 {
+		fmt.Fprintf(&b, "  ip_addresses: ['%s']\n", strings.Join(r.IPAddresses, "', '"))
 	}
 	if r.TTL > 0 {
 		fmt.Fprintf(&b, "  ttl: %s\n", r.TTL)
