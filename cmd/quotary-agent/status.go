@@ -29,7 +29,7 @@ does so next, and why the last attempt failed, if it did.
 example:
   quotary-agent status --socket /run/quotary-agent/api.sock
 
-Exit code: 0 there is an identity; 2 the service refused this machine; 3 there is none yet,
+Exit code: 0 there is an identity; 2 the service refused this machine, or revoked its identity; 3 there is none yet,
 or none any more; 1 the agent does not answer.
 `
 
@@ -80,7 +80,7 @@ func exitOfStatus(s *agent.Status) int {
 	switch {
 	case s.SPIFFEID != "":
 		return exitDone
-	case s.State == agent.Denied:
+	case s.State.Final():
 		return exitRefused
 	}
 	return exitNoAnswer
@@ -121,6 +121,9 @@ func show(w io.Writer, s *agent.Status, output string) error {
 		kind := "no answer"
 		if s.Reason.Refused {
 			kind = "refused"
+		}
+		if s.Reason.Refused && s.State == agent.Revoked {
+			kind = "revoked"
 		}
 		row(kind, s.Reason.Detail)
 		row("failed checks", strings.Join(s.Reason.Failed, ", "))

@@ -15,6 +15,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -25,8 +26,8 @@ import (
 type Config struct {
 	// Obtain attests once, with a new key. It returns soon after its context ends.
 	Obtain func(context.Context) (*Identity, error)
-	// Refresh returns the newest trust bundle; nil has none looked for between attestations.
-	Refresh func(context.Context) (*spiffebundle.Bundle, error)
+	// Refresh returns what the service publishes now; nil has nobody look for it.
+	Refresh func(context.Context) (*Published, error)
 	// Logger is where the agent tells what happens; nil means nowhere.
 	Logger *slog.Logger
 	// Wall is the clock by which identities end; nil means time.Now. It may be set
@@ -39,6 +40,8 @@ type Config struct {
 type Agent struct {
 	config  Config
 	hurry   chan struct{} // holds a wish to attest now
+	sooner  chan struct{} // holds the news that due was moved
+	news    chan struct{} // holds a wish to look for what is published
 	metrics *metrics
 
 	mu      sync.Mutex
@@ -47,6 +50,11 @@ type Agent struct {
 	due     moment        // when to attest next
 	ends    moment        // when the identity ends; counts only while there is one
 	last    error         // of the last attempt
+
+	// What goes with every identity.
+	federated   []*spiffebundle.Bundle
+	lists       [][]byte
+	revocations Revocations // nil before anybody knows
 }
 
 // View is what an agent has at one moment. It does not change.
@@ -64,7 +72,10 @@ func New(c Config) *Agent {
 	if c.Wall == nil {
 		c.Wall = time.Now
 	}
-	a := &Agent{config: c, hurry: make(chan struct{}, 1), metrics: newMetrics(), changed: make(chan struct{})}
+	a := &Agent{
+		config: c, metrics: newMetrics(), changed: make(chan struct{}),
+		hurry: make(chan struct{}, 1), sooner: make(chan struct{}, 1), news: make(chan struct{}, 1),
+	}
 	a.due = a.at(a.wall())
 	a.view = &View{Status: Status{State: Starting, Since: a.wall(), NextDue: a.due.wall}}
 	return a
@@ -86,10 +97,50 @@ func (a *Agent) Hurry() {
 	}
 }
 
+// soon has the agent attest at a random time before within is over, if it is not due
+// earlier: many agents that hear of something together do not come together.
+func (a *Agent) soon(within time.Duration) {
+	next := a.at(a.wall().Add(rand.N(within)))
+	a.mu.Lock()
+	if a.left(next) < a.left(a.due) {
+		a.due = next
+	}
+	a.mu.Unlock()
+	a.publish(func(v *View) { v.Status.NextDue = a.due.wall })
+	select {
+	case a.sooner <- struct{}{}:
+	default:
+	}
+}
+
+// has reports whether there is an identity.
+func (a *Agent) has() bool {
+	view, _ := a.Current()
+	return view.Identity != nil
+}
+
+// amend replaces the identity, if there is one, by a copy that change made another of.
+func (a *Agent) amend(change func(*Identity) bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.view.Identity == nil {
+		return
+	}
+	next := *a.view.Identity
+	if change(&next) {
+		a.replace(func(v *View) { v.Identity = &next })
+	}
+}
+
 // publish replaces the view by one that change made of a copy.
 func (a *Agent) publish(change func(*View)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.replace(change)
+}
+
+// replace is publish for who has the lock.
+func (a *Agent) replace(change func(*View)) {
 	next := *a.view
 	change(&next)
 	if next.Status.State != a.view.Status.State {

@@ -28,6 +28,7 @@ type service struct {
 
 	mu        sync.Mutex
 	authority *agenttest.Authority
+	next      *agent.Identity // what is granted; nil for one of each request's own
 	answer    func() error
 	asked     []time.Time
 }
@@ -38,10 +39,13 @@ const life = time.Hour
 func (s *service) obtain(context.Context) (*agent.Identity, error) {
 	s.mu.Lock()
 	s.asked = append(s.asked, time.Now())
-	answer, authority := s.answer, s.authority
+	answer, authority, next := s.answer, s.authority, s.next
 	s.mu.Unlock()
 	if err := answer(); err != nil {
 		return nil, err
+	}
+	if next != nil {
+		return next, nil
 	}
 	return authority.Issue(s.t, "web", life), nil
 }
@@ -337,9 +341,9 @@ func TestClockJumps(t *testing.T) {
 // without the identity's authority has the agent attest at once.
 func TestBundleIsRenewed(t *testing.T) {
 	var bundle atomic.Pointer[spiffebundle.Bundle]
-	refresh := func(context.Context) (*spiffebundle.Bundle, error) {
+	refresh := func(context.Context) (*agent.Published, error) {
 		if b := bundle.Load(); b != nil {
-			return b, nil
+			return &agent.Published{Bundle: b}, nil
 		}
 		return nil, silent()
 	}
@@ -426,7 +430,8 @@ func TestMetrics(t *testing.T) {
 			"consecutive_failures": 1, "identity_expiry_timestamp_seconds": 0,
 			"last_attested_timestamp_seconds": float64(v.Status.LastAttested.UnixMilli()) / 1000,
 			"next_due_timestamp_seconds":      float64(v.Status.NextDue.UnixMilli()) / 1000,
-			"state degraded":                  0, "state denied": 1, "state healthy": 0, "state starting": 0,
+			"state degraded":                  0, "state denied": 1, "state healthy": 0, "state revoked": 0, "state starting": 0,
+			"revocations_total": 0,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)

@@ -14,6 +14,43 @@ import (
 	"github.com/quotary/quotary/internal/agent/agenttest"
 )
 
+// run runs machines of one configuration for as long as a test takes.
+func run(t *testing.T, machines int, c agent.Config, test func([]*agent.Agent)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	agents := make([]*agent.Agent, machines)
+	for i := range agents {
+		agents[i] = agent.New(c)
+		running.Go(func() { _ = agents[i].Run(ctx) })
+	}
+	test(agents)
+}
+
+// holding counts those that have an identity.
+func holding(agents []*agent.Agent) (n int) {
+	for _, a := range agents {
+		if view(a).Identity != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// peak is how many of these moments, in their order, lie within one second at most.
+func peak(moments []time.Time) (most int) {
+	first := 0
+	for i, at := range moments {
+		for at.Sub(moments[first]) >= time.Second {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
 // fleetLife is of the identities that a crowded service grants.
 const fleetLife = 10 * time.Minute
 

@@ -21,8 +21,13 @@ type Identity struct {
 	ID spiffeid.ID
 	// Certificate is the X509-SVID with its chain, leaf first, and its key.
 	Certificate *tls.Certificate
-	// Bundle is the trust bundle of the identity's trust domain.
-	Bundle *spiffebundle.Bundle
+	// Bundle is the trust bundle of the identity's trust domain, Federated those of others,
+	// sorted by trust domain.
+	Bundle    *spiffebundle.Bundle
+	Federated []*spiffebundle.Bundle
+	// Lists are the revocation lists of the trust domain's issuing CAs, DER; none where the
+	// agent has none, or they are too long.
+	Lists [][]byte
 	// Token is the attestation result; nil where none was asked for.
 	Token *client.Token
 
@@ -82,10 +87,21 @@ func (i *Identity) Chain() []byte {
 	return der
 }
 
-// Authorities returns the bundle's X.509 authorities, DER, one behind the other.
-func (i *Identity) Authorities() []byte {
+// chain is the certificate and those above it, decoded.
+func (i *Identity) chain() []*x509.Certificate {
+	chain := []*x509.Certificate{i.Certificate.Leaf}
+	for _, der := range i.Certificate.Certificate[1:] {
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			chain = append(chain, cert)
+		}
+	}
+	return chain
+}
+
+// Authorities returns a bundle's X.509 authorities, DER, one behind the other.
+func Authorities(bundle *spiffebundle.Bundle) []byte {
 	var der []byte
-	for _, cert := range i.Bundle.X509Authorities() {
+	for _, cert := range bundle.X509Authorities() {
 		der = append(der, cert.Raw...)
 	}
 	return der
@@ -108,10 +124,18 @@ func (i *Identity) ChainPEM() (text []byte) {
 	return text
 }
 
-// AuthoritiesPEM returns the bundle's X.509 authorities in PEM.
-func (i *Identity) AuthoritiesPEM() (text []byte) {
-	for _, authority := range i.Bundle.X509Authorities() {
+// AuthoritiesPEM returns a bundle's X.509 authorities in PEM.
+func AuthoritiesPEM(bundle *spiffebundle.Bundle) (text []byte) {
+	for _, authority := range bundle.X509Authorities() {
 		text = append(text, certificate(authority.Raw)...)
+	}
+	return text
+}
+
+// ListsPEM returns the revocation lists in PEM.
+func (i *Identity) ListsPEM() (text []byte) {
+	for _, der := range i.Lists {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})...)
 	}
 	return text
 }
@@ -129,10 +153,8 @@ func (i *Identity) verifiesUnder(bundle *spiffebundle.Bundle, at time.Time) bool
 	for _, cert := range bundle.X509Authorities() {
 		o.Roots.AddCert(cert)
 	}
-	for _, der := range i.Certificate.Certificate[1:] {
-		if cert, err := x509.ParseCertificate(der); err == nil {
-			o.Intermediates.AddCert(cert)
-		}
+	for _, cert := range i.chain()[1:] {
+		o.Intermediates.AddCert(cert)
 	}
 	_, err := i.Certificate.Leaf.Verify(o)
 	return err == nil

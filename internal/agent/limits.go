@@ -27,8 +27,22 @@ const (
 	minRefresh     = 10 * time.Second
 	maxRefresh     = time.Hour
 	defaultRefresh = 5 * time.Minute
-	// refreshTimeout bounds one look at the bundle.
-	refreshTimeout = time.Minute
+	// refreshTimeout bounds one look at the bundles, and firstRefreshTimeout the one that a
+	// first identity waits for.
+	refreshTimeout      = time.Minute
+	firstRefreshTimeout = 5 * time.Second
+	// newsSpread is the time in which all who hear of other revocation lists look at the
+	// bundles: ten thousand do so a thousand times a second, and each within seconds.
+	newsSpread = 10 * time.Second
+	// urgentSpread is the time in which those attest again whose identity nobody believes any
+	// more: a thousand whose identities are revoked at once ask 200 times a second.
+	urgentSpread = 5 * time.Second
+	// taintSpread is the same for those whose authority is tainted: they are believed until it
+	// is withdrawn, for which operators wait ten minutes.
+	taintSpread = time.Minute
+	// maxLists bounds the revocation lists that are handed out, in bytes: many clients of gRPC
+	// take messages of 4 MiB. It is room for some 25,000 certificates.
+	maxLists = 1 << 20
 	// maxDetail bounds what is kept of an error's text, in bytes: a sentence and what it
 	// speaks of. The log has the request's ID.
 	maxDetail = 2048

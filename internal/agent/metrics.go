@@ -8,7 +8,8 @@ import (
 
 // metrics counts attempts; everything else is read from the status when asked for.
 type metrics struct {
-	attempts *prometheus.CounterVec
+	attempts    *prometheus.CounterVec
+	revocations prometheus.Counter
 
 	state, attested, due, expiry, failures *prometheus.Desc
 }
@@ -29,6 +30,9 @@ func newMetrics() *metrics {
 			Name: "quotary_agent_attestations_total",
 			Help: "Attempts to attest, by outcome (granted, refused, unanswered) and reason code.",
 		}, []string{"outcome", "code"}),
+		revocations: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "quotary_agent_revocations_total", Help: "Identities of this agent that the service revoked.",
+		}),
 		state:    describe("state", "1 for the state that the agent is in, 0 for the others.", "state"),
 		attested: describe("last_attested_timestamp_seconds", "When an attestation was last granted; 0 for never."),
 		due:      describe("next_due_timestamp_seconds", "When the agent attests next."),
@@ -36,6 +40,8 @@ func newMetrics() *metrics {
 		failures: describe("consecutive_failures", "Attempts since the last one that was granted."),
 	}
 }
+
+func (m *metrics) revoked() { m.revocations.Inc() }
 
 func (m *metrics) granted() { m.attempts.WithLabelValues(outcomeGranted, "").Inc() }
 
@@ -51,6 +57,7 @@ func (m *metrics) failed(r *Reason) {
 func (a *Agent) Describe(out chan<- *prometheus.Desc) {
 	m := a.metrics
 	m.attempts.Describe(out)
+	m.revocations.Describe(out)
 	for _, d := range []*prometheus.Desc{m.state, m.attested, m.due, m.expiry, m.failures} {
 		out <- d
 	}
@@ -60,6 +67,7 @@ func (a *Agent) Describe(out chan<- *prometheus.Desc) {
 func (a *Agent) Collect(out chan<- prometheus.Metric) {
 	m := a.metrics
 	m.attempts.Collect(out)
+	m.revocations.Collect(out)
 	view, _ := a.Current()
 	s := view.Status
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {

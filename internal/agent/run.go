@@ -63,6 +63,8 @@ func (a *Agent) wait(ctx context.Context) error {
 		timer := time.NewTimer(min(left, a.expire(), maxSleep))
 		select {
 		case <-timer.C:
+		case <-a.sooner:
+			timer.Stop()
 		case <-a.hurry:
 			timer.Stop()
 			return ctx.Err()
@@ -113,6 +115,9 @@ func (a *Agent) attempt(ctx context.Context) {
 	go func() {
 		defer close(done)
 		identity, err = a.config.Obtain(ctx)
+		if err == nil && a.config.Refresh != nil && !a.has() {
+			a.refresh(ctx, firstRefreshTimeout) // so that the identity is handed out with what belongs to it
+		}
 	}()
 	for {
 		timer := time.NewTimer(a.expire())
@@ -142,25 +147,28 @@ func (a *Agent) granted(identity *Identity) {
 	if soonest := a.wall().Add(minRenewal); renew.Before(soonest) {
 		renew = soonest
 	}
+	dressed := *identity
+	a.metrics.granted()
 	a.mu.Lock()
 	a.due, a.ends, a.last = a.at(renew), a.at(identity.NotAfter), nil
-	a.mu.Unlock()
-	a.metrics.granted()
-	a.publish(func(v *View) {
-		v.Identity = identity
+	dressed.Federated, dressed.Lists = a.federated, a.lists
+	a.replace(func(v *View) {
+		v.Identity = &dressed
 		v.Status = Status{
 			State: Healthy, Since: v.Status.Since, SPIFFEID: identity.ID.String(), AttestationID: identity.AttestationID, Simulated: identity.Simulated,
 			Expires: identity.NotAfter, LastAttested: identity.AttestedAt, NextDue: renew,
 		}
 	})
+	a.mu.Unlock()
 	a.config.Logger.Info("attested", "spiffe_id", identity.ID.String(), "attestation_id", identity.AttestationID, "simulated", identity.Simulated,
 		"not_after", identity.NotAfter, "renew_at", renew)
+	a.examine() // by the lists of before, too
 }
 
 func (a *Agent) failed(err error) {
 	view, _ := a.Current()
 	failures := view.Status.Failures + 1
-	delay := backOff(failures, retryAfter(err))
+	delay := BackOff(failures, retryAfter(err))
 	next := a.wall().Add(delay)
 	a.mu.Lock()
 	a.due, a.last = a.at(next), err

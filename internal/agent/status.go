@@ -23,10 +23,16 @@ const (
 	Degraded State = "degraded"
 	// Denied: the service refused this machine; there is no identity.
 	Denied State = "denied"
+	// Revoked: the service revoked the identity, and did not judge this machine since.
+	Revoked State = "revoked"
 )
 
 // States lists all states.
-func States() []State { return []State{Starting, Healthy, Degraded, Denied} }
+func States() []State { return []State{Starting, Healthy, Degraded, Denied, Revoked} }
+
+// Final reports whether the service said no, rather than nothing: there is no identity, and
+// who has an earlier one is to let go of it.
+func (s State) Final() bool { return s == Denied || s == Revoked }
 
 // Status says how an agent is doing. Times are of the wall's clock, in UTC, and zero
 // where there is nothing to say.
@@ -44,11 +50,12 @@ type Status struct {
 	NextDue time.Time `json:"next_due,omitzero"`
 	// Failures counts the attempts since then that were not granted.
 	Failures int `json:"consecutive_failures"`
-	// Reason is why the last attempt was not granted; nil if it was.
+	// Reason is why the last attempt was not granted, or why the identity that it brought was
+	// revoked; nil if neither is so.
 	Reason *Reason `json:"reason,omitempty"`
 }
 
-// Reason is why an attempt was not granted.
+// Reason is why there is no new identity.
 type Reason struct {
 	// Refused tells a refusal from the lack of an answer.
 	Refused bool   `json:"refused"`

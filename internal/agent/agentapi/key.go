@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/quotary/quotary/client/local"
+	"github.com/quotary/quotary/internal/agent"
 	"github.com/quotary/quotary/internal/agent/endpoint"
 )
 
@@ -23,7 +24,7 @@ func identify(s Source, _ *emptypb.Empty) (*structpb.Struct, error) {
 		return nil, endpoint.Absence(view)
 	}
 	return structpb.NewStruct(map[string]any{
-		local.FieldSPIFFEID: view.Identity.ID.String(), local.FieldChain: string(view.Identity.ChainPEM()), local.FieldAuthorities: string(view.Identity.AuthoritiesPEM()),
+		local.FieldSPIFFEID: view.Identity.ID.String(), local.FieldChain: string(view.Identity.ChainPEM()), local.FieldAuthorities: string(agent.AuthoritiesPEM(view.Identity.Bundle)),
 		local.FieldSimulated: view.Identity.Simulated,
 	})
 }

@@ -80,7 +80,6 @@ func (d *Daemon) openTrust() (err error) {
 	}
 	d.trust, err = trust.Open(trust.Config{
 		URL: s.URL, TrustDomain: s.TrustDomain, BundleFile: s.Bundle, RootSHA256: digest, Keep: s.Keep, Logger: d.options.Logger,
-		Tainted: func(roots []evidence.Digest) { d.Agent.Taint(roots) },
 	})
 	return err
 }
@@ -249,6 +248,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { d.awaitReady(ctx); return nil })
 	group.Go(func() error {
+		if d.awaitIdentity(ctx) { // before there is nothing to lose
+			d.trust.Follow(ctx, func(r *client.Revocations) { d.Heed(r) })
+		}
+		return nil
+	})
+	group.Go(func() error {
 		if err := d.options.Notifier.Run(ctx, d.Agent, d.ready); err != nil {
 			d.options.Logger.Warn("systemd does not hear", "cause", err.Error())
 		}
@@ -283,18 +288,25 @@ func (d *Daemon) serve(ctx context.Context, group *errgroup.Group) error {
 	return serveMetrics(ctx, group, d.options.Config.Metrics.Listen, registry, d.Agent, d.options.Logger)
 }
 
-// awaitReady closes ready when there is an identity, and all files of it.
-func (d *Daemon) awaitReady(ctx context.Context) {
+// awaitIdentity returns when there is an identity. It is false if ctx ended.
+func (d *Daemon) awaitIdentity(ctx context.Context) bool {
 	for {
 		view, changed := d.Current()
 		if view.Identity != nil {
-			break
+			return true
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return
+			return false
 		}
+	}
+}
+
+// awaitReady closes ready when there is an identity, and all files of it.
+func (d *Daemon) awaitReady(ctx context.Context) {
+	if !d.awaitIdentity(ctx) {
+		return
 	}
 	for _, w := range d.writers {
 		select {

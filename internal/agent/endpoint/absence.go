@@ -19,8 +19,11 @@ func Absence(view *agent.View) error {
 	if view.Status.Reason != nil && view.Status.Reason.Code != "" {
 		reason = " (" + view.Status.Reason.Code + ")"
 	}
-	if view.Status.State == agent.Denied {
+	switch view.Status.State {
+	case agent.Denied:
 		return status.Error(codes.PermissionDenied, "this machine was refused an identity"+reason)
+	case agent.Revoked:
+		return status.Error(codes.PermissionDenied, "this machine's identity was revoked"+reason)
 	}
 	return status.Error(codes.Unavailable, "there is no identity yet, or none any more"+reason)
 }

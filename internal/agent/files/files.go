@@ -87,7 +87,7 @@ func (w *Writer) Run(ctx context.Context, source Source) {
 		view, changed := source.Current()
 		var retry <-chan time.Time
 		var timer *time.Timer
-		if next := view.Identity; (next != done || !told) && (next != nil || withdrawn(view, told)) {
+		if next := view.Identity; (!told || !alike(next, done)) && (next != nil || withdrawn(view, told)) {
 			if err := w.follow(ctx, next); err != nil && ctx.Err() == nil {
 				w.config.Logger.Error("the files of the identity are not as they should be; trying again", "directory", w.config.Directory, "cause", err.Error())
 				timer = time.NewTimer(retryAfter)
@@ -110,7 +110,13 @@ func (w *Writer) Run(ctx context.Context, source Source) {
 
 // withdrawn reports whether there is an end to tell of, rather than a beginning.
 func withdrawn(view *agent.View, told bool) bool {
-	return told || view.Status.State == agent.Denied
+	return told || view.Status.State.Final()
+}
+
+// alike reports whether the files of two identities, nil for none, are the same: other lists of
+// what is revoked, and bundles of other trust domains, change none.
+func alike(a, b *agent.Identity) bool {
+	return a == b || a != nil && b != nil && a.Certificate == b.Certificate && a.Bundle.Equal(b.Bundle)
 }
 
 // follow makes the files those of an identity, or none, and tells of it.

@@ -43,7 +43,7 @@ func (w *Writer) contents(identity *agent.Identity) ([]file, error) {
 	chain := identity.ChainPEM()
 	set := []file{
 		{NameChain, chain, publicMode},
-		{NameRoots, identity.AuthoritiesPEM(), publicMode},
+		{NameRoots, agent.AuthoritiesPEM(identity.Bundle), publicMode},
 		{NameBundle, append(bundle, '\n'), publicMode},
 	}
 	if identity.Token != nil && identity.Token.JWT != "" {

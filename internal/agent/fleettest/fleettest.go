@@ -7,7 +7,12 @@ package fleettest
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -18,7 +23,9 @@ import (
 	"testing"
 	"time"
 
+	sdk "github.com/quotary/quotary/client/admin"
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/admin"
 	"github.com/quotary/quotary/internal/agent/machine"
 	"github.com/quotary/quotary/internal/daemon"
 	"github.com/quotary/quotary/simulators/tdx"
@@ -168,6 +175,33 @@ any_of:
 func (s *Service) Accept() {
 	s.t.Helper()
 	s.reload(s.good)
+}
+
+// Revoke has the service revoke the certificate that an attestation brought.
+func (s *Service) Revoke(attestation string) {
+	s.t.Helper()
+	authority, err := admin.OpenAuthority(filepath.Join(s.data, admin.DirName), TrustDomain, time.Now)
+	s.must(err)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	s.must(err)
+	key, err := evidence.NewKey(private.Public())
+	s.must(err)
+	_, text, err := authority.Issue(admin.Request{Name: "owner", Role: admin.Owner, Key: key})
+	s.must(err)
+	block, _ := pem.Decode(text)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.running.RootPEM())
+	c, err := sdk.New(sdk.Config{
+		URL: s.URL, TrustDomain: TrustDomain, Roots: roots,
+		Credential: sdk.Certificate(tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: private}),
+	})
+	s.must(err)
+	defer c.Close()
+	done, err := c.Revoke(s.t.Context(), sdk.Revocation{Attestations: []string{attestation}, Reason: "test"})
+	s.must(err)
+	if done.Revoked != 1 {
+		s.t.Fatalf("revoked %d certificates", done.Revoked)
+	}
 }
 
 func (s *Service) reload(policy string) {

@@ -55,11 +55,13 @@ func New(c Config) *Tokens {
 	return &Tokens{config: c, limiter: rate.NewLimiter(perSecond, burst), held: map[string]token{}}
 }
 
-// Fetch returns a JWT-SVID of a SPIFFE ID with exactly these audiences. One that is held is returned for
-// half of its life, and then for as long as it lasts if there is no answer. The error is
-// ErrTooMany, or that of Config.Obtain. A refusal drops all that is held.
-func (t *Tokens) Fetch(ctx context.Context, id string, audience []string) (*client.JWTSVID, error) {
-	key := keyOf(append([]string{id}, audience...))
+// Fetch returns a JWT-SVID of an identity's SPIFFE ID with exactly these audiences. One that is held is
+// returned for half of its life, and then for as long as it lasts if there is no answer. The error is
+// ErrTooMany, or that of Config.Obtain. A refusal drops all that is held; what was got beside an earlier
+// certificate, which may have been revoked, is not returned any more.
+func (t *Tokens) Fetch(ctx context.Context, identity *agent.Identity, audience []string) (*client.JWTSVID, error) {
+	id := identity.ID.String()
+	key := keyOf(append([]string{string(identity.Certificate.Leaf.Raw), id}, audience...))
 	now := t.config.Now()
 	held := t.get(key)
 	if held.JWTSVID != nil && now.Before(held.renew) {

@@ -13,10 +13,9 @@ import (
 
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/agent/agenttest"
 	"github.com/quotary/quotary/internal/agent/jwtsvid"
 )
-
-const id = "spiffe://agent.test/web"
 
 // service issues tokens for five minutes, or does what a test says.
 type service struct {
@@ -39,9 +38,11 @@ func TestFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{}
 		tokens := jwtsvid.New(jwtsvid.Config{Obtain: s.obtain})
+		authority := agenttest.NewAuthority(t)
+		identity := authority.Issue(t, "web", time.Hour)
 		expect := func(when, want string, audience ...string) {
 			t.Helper()
-			if got, err := tokens.Fetch(t.Context(), id, audience); err != nil || got.Token != want {
+			if got, err := tokens.Fetch(t.Context(), identity, audience); err != nil || got.Token != want {
 				t.Errorf("%s: %+v, %v; want token %s", when, got, err, want)
 			}
 		}
@@ -50,8 +51,8 @@ func TestFetch(t *testing.T) {
 		expect("two audiences", "2", "a", "b")
 		expect("in another order", "3", "b", "a")
 		expect("as one", "4", "ab")
-		if got, err := tokens.Fetch(t.Context(), id+"/other", []string{"ab"}); err != nil || got.Token != "5" {
-			t.Errorf("of another identity: %+v, %v", got, err)
+		if got, err := tokens.Fetch(t.Context(), authority.Issue(t, "web", time.Hour), []string{"ab"}); err != nil || got.Token != "5" {
+			t.Errorf("beside another certificate: %+v, %v", got, err)
 		}
 		time.Sleep(3 * time.Minute)
 		expect("after half of its life", "6", "a")
@@ -60,21 +61,21 @@ func TestFetch(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		expect("without an answer", "6", "a")
 		time.Sleep(3 * time.Minute)
-		if _, err := tokens.Fetch(t.Context(), id, []string{"a"}); !errors.Is(err, silent) {
+		if _, err := tokens.Fetch(t.Context(), identity, []string{"a"}); !errors.Is(err, silent) {
 			t.Errorf("when it has ended: %v", err)
 		}
 		s.fail.Store(nil)
-		if _, err := tokens.Fetch(t.Context(), id, []string{"a"}); err != nil {
+		if _, err := tokens.Fetch(t.Context(), identity, []string{"a"}); err != nil {
 			t.Fatal(err)
 		}
 		refused := error(&client.Problem{Reason: evidence.Errorf(evidence.CodeNotAccepted, "", "so"), Status: http.StatusUnprocessableEntity})
 		s.fail.Store(&refused)
 		time.Sleep(3 * time.Minute)
-		if _, err := tokens.Fetch(t.Context(), id, []string{"a"}); !errors.Is(err, refused) {
+		if _, err := tokens.Fetch(t.Context(), identity, []string{"a"}); !errors.Is(err, refused) {
 			t.Errorf("refused: %v", err)
 		}
 		s.fail.Store(&silent)
-		if _, err := tokens.Fetch(t.Context(), id, []string{"a"}); !errors.Is(err, silent) {
+		if _, err := tokens.Fetch(t.Context(), identity, []string{"a"}); !errors.Is(err, silent) {
 			t.Errorf("a token is held behind a refusal: %v", err)
 		}
 	})
@@ -85,10 +86,12 @@ func TestConcurrentFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{}
 		tokens := jwtsvid.New(jwtsvid.Config{Obtain: s.obtain})
+		authority := agenttest.NewAuthority(t)
+		identity := authority.Issue(t, "web", time.Hour)
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if _, err := tokens.Fetch(t.Context(), id, []string{"a"}); err != nil {
+				if _, err := tokens.Fetch(t.Context(), identity, []string{"a"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -99,12 +102,12 @@ func TestConcurrentFetch(t *testing.T) {
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := tokens.Fetch(gone, id, []string{"gone"}); !errors.Is(err, context.Canceled) {
+		if _, err := tokens.Fetch(gone, identity, []string{"gone"}); !errors.Is(err, context.Canceled) {
 			t.Errorf("a caller who went: %v", err)
 		}
 		refused := 0
 		for i := range 1000 {
-			if _, err := tokens.Fetch(t.Context(), id, []string{strconv.Itoa(i)}); errors.Is(err, jwtsvid.ErrTooMany) {
+			if _, err := tokens.Fetch(t.Context(), identity, []string{strconv.Itoa(i)}); errors.Is(err, jwtsvid.ErrTooMany) {
 				refused++
 			}
 		}
@@ -112,7 +115,7 @@ func TestConcurrentFetch(t *testing.T) {
 			t.Errorf("%d of 1000 were refused", refused)
 		}
 		time.Sleep(time.Minute)
-		if _, err := tokens.Fetch(t.Context(), id, []string{"later"}); err != nil {
+		if _, err := tokens.Fetch(t.Context(), identity, []string{"later"}); err != nil {
 			t.Error(err)
 		}
 	})

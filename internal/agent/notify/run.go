@@ -63,7 +63,9 @@ func Line(s agent.Status) string {
 		line += " (SIMULATED)"
 	}
 	if s.Reason != nil {
-		line += fmt.Sprintf("; attempt %d failed", s.Failures)
+		if !(s.State == agent.Revoked && s.Reason.Refused) {
+			line += fmt.Sprintf("; attempt %d failed", s.Failures)
+		}
 		if s.Reason.Code != "" {
 			line += " (" + s.Reason.Code + ")"
 		}

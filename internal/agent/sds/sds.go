@@ -3,8 +3,12 @@
 // over the same stream.
 //
 // Names are the machine's SPIFFE ID or "default" for certificate and key; the trust domain's
-// SPIFFE ID, "ROOTCA" or "ALL" for the trust bundle. A stream whose identity is withdrawn
-// ends. The incremental protocol (DeltaSecrets) is Unimplemented.
+// SPIFFE ID or "ROOTCA" for its bundle, another trust domain's for that one's, and "ALL" for
+// all of them. The incremental protocol (DeltaSecrets) is Unimplemented.
+//
+// A proxy keeps a secret when its stream ends, and has no way to be told that one is gone: an
+// answer without it is rejected. So a secret that is withdrawn is replaced by one that is void:
+// a certificate that nobody accepts, and roots below which there is nobody.
 //
 // Start at [Register]. The protocol is Envoy's xDS, state of the world.
 package sds
@@ -52,7 +56,7 @@ func (s *server) FetchSecrets(_ context.Context, request *discovery.DiscoveryReq
 	if view.Identity == nil {
 		return nil, endpoint.Absence(view)
 	}
-	return answer(view.Identity, wish{names: request.GetResourceNames(), plain: plainly(request.GetNode())}, 1)
+	return answer(nil, view.Identity, wish{names: request.GetResourceNames(), plain: plainly(request.GetNode())}, 1)
 }
 
 // wish is what a proxy wants.
@@ -68,7 +72,8 @@ type session struct {
 
 	asked   bool            // whether there was a request yet
 	wish    wish            // of the last one that counted
-	sent    *agent.Identity // what was last sent
+	sent    *agent.Identity // what was last sent for this wish
+	had     *agent.Identity // what was last sent at all
 	version uint64          // and its number, which is its nonce as well
 }
 
@@ -126,16 +131,36 @@ func (x *session) deliver(view *agent.View) error {
 	case view.Identity == nil && x.sent == nil && endpoint.Beginning(view):
 		return nil // it is worth waiting for
 	case view.Identity == nil:
+		if err := x.retract(view); err != nil {
+			return err
+		}
 		return endpoint.Absence(view)
 	case view.Identity == x.sent:
 		return nil
 	}
-	response, err := answer(view.Identity, x.wish, x.version+1)
+	response, err := answer(x.had, view.Identity, x.wish, x.version+1)
 	if err != nil {
 		return err
 	}
 	x.version++
-	x.sent = view.Identity
+	x.sent, x.had = view.Identity, view.Identity
+	return x.stream.Send(response)
+}
+
+// retract takes certificate and key from the proxy, if the service said no: one that only ended
+// is of no use to it anyway. A proxy that asks after the agent began anew has an earlier one.
+func (x *session) retract(view *agent.View) error {
+	if !view.Status.State.Final() {
+		return nil
+	}
+	names := x.wish.names
+	if len(names) == 0 && x.had != nil {
+		names = []string{x.had.ID.String()}
+	}
+	response, err := void(names, x.version+1)
+	if err != nil || len(response.GetResources()) == 0 {
+		return err
+	}
 	return x.stream.Send(response)
 }
 

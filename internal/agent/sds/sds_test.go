@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
@@ -18,6 +19,8 @@ import (
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	secret "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
 	envoytype "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
 	"go.uber.org/goleak"
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
@@ -249,8 +252,115 @@ func TestStream(t *testing.T) {
 	_, secrets = x.hear()
 	isIdentity(t, secrets[0], "default", third)
 	source.Set(&agent.View{Status: agent.Status{State: agent.Denied}})
+	_, secrets = x.hear()
+	isVoid(t, secrets, "default")
 	if _, err := x.stream.Recv(); status.Code(err) != codes.PermissionDenied {
 		t.Errorf("withdrawn: %v", err)
+	}
+}
+
+// isVoid holds the only secret to be a pair that a proxy takes and nobody accepts.
+func isVoid(t *testing.T, secrets []*envoytls.Secret, name string) {
+	t.Helper()
+	if len(secrets) != 1 || secrets[0].GetName() != name {
+		t.Fatalf("withdrawn: %v", secrets)
+	}
+	c := secrets[0].GetTlsCertificate()
+	pair, err := tls.X509KeyPair(c.GetCertificateChain().GetInlineBytes(), c.GetPrivateKey().GetInlineBytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pair.Leaf.URIs)+len(pair.Leaf.DNSNames) != 0 || pair.Leaf.NotAfter.After(time.Now()) || !bytes.Equal(pair.Leaf.RawIssuer, pair.Leaf.RawSubject) {
+		t.Errorf("withdrawn: %+v", pair.Leaf)
+	}
+}
+
+// What is withdrawn is taken from proxies: those that have it, and those that ask again, who may
+// have it from before the agent began anew. What only ended is not: it is of no use.
+func TestWithdrawnIdentityIsTakenBack(t *testing.T) {
+	identity := agenttest.NewAuthority(t).Issue(t, "web", time.Hour)
+	for _, state := range []agent.State{agent.Denied, agent.Revoked, agent.Degraded} {
+		source := agenttest.NewSource(agenttest.View(identity))
+		proxy, _ := dial(t, source)
+		unnamed, bundle := begin(t, proxy), begin(t, proxy)
+		unnamed.say(&discovery.DiscoveryRequest{})
+		bundle.say(&discovery.DiscoveryRequest{ResourceNames: []string{"ROOTCA"}})
+		unnamed.hear()
+		bundle.hear()
+		source.Set(&agent.View{Status: agent.Status{State: state}})
+		again := begin(t, proxy)
+		again.say(&discovery.DiscoveryRequest{ResourceNames: []string{"spiffe://agent.test/web"}})
+		code := codes.Unavailable
+		if state.Final() {
+			code = codes.PermissionDenied
+			for _, x := range []talk{unnamed, again} {
+				_, secrets := x.hear()
+				isVoid(t, secrets, "spiffe://agent.test/web")
+			}
+		}
+		for who, x := range map[string]talk{"unnamed": unnamed, "bundle": bundle, "again": again} {
+			if _, err := x.stream.Recv(); status.Code(err) != code {
+				t.Errorf("%s, %s: %v", state, who, err)
+			}
+		}
+	}
+}
+
+// Other trust domains have their own roots, which never verify anybody else's; one that is not
+// federated with any more verifies nobody. Lists of what is revoked go to who can use them.
+func TestFederation(t *testing.T) {
+	authority, other := agenttest.NewAuthority(t), agenttest.NewAuthority(t)
+	partner, gone := spiffeid.RequireTrustDomainFromString("partner.test"), spiffeid.RequireTrustDomainFromString("gone.test")
+	identity := *authority.Issue(t, "web", time.Hour)
+	identity.Federated = []*spiffebundle.Bundle{spiffebundle.New(gone), spiffebundle.FromX509Authorities(partner, []*x509.Certificate{other.Root})}
+	identity.Lists = [][]byte{{1, 2, 3}}
+	source := agenttest.NewSource(agenttest.View(&identity))
+	proxy, _ := dial(t, source)
+	x := begin(t, proxy)
+	x.say(&discovery.DiscoveryRequest{ResourceNames: []string{"ALL", "spiffe://partner.test", "spiffe://gone.test"}})
+	_, secrets := x.hear()
+	believed := func(s *envoytls.Secret) (names []string) {
+		config := &envoytls.SPIFFECertValidatorConfig{}
+		if err := s.GetValidationContext().GetCustomValidatorConfig().GetTypedConfig().UnmarshalTo(config); err != nil {
+			t.Fatal(err)
+		}
+		for _, domain := range config.GetTrustDomains() {
+			names = append(names, domain.GetName())
+		}
+		return names
+	}
+	if all, one := believed(secrets[0]), believed(secrets[1]); !slices.Equal(all, []string{"agent.test", "partner.test"}) || !slices.Equal(one, []string{"partner.test"}) {
+		t.Errorf("believed are %v, and %v", all, one)
+	}
+	nobody(t, secrets[2])
+	without := identity
+	without.Federated = nil
+	source.Set(agenttest.View(&without))
+	_, secrets = x.hear()
+	nobody(t, secrets[1])
+	plain := &core.Node{Metadata: &structpb.Struct{Fields: map[string]*structpb.Value{"disable_spiffe_cert_validation": structpb.NewBoolValue(true)}}}
+	for name, want := range map[string]bool{"ROOTCA": true, "ALL": true, "spiffe://partner.test": false} {
+		source.Set(agenttest.View(&identity))
+		response, err := proxy.FetchSecrets(t.Context(), &discovery.DiscoveryRequest{Node: plain, ResourceNames: []string{name}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := unpack(t, response)[0].GetValidationContext()
+		if block, _ := pem.Decode(c.GetCrl().GetInlineBytes()); (block != nil && bytes.Equal(block.Bytes, identity.Lists[0])) != want || c.GetOnlyVerifyLeafCertCrl() != want {
+			t.Errorf("%s has the lists %v", name, c.GetCrl())
+		}
+	}
+}
+
+// nobody holds a secret to be roots below which there is nobody.
+func nobody(t *testing.T, s *envoytls.Secret) {
+	t.Helper()
+	block, _ := pem.Decode(s.GetValidationContext().GetTrustedCa().GetInlineBytes())
+	if block == nil {
+		t.Fatalf("%v", s)
+	}
+	if root, err := x509.ParseCertificate(block.Bytes); err != nil || root.IsCA || root.NotAfter.After(time.Now()) {
+		t.Errorf("%v, %+v", err, root)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tls "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -28,36 +29,67 @@ const (
 // validator is Envoy's verifier of X509-SVIDs.
 const validator = "envoy.tls.cert_validator.spiffe"
 
-// answer makes the response to a wish. No names are a wish for everything.
-func answer(identity *agent.Identity, w wish, version uint64) (*discovery.DiscoveryResponse, error) {
+// answer makes the response to a wish. No names are a wish for everything. last is what the proxy
+// has; nil for nothing.
+func answer(last, identity *agent.Identity, w wish, version uint64) (*discovery.DiscoveryResponse, error) {
 	names := w.names
 	if len(names) == 0 {
 		names = []string{identity.ID.String(), identity.ID.TrustDomain().IDString()}
 	}
-	number := strconv.FormatUint(version, 10)
-	response := &discovery.DiscoveryResponse{TypeUrl: secretType, VersionInfo: number, Nonce: number}
+	response := newResponse(version)
 	for _, name := range names {
-		var s *tls.Secret
-		var err error
-		switch name {
-		case nameIdentity, identity.ID.String():
-			s, err = certificate(name, identity)
-		case nameBundle, nameBundles, identity.ID.TrustDomain().IDString():
-			s, err = validation(name, identity, w.plain)
-		default:
-			return nil, status.Errorf(codes.InvalidArgument, "there is no secret %q; there are %s, %s, %s and %s",
-				name, identity.ID, nameIdentity, identity.ID.TrustDomain().IDString(), nameBundle)
+		s, err := secretOf(name, last, identity, w.plain)
+		if err == nil {
+			err = add(response, s)
 		}
 		if err != nil {
 			return nil, err
 		}
-		resource, err := wrap(s)
-		if err != nil {
-			return nil, err
-		}
-		response.Resources = append(response.Resources, resource)
 	}
 	return response, nil
+}
+
+func newResponse(version uint64) *discovery.DiscoveryResponse {
+	number := strconv.FormatUint(version, 10)
+	return &discovery.DiscoveryResponse{TypeUrl: secretType, VersionInfo: number, Nonce: number}
+}
+
+func add(response *discovery.DiscoveryResponse, s *tls.Secret) error {
+	resource, err := wrap(s)
+	if err == nil {
+		response.Resources = append(response.Resources, resource)
+	}
+	return err
+}
+
+// secretOf is the secret of a name.
+func secretOf(name string, last, identity *agent.Identity, plain bool) (*tls.Secret, error) {
+	switch name {
+	case nameIdentity, identity.ID.String():
+		return certificate(name, identity)
+	case nameBundle, identity.ID.TrustDomain().IDString():
+		return validation(name, identity, plain, identity.Bundle)
+	case nameBundles:
+		return validation(name, identity, plain, append([]*spiffebundle.Bundle{identity.Bundle}, identity.Federated...)...)
+	}
+	if bundle := federated(identity, name); bundle != nil {
+		return validation(name, identity, plain, bundle)
+	}
+	if last != nil && federated(last, name) != nil { // there is no federation with it any more
+		return voidValidation(name)
+	}
+	return nil, status.Errorf(codes.InvalidArgument, "there is no secret %q; there are %s, %s, %s, %s, %s and the trust domains that are federated with",
+		name, identity.ID, nameIdentity, identity.ID.TrustDomain().IDString(), nameBundle, nameBundles)
+}
+
+// federated is the bundle of another trust domain; nil if there is none.
+func federated(identity *agent.Identity, name string) *spiffebundle.Bundle {
+	for _, bundle := range identity.Federated {
+		if bundle.TrustDomain().IDString() == name {
+			return bundle
+		}
+	}
+	return nil
 }
 
 // certificate is the identity's certificate and key.
@@ -71,20 +103,35 @@ func certificate(name string, identity *agent.Identity) (*tls.Secret, error) {
 	}}}, nil
 }
 
-// validation is what verifies peers: that they are of the trust domain, or, for a proxy
-// that does not know SPIFFE, that their certificates end at its roots.
-func validation(name string, identity *agent.Identity, plain bool) (*tls.Secret, error) {
-	context := &tls.CertificateValidationContext{TrustedCa: inline(identity.AuthoritiesPEM())}
-	if !plain {
-		config, err := wrap(&tls.SPIFFECertValidatorConfig{TrustDomains: []*tls.SPIFFECertValidatorConfig_TrustDomain{{
-			Name: identity.ID.TrustDomain().Name(), TrustBundle: inline(identity.AuthoritiesPEM()),
-		}}})
-		if err != nil {
-			return nil, err
-		}
-		context = &tls.CertificateValidationContext{CustomValidatorConfig: &core.TypedExtensionConfig{Name: validator, TypedConfig: config}}
+// validation is what verifies peers: that they are of one of the trust domains, or, for a proxy
+// that does not know SPIFFE, that their certificates end at the first one's roots. Proxies look at
+// revocation lists in the second case alone: in the first they want one of each root as well.
+func validation(name string, identity *agent.Identity, plain bool, bundles ...*spiffebundle.Bundle) (*tls.Secret, error) {
+	if len(bundles[0].X509Authorities()) == 0 {
+		return voidValidation(name)
 	}
-	return &tls.Secret{Name: name, Type: &tls.Secret_ValidationContext{ValidationContext: context}}, nil
+	if plain {
+		context := &tls.CertificateValidationContext{TrustedCa: inline(agent.AuthoritiesPEM(bundles[0]))}
+		if bundles[0] == identity.Bundle && len(identity.Lists) > 0 {
+			context.Crl, context.OnlyVerifyLeafCertCrl = inline(identity.ListsPEM()), true
+		}
+		return contextSecret(name, context), nil
+	}
+	config := &tls.SPIFFECertValidatorConfig{}
+	for _, bundle := range bundles {
+		if roots := agent.AuthoritiesPEM(bundle); len(roots) > 0 {
+			config.TrustDomains = append(config.TrustDomains, &tls.SPIFFECertValidatorConfig_TrustDomain{Name: bundle.TrustDomain().Name(), TrustBundle: inline(roots)})
+		}
+	}
+	typed, err := wrap(config)
+	if err != nil {
+		return nil, err
+	}
+	return contextSecret(name, &tls.CertificateValidationContext{CustomValidatorConfig: &core.TypedExtensionConfig{Name: validator, TypedConfig: typed}}), nil
+}
+
+func contextSecret(name string, context *tls.CertificateValidationContext) *tls.Secret {
+	return &tls.Secret{Name: name, Type: &tls.Secret_ValidationContext{ValidationContext: context}}
 }
 
 func inline(data []byte) *core.DataSource {

@@ -13,6 +13,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
@@ -36,9 +38,6 @@ type Config struct {
 	RootSHA256 *[sha256.Size]byte
 	// Keep is the file that the newest bundle is kept in; empty for memory alone.
 	Keep string
-	// Tainted is called with the roots that the service is about to withdraw, by the
-	// SHA-256 of their DER, each time that a bundle names some; nil means nobody.
-	Tainted func(roots []evidence.Digest)
 	// Logger is told what is not as it should be, and goes on; nil means nobody.
 	Logger *slog.Logger
 }
@@ -48,9 +47,11 @@ type Trust struct {
 	config Config
 	origin string // what the operator gave, as the kept file is marked with
 
-	mu     sync.Mutex
-	bundle *spiffebundle.Bundle // nil until the pinned root was fetched
-	client *client.Client       // by that bundle; nil until wanted
+	mu        sync.Mutex
+	bundle    *spiffebundle.Bundle // nil until the pinned root was fetched
+	client    *client.Client       // by that bundle; nil until wanted
+	outdated  chan struct{}        // closed when bundle is replaced
+	federated []*spiffebundle.Bundle
 }
 
 // Open reads what there is in files. Nothing is fetched yet.
@@ -61,7 +62,7 @@ func Open(c Config) (*Trust, error) {
 	if (c.BundleFile == "") == (c.RootSHA256 == nil) {
 		return nil, evidence.Errorf(evidence.CodeConfigMalformed, "service", "how is the service to be known? Give either bundle (a file) or root_sha256, which the service prints when it starts; there is no way without")
 	}
-	t := &Trust{config: c}
+	t := &Trust{config: c, outdated: make(chan struct{})}
 	given, err := t.given()
 	if err != nil {
 		return nil, err
@@ -84,10 +85,20 @@ func (t *Trust) Client(ctx context.Context) (*client.Client, error) {
 	if t.client != nil {
 		return t.client, nil
 	}
+	config, err := t.clientConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.client, err = client.New(config)
+	return t.client, err
+}
+
+// clientConfig is for a client of the service, by the newest bundle. The caller has the lock.
+func (t *Trust) clientConfig(ctx context.Context) (client.Config, error) {
 	if t.bundle == nil {
 		bundle, err := t.fetch(ctx)
 		if err != nil {
-			return nil, err
+			return client.Config{}, err
 		}
 		t.bundle = bundle
 	}
@@ -95,9 +106,7 @@ func (t *Trust) Client(ctx context.Context) (*client.Client, error) {
 	for _, root := range t.bundle.X509Authorities() {
 		roots.AddCert(root)
 	}
-	var err error
-	t.client, err = client.New(client.Config{URL: t.config.URL, TrustDomain: t.bundle.TrustDomain().Name(), Roots: roots})
-	return t.client, err
+	return client.Config{URL: t.config.URL, TrustDomain: t.bundle.TrustDomain().Name(), Roots: roots}, nil
 }
 
 // fetch gets the root of which only the digest is known.
@@ -109,8 +118,9 @@ func (t *Trust) fetch(ctx context.Context) (*spiffebundle.Bundle, error) {
 	return t.ofRoots("root_sha256", []*x509.Certificate{root})
 }
 
-// Refresh returns the bundle that the service publishes now, and goes by it.
-func (t *Trust) Refresh(ctx context.Context) (*spiffebundle.Bundle, error) {
+// Refresh returns what the service publishes now, and goes by its bundle. Bundles of other
+// trust domains that cannot be had stay as they were.
+func (t *Trust) Refresh(ctx context.Context) (*agent.Published, error) {
 	c, err := t.Client(ctx)
 	if err != nil {
 		return nil, err
@@ -131,10 +141,38 @@ func (t *Trust) Refresh(ctx context.Context) (*spiffebundle.Bundle, error) {
 		return nil, err
 	}
 	t.Learn(bundle)
-	if len(tainted) > 0 && t.config.Tainted != nil {
-		t.config.Tainted(tainted)
+	return &agent.Published{Bundle: bundle, Tainted: tainted, Federated: t.others(ctx, c, domain)}, nil
+}
+
+// others returns the bundles of other trust domains. They do not come with the own one: what
+// others publish must not keep the agent from learning that.
+func (t *Trust) others(ctx context.Context, c *client.Client, own spiffeid.TrustDomain) []*spiffebundle.Bundle {
+	t.mu.Lock()
+	last := t.federated
+	t.mu.Unlock()
+	raw, err := c.Bundles(ctx)
+	if err != nil {
+		t.config.Logger.Warn("the bundles of other trust domains could not be renewed", "cause", err.Error())
+		return last
 	}
-	return bundle, nil
+	delete(raw, own.Name())
+	var bundles []*spiffebundle.Bundle
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		domain, err := spiffeid.TrustDomainFromString(name)
+		if err == nil {
+			var bundle *spiffebundle.Bundle
+			if bundle, err = spiffebundle.Parse(domain, raw[name]); err == nil {
+				bundles = append(bundles, bundle)
+			}
+		}
+		if err != nil {
+			t.config.Logger.Warn("the bundle of another trust domain cannot be decoded", "trust_domain", name, "cause", err.Error())
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.federated = bundles
+	return bundles
 }
 
 // Learn goes by a bundle from now on, which the authenticated service sent, if it is
@@ -146,6 +184,8 @@ func (t *Trust) Learn(bundle *spiffebundle.Bundle) {
 		return
 	}
 	t.bundle = bundle
+	close(t.outdated)
+	t.outdated = make(chan struct{})
 	if t.client != nil {
 		t.client.Close() // exchanges under way go on; connections are made anew
 		t.client = nil

@@ -141,8 +141,12 @@ func TestTrustIsRenewedAndKept(t *testing.T) {
 	if _, err := os.Stat(keep); err == nil {
 		t.Error("a root that was only fetched is kept")
 	}
-	published, err := first.Refresh(t.Context())
-	if err != nil || len(published.X509Authorities()) != 1 || !published.X509Authorities()[0].Equal(w.root) {
+	fresh, err := first.Refresh(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	published := fresh.Bundle
+	if len(published.X509Authorities()) != 1 || !published.X509Authorities()[0].Equal(w.root) {
 		t.Fatalf("published %v, %v", published, err)
 	}
 	if info, err := os.Stat(keep); err != nil || info.Mode().Perm() != 0o600 {
@@ -223,18 +227,19 @@ func TestKeptFileThatIsNotUsed(t *testing.T) {
 // A bundle names the roots that the service is about to withdraw.
 func TestTaintedRoots(t *testing.T) {
 	w := newWorld(t)
-	var told []evidence.Digest
-	known, err := trust.Open(trust.Config{URL: w.service.URL, BundleFile: w.pem, Tainted: func(roots []evidence.Digest) { told = append(told, roots...) }})
+	known, err := trust.Open(trust.Config{URL: w.service.URL, BundleFile: w.pem})
 	if err != nil {
 		t.Fatal(err)
 	}
-	refresh := func() {
+	refresh := func() []evidence.Digest {
 		t.Helper()
-		if _, err := known.Refresh(t.Context()); err != nil {
+		published, err := known.Refresh(t.Context())
+		if err != nil {
 			t.Fatal(err)
 		}
+		return published.Tainted
 	}
-	if refresh(); len(told) != 0 {
+	if told := refresh(); len(told) != 0 {
 		t.Errorf("told of %v", told)
 	}
 	if _, err := w.service.Authority.Slots().Emergency(); err != nil {
@@ -243,7 +248,7 @@ func TestTaintedRoots(t *testing.T) {
 	if err := w.service.Authority.Refresh(func([]ca.Change) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if refresh(); len(told) != 1 || told[0] != w.digest {
+	if told := refresh(); len(told) != 1 || told[0] != w.digest {
 		t.Errorf("told of %v, want %x", told, w.digest)
 	}
 	if err := attest(t, known); err != nil {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 
+	"github.com/spiffe/go-spiffe/v2/bundle/jwtbundle"
+	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 	"github.com/spiffe/go-spiffe/v2/proto/spiffe/workload"
 	spiffejwt "github.com/spiffe/go-spiffe/v2/svid/jwtsvid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/quotary/quotary/internal/agent"
@@ -39,7 +42,7 @@ func (s *server) FetchJWTSVID(ctx context.Context, request *workload.JWTSVIDRequ
 	if view.Identity.Bundle.JWTBundle().Empty() {
 		return nil, errNoJWT
 	}
-	got, err := s.tokens.Fetch(ctx, id, request.GetAudience())
+	got, err := s.tokens.Fetch(ctx, view.Identity, request.GetAudience())
 	if err != nil {
 		return nil, explain(ctx, err)
 	}
@@ -72,21 +75,30 @@ func explain(ctx context.Context, err error) error {
 	return status.Error(codes.Unavailable, "nobody issues a JWT-SVID now")
 }
 
-// FetchJWTBundles streams the keys that verify JWT-SVIDs, when they change.
+// FetchJWTBundles streams the keys that verify JWT-SVIDs, those of other trust domains
+// included, when they change.
 func (s *server) FetchJWTBundles(_ *workload.JWTBundlesRequest, stream grpc.ServerStreamingServer[workload.JWTBundlesResponse]) error {
-	return s.stream(stream.Context(), func(last, next *agent.Identity) error {
-		bundle := next.Bundle.JWTBundle()
-		if bundle.Empty() {
+	var last *workload.JWTBundlesResponse
+	return s.stream(stream.Context(), func(identity *agent.Identity) error {
+		if identity.Bundle.JWTBundle().Empty() {
 			return errNoJWT
 		}
-		if last != nil && last.Bundle.JWTBundle().Equal(bundle) {
+		next := &workload.JWTBundlesResponse{Bundles: map[string][]byte{}}
+		for _, bundle := range append([]*spiffebundle.Bundle{identity.Bundle}, identity.Federated...) {
+			if bundle.JWTBundle().Empty() {
+				continue
+			}
+			keys, err := bundle.JWTBundle().Marshal()
+			if err != nil {
+				return status.Error(codes.Internal, "a trust bundle cannot be encoded")
+			}
+			next.Bundles[bundle.TrustDomain().IDString()] = keys
+		}
+		if proto.Equal(last, next) {
 			return nil
 		}
-		keys, err := bundle.Marshal()
-		if err != nil {
-			return status.Error(codes.Internal, "the trust bundle cannot be encoded")
-		}
-		return stream.Send(&workload.JWTBundlesResponse{Bundles: map[string][]byte{next.ID.TrustDomain().IDString(): keys}})
+		last = next
+		return stream.Send(next)
 	})
 }
 
@@ -102,11 +114,14 @@ func (s *server) ValidateJWTSVID(ctx context.Context, request *workload.Validate
 	if view.Identity == nil {
 		return nil, endpoint.Absence(view)
 	}
-	bundle := view.Identity.Bundle.JWTBundle()
-	if bundle.Empty() {
+	if view.Identity.Bundle.JWTBundle().Empty() {
 		return nil, errNoJWT
 	}
-	svid, err := spiffejwt.ParseAndValidate(request.GetSvid(), bundle, []string{request.GetAudience()})
+	bundles := jwtbundle.NewSet(view.Identity.Bundle.JWTBundle())
+	for _, bundle := range view.Identity.Federated {
+		bundles.Add(bundle.JWTBundle())
+	}
+	svid, err := spiffejwt.ParseAndValidate(request.GetSvid(), bundles, []string{request.GetAudience()})
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}

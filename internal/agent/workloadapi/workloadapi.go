@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/internal/agent"
@@ -31,7 +32,7 @@ type Source interface {
 
 // Tokens is where JWT-SVIDs of an identity come from: a *jwtsvid.Tokens.
 type Tokens interface {
-	Fetch(ctx context.Context, id string, audience []string) (*client.JWTSVID, error)
+	Fetch(ctx context.Context, identity *agent.Identity, audience []string) (*client.JWTSVID, error)
 }
 
 // Register has services answer the Workload API out of source and tokens.
@@ -46,32 +47,50 @@ type server struct {
 	tokens Tokens
 }
 
-// FetchX509SVID streams the identity with its key and bundle.
+// FetchX509SVID streams the identity with its key and all bundles.
 func (s *server) FetchX509SVID(_ *workload.X509SVIDRequest, stream grpc.ServerStreamingServer[workload.X509SVIDResponse]) error {
-	return s.stream(stream.Context(), func(last, next *agent.Identity) error {
-		key, err := next.PrivateKey()
+	return s.stream(stream.Context(), func(identity *agent.Identity) error {
+		key, err := identity.PrivateKey()
 		if err != nil {
 			return status.Error(codes.FailedPrecondition, err.Error())
 		}
-		return stream.Send(&workload.X509SVIDResponse{Svids: []*workload.X509SVID{{
-			SpiffeId: next.ID.String(), X509Svid: next.Chain(), X509SvidKey: key, Bundle: next.Authorities(),
-		}}})
+		return stream.Send(&workload.X509SVIDResponse{
+			Svids: []*workload.X509SVID{{
+				SpiffeId: identity.ID.String(), X509Svid: identity.Chain(), X509SvidKey: key, Bundle: agent.Authorities(identity.Bundle),
+			}},
+			FederatedBundles: federated(identity), Crl: identity.Lists,
+		})
 	})
 }
 
-// FetchX509Bundles streams the trust bundle alone, when it changes.
+// federated are the X.509 authorities of other trust domains. One without any has none to
+// believe.
+func federated(identity *agent.Identity) map[string][]byte {
+	bundles := map[string][]byte{}
+	for _, bundle := range identity.Federated {
+		if der := agent.Authorities(bundle); len(der) > 0 {
+			bundles[bundle.TrustDomain().IDString()] = der
+		}
+	}
+	return bundles
+}
+
+// FetchX509Bundles streams the bundles alone, when they change.
 func (s *server) FetchX509Bundles(_ *workload.X509BundlesRequest, stream grpc.ServerStreamingServer[workload.X509BundlesResponse]) error {
-	return s.stream(stream.Context(), func(last, next *agent.Identity) error {
-		if last != nil && last.Bundle.X509Bundle().Equal(next.Bundle.X509Bundle()) {
+	var last *workload.X509BundlesResponse
+	return s.stream(stream.Context(), func(identity *agent.Identity) error {
+		next := &workload.X509BundlesResponse{Bundles: federated(identity), Crl: identity.Lists}
+		next.Bundles[identity.ID.TrustDomain().IDString()] = agent.Authorities(identity.Bundle)
+		if proto.Equal(last, next) {
 			return nil
 		}
-		return stream.Send(&workload.X509BundlesResponse{Bundles: map[string][]byte{next.ID.TrustDomain().IDString(): next.Authorities()}})
+		last = next
+		return stream.Send(next)
 	})
 }
 
-// stream calls send with each identity and the one before (nil at first), until the
-// caller goes or there is none.
-func (s *server) stream(ctx context.Context, send func(last, next *agent.Identity) error) error {
+// stream calls send with each identity, until the caller goes or there is none.
+func (s *server) stream(ctx context.Context, send func(*agent.Identity) error) error {
 	if err := checkHeader(ctx); err != nil {
 		return err
 	}
@@ -80,7 +99,7 @@ func (s *server) stream(ctx context.Context, send func(last, next *agent.Identit
 		view, changed := s.source.Current()
 		switch {
 		case view.Identity != nil && view.Identity != last:
-			if err := send(last, view.Identity); err != nil {
+			if err := send(view.Identity); err != nil {
 				return err
 			}
 			last = view.Identity

@@ -45,7 +45,7 @@ func serve(t *testing.T, source workloadapi.Source) (socket string) {
 // issuing has a token for each audience but three.
 type issuing struct{}
 
-func (issuing) Fetch(_ context.Context, id string, audience []string) (*quotary.JWTSVID, error) {
+func (issuing) Fetch(_ context.Context, identity *agent.Identity, audience []string) (*quotary.JWTSVID, error) {
 	switch audience[0] {
 	case "too many":
 		return nil, jwtsvid.ErrTooMany
@@ -54,7 +54,7 @@ func (issuing) Fetch(_ context.Context, id string, audience []string) (*quotary.
 	case "silent":
 		return nil, evidence.Errorf(evidence.CodeServiceUnreached, "", "so")
 	}
-	return &quotary.JWTSVID{Token: id + " for " + strings.Join(audience, " and ")}, nil
+	return &quotary.JWTSVID{Token: identity.ID.String() + " for " + strings.Join(audience, " and ")}, nil
 }
 
 // raw returns a client without the rules of any library.
@@ -173,14 +173,14 @@ func TestMessages(t *testing.T) {
 	}
 	public := key.(crypto.Signer).Public().(interface{ Equal(crypto.PublicKey) bool })
 	if svid.GetSpiffeId() != "spiffe://agent.test/web" || !bytes.Equal(svid.GetX509Svid(), identity.Certificate.Leaf.Raw) ||
-		!public.Equal(identity.Certificate.Leaf.PublicKey) || !bytes.Equal(svid.GetBundle(), identity.Authorities()) {
+		!public.Equal(identity.Certificate.Leaf.PublicKey) || !bytes.Equal(svid.GetBundle(), agent.Authorities(identity.Bundle)) {
 		t.Errorf("%v", response)
 	}
 	bundles, err := api.FetchX509Bundles(ctx, &workload.X509BundlesRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := bundles.Recv(); err != nil || len(got.GetBundles()) != 1 || !bytes.Equal(got.GetBundles()["spiffe://agent.test"], identity.Authorities()) {
+	if got, err := bundles.Recv(); err != nil || len(got.GetBundles()) != 1 || !bytes.Equal(got.GetBundles()["spiffe://agent.test"], agent.Authorities(identity.Bundle)) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -200,7 +200,7 @@ func TestBundlesAreSentWhenTheyChange(t *testing.T) {
 	changed := authority.Issue(t, "web", time.Hour)
 	changed.Bundle = authority.Bundle(2, other)
 	source.Set(agenttest.View(changed))
-	if got, err := stream.Recv(); err != nil || !bytes.Equal(got.GetBundles()["spiffe://agent.test"], changed.Authorities()) {
+	if got, err := stream.Recv(); err != nil || !bytes.Equal(got.GetBundles()["spiffe://agent.test"], agent.Authorities(changed.Bundle)) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
