@@ -9,7 +9,7 @@ PKG      ?= ./...
 # goroutines. The others only compute, and there it would cost minutes and find
 # nothing; their tests of concurrent use have Concurrent in their names and run
 # under it too.
-RACY = /(verifier|ca|tokens|client|tee/(endorsements/store|[a-z]+/guest)|internal/(server|store|inforce|revocation|agent|console|admin|federation))(/|$$)
+RACY = /(verifier|ca|tokens|client|tee/(endorsements/store|[a-z]+/guest)|internal/(server|store|inforce|revocation|continuous|agent|console|admin|federation))(/|$$)
 
 # The folders with such tests.
 CONCURRENT = grep -rlE --include='*_test.go' '^func Test[A-Za-z0-9_]*Concurrent' . | xargs -r -n1 dirname | sort -u

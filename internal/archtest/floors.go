@@ -55,6 +55,7 @@ var floors = map[string]int{
 
 	"internal/inforce":    6, // the policy set in force
 	"internal/revocation": 6, // lists of what was revoked
+	"internal/continuous": 6, // live identities held to what is in force
 
 	"internal/server":  7,
 	"internal/console": 7,
