@@ -5,7 +5,6 @@ package boottest_test
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"os"
@@ -29,95 +28,101 @@ const bank = "sha256"
 // What fails wherever a machine is denied, and where the image is another.
 var (
 	denied       = []evidence.Code{evidence.CodePolicyWorkload, evidence.CodePolicyTPMPCR}
-	anotherImage = slices.Concat(denied, []evidence.Code{evidence.CodePolicyBootImages, evidence.CodePolicyBootKernel, evidence.CodePolicyBootUKI})
+	anotherImage = with(denied, evidence.CodePolicyBootImages, evidence.CodePolicyBootKernel, evidence.CodePolicyBootUKI)
 )
+
+// stranger is what fails when a program ran that nobody listed.
+var stranger = []evidence.Code{evidence.CodePolicyWorkload, evidence.CodePolicyIMAFiles}
 
 func with(codes []evidence.Code, more ...evidence.Code) []evidence.Code {
 	return slices.Concat(codes, more)
 }
 
-// TestBoot boots machines. Some are made of the files that the policy was computed from,
-// and have an identity before anything else runs; the others differ from them in one
-// thing each.
+// TestBoot boots machines. Two are made of the files that the policy was computed from, and
+// have an identity before anything else runs; the others differ from them in one thing
+// each, and have none. With -short only the essential ones boot.
 func TestBoot(t *testing.T) {
 	need(t)
 	ca := tpmtest.NewCA(t)
 	first := ca.Manufacture(t, bank) // and the CA with it
 	s := serve(t, ca)
 	a := build(t, short(t), s.RootPEM())
-	image := a.unified(t, commandLine, a.initrd(t))
-	if !bytes.Equal(image, a.unified(t, commandLine, a.initrd(t))) {
+	image := a.unified(t, commandLine, a.initrd)
+	if !bytes.Equal(image, a.unified(t, commandLine, a.initrd)) {
 		t.Error("the same files make another image")
 	}
 	good := a.save(t, "good.efi", image)
 	signed := a.sign(t, good, "signed.efi")
 	s.enforce(t, a.measure(t, "good-boot", good, "--no-keys"), a.measure(t, "signed-boot", signed, a.secureBoot(t)...), a.files())
 
-	other := boottest.File{Name: "other", Mode: boottest.Regular | 0o644}
-	for _, c := range []struct {
-		name string
-		machine
-		failed []evidence.Code // the checks that fail; none: there is an identity, or the firmware refuses
-	}{
-		{"AsItShouldBe", machine{tpm: first, image: good}, nil},
-		{"AnotherCommandLine", machine{image: a.save(t, "line.efi", a.unified(t, commandLine+" other", a.initrd(t)))}, with(anotherImage, evidence.CodePolicyBootLoadOptions)},
-		{"AnotherInitrd", machine{image: a.save(t, "initrd.efi", a.unified(t, commandLine, a.initrd(t, other)))}, with(anotherImage, evidence.CodePolicyBootInitrd)},
-		{"CommandLineFromOutside", machine{image: good, appended: commandLine + " other"}, with(denied, evidence.CodePolicyBootLoadOptions, evidence.CodePolicyBootRegister)},
-		{"InitrdThatIsNotMeasured", a.shell(t), with(anotherImage, evidence.CodePolicyBootLoadOptions, evidence.CodePolicyBootInitrd, evidence.CodePolicyBootAttempts)},
-		{"Signed", machine{image: signed, secure: true}, nil},
-		{"SignedAndTamperedWith", machine{image: a.save(t, "tampered.efi", tampered(read(t, signed))), secure: true, refusal: "BdsDxe: failed to"}, nil},
-	} {
-		if c.tpm == "" {
-			c.tpm = ca.Manufacture(t, bank)
-		}
-		t.Run(c.name, func(t *testing.T) {
+	other := compressed(t, boottest.Archive(boottest.File{Name: "other", Mode: boottest.Regular | 0o644}))
+	var told [2]*boottest.Report
+	t.Run("Machine", func(t *testing.T) {
+		t.Run("AsItShouldBe", func(t *testing.T) {
 			t.Parallel()
-			switch told := c.run(t, s.addr); {
-			case c.refusal != "": // by the firmware: there is nothing to tell
-			case c.failed == nil:
-				granted(t, s, told)
-			default:
-				refusedFor(t, told, c.failed)
-			}
+			told = meet(t, s, pair(t, machine{tpm: first, image: good}, machine{tpm: ca.Manufacture(t, bank), image: signed, secure: true}))
 		})
-	}
-	t.Run("TwoSpeakToEachOther", func(t *testing.T) {
-		t.Parallel()
-		meet(t, s, ca, good)
+		for _, c := range []struct {
+			name      string
+			essential bool
+			machine
+			failed []evidence.Code // the checks that fail; none: firmware refuses
+		}{
+			{"AnotherCommandLine", true, machine{image: a.save(t, "line.efi", a.unified(t, commandLine+" other", a.initrd))}, with(anotherImage, evidence.CodePolicyBootLoadOptions)},
+			{"SignedAndTamperedWith", true, machine{image: a.save(t, "tampered.efi", tampered(read(t, signed))), secure: true, refusal: "BdsDxe: failed to"}, nil},
+			{"AnotherInitrd", false, machine{image: a.save(t, "initrd.efi", a.unified(t, commandLine, slices.Concat(a.initrd, other)))}, with(anotherImage, evidence.CodePolicyBootInitrd)},
+			{"InitrdThatIsNotMeasured", false, a.shell(t), with(anotherImage, evidence.CodePolicyBootLoadOptions, evidence.CodePolicyBootInitrd, evidence.CodePolicyBootAttempts)},
+			{"CommandLineFromOutside", false, machine{image: good, appended: commandLine + " other"}, with(denied, evidence.CodePolicyBootLoadOptions, evidence.CodePolicyBootRegister)},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				if !c.essential && testing.Short() {
+					t.Skip("not with -short")
+				}
+				t.Parallel()
+				c.tpm = ca.Manufacture(t, bank)
+				told := c.run(t, s.addr)
+				switch {
+				case c.refusal != "": // by the firmware: there is nothing to tell
+				case len(told.Outcomes) != 1 || told.Chain != "":
+					t.Errorf("not refused at once: %+v", told)
+				default:
+					refused(t, told.Outcomes[0], c.failed)
+				}
+			})
+		}
 	})
+	if !t.Failed() {
+		s.recorded(t, told)
+	}
 }
 
 // pair are two machines with a network between them.
-func pair(t *testing.T, m machine) (pair [2]machine) {
+func pair(t *testing.T, machines ...machine) []machine {
 	t.Helper()
 	dir := short(t)
-	for n := range pair {
-		pair[n] = m
-		pair[n].extra = []string{
+	for n := range machines {
+		machines[n].extra = []string{
 			"-netdev", fmt.Sprintf("dgram,id=n1,local.type=unix,local.path=%s/%d,remote.type=unix,remote.path=%s/%d", dir, n, dir, 1-n),
 			"-device", fmt.Sprintf("virtio-net-pci,netdev=n1,romfile=,mac=52:54:00:00:00:%02x", n+1),
 		}
 	}
-	return pair
+	return machines
 }
 
-// meet has two machines boot, and each speak to the other by mutual TLS with what it was
-// granted.
-func meet(t *testing.T, s *service, ca *tpmtest.CA, image string) {
+// meet has two machines boot. Each has its identity renewed, speaks to the other by mutual
+// TLS with it, and loses it.
+func meet(t *testing.T, s *service, pair []machine) (told [2]*boottest.Report) {
 	var both sync.WaitGroup
-	for n, m := range pair(t, machine{image: image}) {
-		m.tpm = ca.Manufacture(t, bank)
+	for n, m := range pair {
 		both.Go(func() {
 			t.Run(fmt.Sprint(n+1), func(t *testing.T) {
-				told := m.run(t, s.addr)
-				granted(t, s, told)
-				if told.Peer != booted {
-					t.Errorf("the peer is %q", told.Peer)
-				}
+				told[n] = m.run(t, s.addr)
+				granted(t, s, told[n])
 			})
 		})
 	}
 	both.Wait()
+	return told
 }
 
 // shell is a machine whose firmware starts its shell, which hands the kernel an initial
@@ -130,7 +135,7 @@ func (a *artefacts) shell(t *testing.T) machine {
 		t.Fatal(err)
 	}
 	a.save(t, "disk/linux.efi", a.kernel)
-	a.save(t, "disk/initrd", a.initrd(t))
+	a.save(t, "disk/initrd", a.initrd)
 	a.save(t, "disk/startup.nsh", fmt.Appendf(nil, "linux.efi %s initrd=\\initrd\r\n", commandLine))
 	return machine{extra: []string{"-drive", "if=none,id=disk,format=raw,readonly=on,file=fat:" + disk, "-device", "virtio-blk-pci,drive=disk,bootindex=0"}}
 }
@@ -140,40 +145,31 @@ func tampered(image []byte) []byte {
 	return bytes.Replace(image, []byte(commandLine), []byte(strings.ToUpper(commandLine)), 1)
 }
 
-// refusedFor checks that the machine has no identity because these checks failed, and no
-// others, as the agent's log says on the console.
-func refusedFor(t *testing.T, told *boottest.Report, want []evidence.Code) {
+// refused checks that an attestation was refused because these checks failed, and no others.
+func refused(t *testing.T, outcome boottest.Outcome, want []evidence.Code) {
 	t.Helper()
-	const refused = 2 // the agent's exit code
-	var failed []string
-	for line := range strings.Lines(told.Said) {
-		var logged struct {
-			FailedChecks []string `json:"failed_checks"`
-		}
-		if json.Unmarshal([]byte(line), &logged) == nil && logged.FailedChecks != nil {
-			failed = logged.FailedChecks
-		}
-	}
-	var codes []string
+	codes := make([]string, 0, len(want))
 	for _, code := range want {
 		codes = append(codes, code.String())
 	}
 	slices.Sort(codes)
-	slices.Sort(failed)
-	if got := slices.Compact(failed); told.Exit != refused || told.Chain != "" || !slices.Equal(got, codes) {
-		t.Errorf("refused for %q, want %q: %+v", got, codes, told)
+	failed := slices.Sorted(slices.Values(outcome.FailedChecks))
+	if got := slices.Compact(failed); !slices.Equal(got, codes) {
+		t.Errorf("refused for %q, want %q", got, codes)
 	}
 }
 
-// granted checks that the machine has the identity.
+// granted checks that the machine had the identity, had it renewed, spoke to its peer, and
+// lost it.
 func granted(t *testing.T, s *service, told *boottest.Report) {
 	t.Helper()
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.RootPEM())
 	block, rest := pem.Decode([]byte(told.Chain))
-	if block == nil || told.Exit != 0 {
-		t.Fatalf("no identity: %+v", told)
+	if block == nil || len(told.Outcomes) != 3 || !told.Outcomes[0].Granted() || !told.Outcomes[1].Granted() {
+		t.Fatalf("no identity, renewed and lost: %+v", told)
 	}
+	refused(t, told.Outcomes[2], stranger)
 	intermediates.AppendCertsFromPEM(rest)
 	leaf, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
@@ -184,5 +180,8 @@ func granted(t *testing.T, s *service, told *boottest.Report) {
 	}
 	if len(leaf.URIs) != 1 || leaf.URIs[0].String() != booted {
 		t.Errorf("granted %v", leaf.URIs)
+	}
+	if told.Peer != booted {
+		t.Errorf("the peer is %q", told.Peer)
 	}
 }

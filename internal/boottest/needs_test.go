@@ -29,7 +29,7 @@ func need(t *testing.T) {
 	if os.Getenv("BOOT_TEST") == "required" {
 		missing = t.Fatalf
 	}
-	for _, program := range []string{emulator, "swtpm", "swtpm_setup", "swtpm_localca", "sbsign", "openssl"} {
+	for _, program := range []string{emulator, "swtpm", "swtpm_setup", "swtpm_localca", "sbsign", "openssl", "zstd"} {
 		if _, err := exec.LookPath(program); err != nil {
 			missing("%s is not installed; scripts/test-boot-tools installs it", program)
 		}

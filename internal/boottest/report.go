@@ -4,13 +4,23 @@ import "fmt"
 
 // Report is what a machine tells of its boot.
 type Report struct {
-	CommandLine string // as the kernel got it
-	Exit        int    // of quotary-agent once
-	Said        string // by it
-	Chain       string // of the identity, PEM; empty without
-	Peer        string // the SPIFFE ID of the machine that it spoke to; empty without
-	Failed      string // why the machine could not come so far
+	Outcomes []Outcome // of the agent's attestations
+	Chain    string    // of the first identity, PEM; empty without
+	Peer     string    // the SPIFFE ID of the machine that it spoke to; empty without
+	Failed   string    // why the machine could not come so far
 }
+
+// Outcome is what came of an attestation, as the agent logs it.
+type Outcome struct {
+	AttestationID string   `json:"attestation_id,omitempty"` // of one that was granted
+	FailedChecks  []string `json:"failed_checks,omitempty"`  // of one that was refused
+}
+
+// Granted reports whether there was an identity.
+func (o Outcome) Granted() bool { return o.AttestationID != "" }
+
+// Refused reports whether the service said no to what the machine is.
+func (o Outcome) Refused() bool { return len(o.FailedChecks) > 0 }
 
 // Where things are in the machine.
 const (

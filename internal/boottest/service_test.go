@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"log/slog"
@@ -13,10 +14,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/boottest"
 	"github.com/quotary/quotary/internal/daemon"
+	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/tee/tpm/tpmtest"
 )
 
@@ -24,7 +28,9 @@ import (
 type service struct {
 	*daemon.Daemon
 	addr     net.Addr
+	data     string // the folder with its ledger
 	policies string // the folder, which is read when reload is called
+	stop     func() // once, and the ledger is nobody's
 }
 
 // serve starts a service. No policy is in force yet: what machines must be depends on the
@@ -32,7 +38,7 @@ type service struct {
 func serve(t *testing.T, ca *tpmtest.CA) *service {
 	t.Helper()
 	dir := t.TempDir()
-	s := &service{policies: filepath.Join(dir, "policies")}
+	s := &service{data: filepath.Join(dir, "data"), policies: filepath.Join(dir, "policies")}
 	if err := os.Mkdir(s.policies, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +52,7 @@ func serve(t *testing.T, ca *tpmtest.CA) *service {
 	}
 	var err error
 	s.Daemon, err = daemon.Open(t.Context(), daemon.Options{
-		Data: filepath.Join(dir, "data"), Version: "test", Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Data: s.data, Version: "test", Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Config: daemon.Config{
 			TLSNames: []string{boottest.ServiceHost}, Policies: []string{s.policies},
 			Vendors: daemon.Vendors{Offline: true}, TPM: daemon.TPM{Enrolment: daemon.Enrolment{Roots: []string{roots}}},
@@ -63,7 +69,7 @@ func serve(t *testing.T, ca *tpmtest.CA) *service {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, listener) }()
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Serve: %v", err)
@@ -72,7 +78,48 @@ func serve(t *testing.T, ca *tpmtest.CA) *service {
 			t.Errorf("Close: %v", err)
 		}
 	})
+	t.Cleanup(s.stop)
 	return s
+}
+
+// recorded stops the service, and checks by its ledger that each machine sent the kernel's
+// measurement list whole at first, and for the renewal what was new.
+func (s *service) recorded(t *testing.T, machines [2]*boottest.Report) {
+	t.Helper()
+	s.stop()
+	ledger, err := store.Open(t.Context(), daemon.LedgerPath(s.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ledger.Close()
+	for _, told := range machines {
+		var lists []*evidence.IMAClaims
+		for _, outcome := range told.Outcomes {
+			if outcome.Granted() {
+				lists = append(lists, listOf(t, ledger, outcome.AttestationID))
+			}
+		}
+		if first, renewal := lists[0], lists[1]; first.Offset != 0 || first.Entries == 0 || renewal.Offset != first.Entries {
+			t.Errorf("the measurement lists are %+v and %+v", first, renewal)
+		}
+	}
+}
+
+// listOf is what the ledger has of the measurement list that came with an attestation.
+func listOf(t *testing.T, ledger *store.Store, attestation string) *evidence.IMAClaims {
+	t.Helper()
+	issued, _, err := ledger.Issuances(t.Context(), store.IssuanceFilter{AttestationID: attestation, Claims: true, Limit: 1})
+	if err != nil || len(issued) != 1 {
+		t.Fatalf("%s is not in the ledger: %v", attestation, err)
+	}
+	var claims []evidence.Claims
+	if err := json.Unmarshal(issued[0].Claims, &claims); err != nil {
+		t.Fatal(err)
+	}
+	if len(claims) != 1 || claims[0].TPM == nil || claims[0].TPM.IMA == nil {
+		t.Fatalf("%s has no measurement list: %+v", attestation, claims)
+	}
+	return claims[0].TPM.IMA
 }
 
 // measure computes reference values from an image as operators do.

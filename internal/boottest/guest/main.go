@@ -1,20 +1,17 @@
 // Command guest is the first program of a machine that boots for a test: it makes the
-// machine ready for the agent, has it attest, tells the test over the second serial port
-// how that went, and switches the machine off.
+// machine ready for the agent, which it starts before anything else, tells the test over
+// the second serial port how that went, and switches the machine off.
 //
 // Start at [boot].
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -41,19 +38,54 @@ func boot() (boottest.Report, error) {
 			return r, err
 		}
 	}
-	line, err := os.ReadFile("/proc/cmdline")
+	a, err := start()
 	if err != nil {
 		return r, err
 	}
-	r.CommandLine = strings.TrimSpace(string(line))
-	if err := attest(&r); err != nil || r.Exit != 0 {
-		return r, err
+	granted, err := a.attested(&r)
+	if err == nil && granted {
+		err = live(a, &r)
 	}
-	if _, err := os.Stat("/sys/class/net/eth1"); err != nil {
-		return r, nil // alone in the world
-	}
-	r.Peer, err = meet()
 	return r, err
+}
+
+// live is what a machine does that has an identity: it has it renewed, speaks to its peer,
+// and loses it when a program runs that nobody listed.
+func live(a *agent, r *boottest.Report) (err error) {
+	if r.Chain, err = handedOut(""); err != nil {
+		return err
+	}
+	if granted, err := a.attestAgain(r); err != nil || !granted {
+		return err
+	}
+	renewed, err := handedOut(r.Chain)
+	if err != nil {
+		return err
+	}
+	if r.Peer, err = meet(); err != nil {
+		return err
+	}
+	if err := runStranger(); err != nil {
+		return err
+	}
+	if granted, err := a.attestAgain(r); err != nil || granted {
+		return err
+	}
+	_, err = handedOut(renewed)
+	return err
+}
+
+// runStranger runs a program that nobody listed. It is none that the kernel knows how to
+// run; that it measures before it finds out.
+func runStranger() error {
+	const path = "/run/stranger"
+	if err := os.WriteFile(path, []byte("nobody knows me"), 0o700); err != nil {
+		return err
+	}
+	if err := exec.Command(path).Run(); !errors.Is(err, unix.ENOEXEC) {
+		return fmt.Errorf("the stranger ran: %v", err)
+	}
+	return nil
 }
 
 func mount() error {
@@ -98,25 +130,6 @@ func insertModules() error {
 			return fmt.Errorf("inserting %s: %w", path, err)
 		}
 	}
-	return err
-}
-
-// attest runs the agent.
-func attest(r *boottest.Report) error {
-	command := exec.Command(boottest.AgentPath, "once", "--config", boottest.ConfigPath, "--wait", "5m")
-	var said bytes.Buffer
-	command.Stdout, command.Stderr = io.MultiWriter(&said, os.Stdout), io.MultiWriter(&said, os.Stderr)
-	err := command.Run()
-	r.Said = said.String()
-	if exit := new(exec.ExitError); errors.As(err, &exit) {
-		r.Exit = exit.ExitCode()
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	chain, err := os.ReadFile(filepath.Join(boottest.IdentityPath, "tls.crt"))
-	r.Chain = string(chain)
 	return err
 }
 
