@@ -16,6 +16,7 @@ import (
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/evidencetest"
 	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/teetest"
 )
 
 // sampleTime is within the validity of the sample that travels with a dependency.
@@ -69,6 +70,7 @@ func TestRealEvidence(t *testing.T) {
 					wantUndecided(t, out, "vcek")
 				case *c.Genuine:
 					wantGenuine(t, out)
+					teetest.Reviewed(t, v, out.Claims, e, tee.Params{Now: c.At})
 				case out.Genuine() || out.Undecided():
 					t.Errorf("not refused\n%s", lines(out.Checks))
 				case c.Why == "endorsement expired":

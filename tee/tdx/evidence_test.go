@@ -13,6 +13,7 @@ import (
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/evidencetest"
 	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/teetest"
 )
 
 // TestRealEvidence gives every TDX quote of the collection at each of its times
@@ -27,8 +28,12 @@ func TestRealEvidence(t *testing.T) {
 			}
 			cases++
 			t.Run(item.Name+"/"+c.At.Format("2006-01-02"), func(t *testing.T) {
-				out := newVerifier(t).Verify(&evidence.TDX{Quote: raw}, loadFiles(t, item.EndorsementFiles(t, c)), tee.Params{Now: c.At})
+				v, e, p := newVerifier(t), loadFiles(t, item.EndorsementFiles(t, c)), tee.Params{Now: c.At}
+				out := v.Verify(&evidence.TDX{Quote: raw}, e, p)
 				checkCase(t, out, c)
+				if out.Genuine() {
+					teetest.Reviewed(t, v, out.Claims, e, p)
+				}
 			})
 		}
 	}
@@ -51,7 +56,11 @@ func TestRealEvidenceTogether(t *testing.T) {
 	for _, item := range items {
 		for _, c := range item.Cases {
 			t.Run(item.Name+"/"+c.At.Format("2006-01-02"), func(t *testing.T) {
-				checkCase(t, v.Verify(&evidence.TDX{Quote: realQuote(t, item)}, heap, tee.Params{Now: c.At}), c)
+				out := v.Verify(&evidence.TDX{Quote: realQuote(t, item)}, heap, tee.Params{Now: c.At})
+				checkCase(t, out, c)
+				if out.Genuine() {
+					teetest.Reviewed(t, v, out.Claims, heap, tee.Params{Now: c.At})
+				}
 			})
 		}
 	}

@@ -31,7 +31,7 @@ type Conformance struct {
 	Now time.Time
 }
 
-// Conform holds a technology's verifier to the contract of [tee.Verifier]: what
+// Conform holds a technology's verifier to the contracts of [tee.Verifier] and [tee.Reviewer]: what
 // every one of them must do, whatever it verifies. Run it with -race, too.
 func Conform(t *testing.T, c Conformance) {
 	t.Helper()
@@ -48,6 +48,7 @@ func Conform(t *testing.T, c Conformance) {
 		{"Pure", s.pure},
 		{"SharesNothing", s.sharesNothing},
 		{"Concurrent", s.concurrent},
+		{"Review", s.review},
 		{"Truncations", s.truncations},
 		{"Extensions", s.extensions},
 		{"Flips", s.flips},
@@ -213,6 +214,11 @@ func (s *suite) sharesNothing(t *testing.T) {
 	if again := s.verify(v, s.item); !reflect.DeepEqual(again, s.want) {
 		t.Errorf("the next outcome changes with the last one: got  %+v\nwant %+v", again, s.want)
 	}
+}
+
+// review looks at the claims once more.
+func (s *suite) review(t *testing.T) {
+	Reviewed(t, s.New(t), s.want.Claims, s.Endorsements, tee.Params{Now: s.Now})
 }
 
 // concurrent judges good and bad items at once.

@@ -15,6 +15,7 @@ import (
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/evidencetest"
 	"github.com/quotary/quotary/tee"
+	"github.com/quotary/quotary/tee/teetest"
 )
 
 // realCase is one quote of the collection: how its parts are found, and what
@@ -162,6 +163,9 @@ func TestRealQuotes(t *testing.T) {
 			}
 			if c.genuine && evidence.Hex(out.ReportData).String() != c.extraData {
 				t.Errorf("report data %x, want %s", out.ReportData, c.extraData)
+			}
+			if c.genuine {
+				teetest.Reviewed(t, v, out.Claims, nil, tee.Params{Now: time.Unix(0, 0)})
 			}
 			if (len(claims.PCRs) > 0) != (out.Genuine() || c.covered()) {
 				t.Errorf("claims hold %d PCRs", len(claims.PCRs))

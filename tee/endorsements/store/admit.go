@@ -142,7 +142,7 @@ func digests(e *tee.Endorsements) []digest {
 func (s *Store) announce(outcomes []outcome) {
 	for _, o := range outcomes {
 		if o.changed && o.err == nil {
-			s.config.Notify(Event{Vendor: o.entry.vendor.name, Name: o.entry.Provides[0]})
+			s.config.Notify(Event{Vendor: o.entry.vendor.name, Name: o.entry.Provides[0], Withdraws: o.entry.isCounted()})
 		}
 	}
 }

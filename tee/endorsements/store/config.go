@@ -78,6 +78,9 @@ type Event struct {
 	Vendor string // empty: the directory
 	Name   tee.EndorsementName
 	Err    error
+	// Withdraws says that it is a list or a document, which may withdraw what was said before;
+	// a certificate does not.
+	Withdraws bool
 }
 
 func (c Config) withDefaults() Config {
