@@ -73,6 +73,9 @@ type Keys = keyfile.Keys
 // KeyStore keeps private keys that nobody can read out of it.
 type KeyStore = keyfile.Store
 
+// InFile is what [Slot] says of keys that are in their files.
+const InFile = keyfile.InFile
+
 // Authority issues certificates. It is safe for concurrent use.
 type Authority struct {
 	config    Config

@@ -58,6 +58,7 @@ type hierarchy struct {
 	issuing *x509.Certificate
 	key     crypto.Signer // of the issuing CA; the root's is not kept open
 	jwt     crypto.Signer // signs JWT-SVIDs
+	where   string        // the issuing key is
 }
 
 // openFirst reads the first authority of a folder and makes what is missing. A
@@ -100,6 +101,9 @@ func (r *realm) read(dir string) (h *hierarchy, err error) {
 		return nil, err
 	}
 	if h.key, err = r.keys.Load(filepath.Join(dir, issuingKeyFile), elliptic.P256()); err != nil {
+		return nil, err
+	}
+	if h.where, err = keyfile.Label(filepath.Join(dir, issuingKeyFile)); err != nil {
 		return nil, err
 	}
 	if h.jwt, _, err = r.keys.LoadOrCreate(filepath.Join(dir, jwtKeyFile), elliptic.P256()); err != nil {

@@ -13,6 +13,8 @@ type Slot struct {
 	Since time.Time
 	// Authority names it: 16 hex digits.
 	Authority string
+	// Keys says where its issuing key is: [InFile], or the label of a store.
+	Keys string
 	// Root and Issuing are its certificates.
 	Root, Issuing *x509.Certificate
 }
@@ -67,7 +69,7 @@ func (s slots) status(find func(id string) (*hierarchy, error)) (out Status, err
 			return out, err
 		}
 		out.Slots = append(out.Slots, Slot{
-			Name: [...]string{"A", "B"}[i], State: m.state, Since: m.since, Authority: m.id, Root: h.root, Issuing: h.issuing,
+			Name: [...]string{"A", "B"}[i], State: m.state, Since: m.since, Authority: m.id, Root: h.root, Issuing: h.issuing, Keys: h.where,
 		})
 		if m.state == Active {
 			part := h.span() / rotationParts

@@ -22,7 +22,7 @@ const caHelp = `usage: quotaryd ca show --data DIR [--pem]
        quotaryd ca rotate --data DIR --emergency [--config FILE]
        quotaryd ca csr --data DIR --out FILE
        quotaryd ca install --data DIR --cert FILE [--root FILE]
-       quotaryd ca sign --root-key FILE --root FILE --csr FILE --out FILE [--days N]
+       quotaryd ca sign --root-key FILE --root FILE --csr FILE --out FILE [--days N] [--config FILE]
 
 Have one authority of the trust domain succeed another. There are two slots, A and B.
 The service may run meanwhile: it goes by a change within seconds. By default it
@@ -45,7 +45,8 @@ prepares, activates and retires authorities itself, by their age.
              or the one in --root
 
   --data DIR     the data directory (needed)
-  --config FILE  the service's configuration: how long an issuing CA lives
+  --config FILE  the service's configuration: how long an issuing CA lives, and where keys
+                 are. Every command needs it if they are in a TPM or a token
   --days N       how long it lives: 1 to 1825 (default: 730)
 
 examples:
@@ -91,18 +92,23 @@ func (f *caFlags) open(args []string) (*ca.Slots, error) {
 	if err := parse(f.FlagSet, args, &f.data); err != nil {
 		return nil, err
 	}
-	var c daemon.Config
-	if f.config != "" {
-		var err error
-		if c, err = daemon.ReadConfig(f.config); err != nil {
-			return nil, err
-		}
+	c, err := f.configuration()
+	if err != nil {
+		return nil, err
 	}
 	slots, err := daemon.OpenSlots(f.data, c)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s has no authority; start the service there first", f.data)
 	}
 	return slots, err
+}
+
+// configuration is the service's, or the default without --config.
+func (f *caFlags) configuration() (daemon.Config, error) {
+	if f.config == "" {
+		return daemon.Config{}, nil
+	}
+	return daemon.ReadConfig(f.config)
 }
 
 // caShow shows the authorities, or their roots in PEM.
@@ -122,10 +128,10 @@ func caShow(f *caFlags, args []string) error {
 		return err
 	}
 	table := tabwriter.NewWriter(f.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SLOT\tAUTHORITY\tSTATE\tSINCE\tUNTIL\tROOT")
+	fmt.Fprintln(table, "SLOT\tAUTHORITY\tSTATE\tSINCE\tUNTIL\tKEYS\tROOT")
 	for _, s := range status.Slots {
 		root := sha256.Sum256(s.Root.Raw)
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%x\n", s.Name, s.Authority, s.State, s.Since.UTC().Format(time.RFC3339), s.Issuing.NotAfter.UTC().Format(time.RFC3339), root)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%x\n", s.Name, s.Authority, s.State, s.Since.UTC().Format(time.RFC3339), s.Issuing.NotAfter.UTC().Format(time.RFC3339), daemon.WhereKeysAre(s.Keys), root)
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/ca"
+	"github.com/quotary/quotary/internal/daemon"
 	"github.com/quotary/quotary/internal/keyfile"
 )
 
@@ -62,6 +63,7 @@ func caSign(f *caFlags, args []string) error {
 	f.StringVar(&csr, "csr", "", "")
 	f.StringVar(&out, "out", "", "")
 	f.IntVar(&days, "days", 730, "")
+	f.StringVar(&f.config, "config", "", "")
 	needed := "no data directory"
 	if err := parse(f.FlagSet, args, &needed); err != nil {
 		return err
@@ -76,7 +78,15 @@ func caSign(f *caFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	certificate, err := ca.SignIssuing(ca.Keys{}, rootKey, root, request, time.Duration(days)*24*time.Hour, time.Now())
+	c, err := f.configuration()
+	if err != nil {
+		return err
+	}
+	keys, err := daemon.OpenKeys(c)
+	if err != nil {
+		return err
+	}
+	certificate, err := ca.SignIssuing(keys, rootKey, root, request, time.Duration(days)*24*time.Hour, time.Now())
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,11 @@ var fences = []fence{
 		why:     "durable state has one room",
 	},
 	{
+		rule: "PKCS #11", rooms: []string{"internal/pkcs11"},
+		imports: []string{"github.com/ThalesGroup/crypto11", "github.com/miekg/pkcs11"},
+		why:     "libraries in C stand behind a build tag",
+	},
+	{
 		rule: "policy language", rooms: []string{"policies"},
 		imports: []string{"github.com/google/cel-go"},
 		why:     "rules are compiled and bounded in one place",

@@ -44,6 +44,9 @@ var floors = map[string]int{
 
 	"client/admin/admintest": 5, // for tests only
 
+	"internal/pkcs11": 2, // keys in tokens
+	"ca/keytest":      5, // for tests only
+
 	"internal/admin":      5, // who an administrator is
 	"internal/anchors":    5,
 	"internal/federation": 5, // bundles of other trust domains

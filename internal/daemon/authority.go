@@ -31,6 +31,8 @@ type Authority struct {
 	// AttestationResults has each certificate carry the attestation result (EAR) that it
 	// rests on, for whoever looks at it: measurements and the policy's digest. Defaults to false.
 	AttestationResults bool `yaml:"attestation_results"`
+	// Keys says where private keys are made.
+	Keys Keys `yaml:"keys"`
 	// CRLURL has each certificate say where the revocation list of its issuer is: below this URL,
 	// which leads to /v1/crl of the service. Defaults to none.
 	CRLURL string `yaml:"crl_url"`
@@ -48,6 +50,9 @@ func (c Authority) check() error {
 	}
 	if hours := c.SVIDHours; hours != nil && (*hours < 1 || *hours > maxSVIDHours) {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "authority.svid_hours", "%d is not between 1 and %d", *hours, maxSVIDHours)
+	}
+	if err := c.Keys.check(); err != nil {
+		return err
 	}
 	if c.Rotation != "" && c.Rotation != rotationAutomatic && c.Rotation != rotationManual {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "authority.rotation", "%q is neither %q nor %q", c.Rotation, rotationAutomatic, rotationManual)
@@ -78,14 +83,18 @@ func OpenSlots(data string, c Config) (*ca.Slots, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ca.OpenSlots(c.Authority.config(data, trustDomain, nil), ca.Operator)
+	config := c.Authority.config(data, trustDomain, nil)
+	if config.Keys, err = OpenKeys(c); err != nil {
+		return nil, err
+	}
+	return ca.OpenSlots(config, ca.Operator)
 }
 
 // openAuthority opens the authority and records what became of it while no service
 // ran. One that came to its end meanwhile is succeeded first.
 func (d *Daemon) openAuthority(ctx context.Context, o Options, reserved []crypto.PublicKey) error {
 	c := d.Config.Authority.config(o.Data, d.Config.TrustDomain, o.Now)
-	c.Reserved = reserved
+	c.Reserved, c.Keys = reserved, d.keys
 	if d.Config.Authority.AttestationResults {
 		c.AttestationResult = d.attestationResult
 	}

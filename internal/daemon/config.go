@@ -282,6 +282,7 @@ func (v Vendors) grace() time.Duration {
 // resolve makes relative paths relative to dir.
 func (c *Config) resolve(dir string) {
 	c.Admin.Resolve(dir)
+	c.Authority.Keys.resolve(dir)
 	for _, list := range [][]string{c.Policies, c.ReferenceKeys, c.Endorsements, c.TPM.Roots, c.TPM.Keys, c.TPM.Enrolment.Roots, c.TPM.Enrolment.EndorsementKeys, c.Simulated.Roots} {
 		for i, path := range list {
 			if !filepath.IsAbs(path) {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -69,6 +70,8 @@ type Daemon struct {
 	policies       *inforce.Policies
 	ledger         *store.Store
 	collateral     *collateral.Store
+	keys           ca.Keys
+	stores         io.Closer // of keys; nil if there is nothing to close
 	authority      *ca.Authority
 	revocations    *revocation.Publisher
 	fault          atomic.Pointer[string] // of the authorities that was logged last
@@ -135,7 +138,11 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error {
 	spent := &verifier.SpentSet{}
 	challenges := verifier.NewChallenges(spent)
-	key, err := tokens.LoadOrCreateKey(filepath.Join(o.Data, tokenKeyFile))
+	var err error
+	if d.keys, d.stores, err = d.Config.Authority.Keys.open(); err != nil {
+		return err
+	}
+	key, err := d.tokenKey(o.Data)
 	if err != nil {
 		return err
 	}
@@ -280,7 +287,11 @@ func (d *Daemon) Serve(ctx context.Context, listener net.Listener) error {
 // Close closes the ledger, once everything that waits is committed, and lets go
 // of the data directory.
 func (d *Daemon) Close() error {
-	return errors.Join(d.collateral.Close(), d.ledger.Close(), d.lock.Close())
+	err := errors.Join(d.collateral.Close(), d.ledger.Close(), d.lock.Close())
+	if d.stores != nil {
+		err = errors.Join(err, d.stores.Close())
+	}
+	return err
 }
 
 // RootPEM is the root under which clients authenticate the service.

@@ -99,7 +99,7 @@ func (d *Daemon) enrolment(o Options, enroller *tpm.Enroller, spender verifier.S
 		return nil, nil, nil
 	}
 	authority, err := ca.OpenAttestation(ca.AttestationConfig{
-		Dir: filepath.Join(o.Data, attestationDir), Life: d.Config.TPM.Enrolment.life(),
+		Dir: filepath.Join(o.Data, attestationDir), Keys: d.keys, Life: d.Config.TPM.Enrolment.life(),
 		Simulated: d.Config.Simulated.Accept, Now: o.Now,
 	})
 	if err != nil {

@@ -93,6 +93,8 @@ var statuses = map[evidence.Code]int{
 	evidence.CodeNotReady:            http.StatusServiceUnavailable,
 	evidence.CodeEndorsementsMissing: http.StatusServiceUnavailable,
 	evidence.CodeIssuingValidity:     http.StatusServiceUnavailable,
+
+	evidence.CodeAuthorityKeyUnavailable: http.StatusServiceUnavailable,
 }
 
 // Problem is a problem document (RFC 9457) of this service.
@@ -244,8 +246,11 @@ func problemOf(x *exchange, err error) Problem {
 	if errors.As(err, &n) {
 		p.Parts = n.parts
 	}
-	if known.Code == evidence.CodeLedgerUnavailable {
-		p.Detail = "the outcome could not be recorded, so nothing was issued" // the cause names files
+	switch known.Code { // the causes name files
+	case evidence.CodeLedgerUnavailable:
+		p.Detail = "the outcome could not be recorded, so nothing was issued"
+	case evidence.CodeAuthorityKeyUnavailable:
+		p.Detail, p.Field = "the key to sign with cannot be used, so nothing was issued", ""
 	}
 	return p
 }
