@@ -337,6 +337,37 @@ func TestClockJumps(t *testing.T) {
 	}
 }
 
+// While the clock on the wall shows a time before what the service issues, nothing that it grants
+// can be used: the identity at hand ends when its life is over, and no later; and there is another
+// soon after the clock is right again.
+func TestClockBeforeTheCertificate(t *testing.T) {
+	var offset atomic.Int64
+	wall := func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
+	synctest.Test(t, func(t *testing.T) {
+		authority := agenttest.NewAuthority(t)
+		obtain := func(context.Context) (*agent.Identity, error) {
+			return agent.NewIdentity(authority.Granted(t, "web", life), wall())
+		}
+		run(t, 1, agent.Config{Obtain: obtain, Wall: wall}, func(agents []*agent.Agent) {
+			synctest.Wait()
+			offset.Store(int64(-30 * 24 * time.Hour))
+			after(life - time.Second)
+			if v := view(agents[0]); v.Identity == nil || v.Status.State != agent.Degraded || v.Status.Reason.Refused {
+				t.Fatalf("%+v", v.Status)
+			}
+			after(time.Second)
+			if view(agents[0]).Identity != nil {
+				t.Error("a clock that is set back makes an identity last")
+			}
+			offset.Store(0)
+			after(6 * time.Minute) // the last wait was up to five, and the wall's clock is looked at each minute
+			if v := view(agents[0]); v.Identity == nil || v.Status.State != agent.Healthy {
+				t.Errorf("%+v", v.Status)
+			}
+		})
+	})
+}
+
 // A newer bundle is handed out with the same identity; an older one is not; and one
 // without the identity's authority has the agent attest at once.
 func TestBundleIsRenewed(t *testing.T) {

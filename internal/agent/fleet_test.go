@@ -57,19 +57,18 @@ const fleetLife = 10 * time.Minute
 // crowded is a service that answers so many requests at once, a tenth of a second each,
 // and sends the others away for a second; or nobody, while it is away.
 type crowded struct {
-	identity *agent.Identity
-	places   int
+	issue  func() *agent.Identity
+	places int
 
 	mu     sync.Mutex
 	away   bool
 	inside int
-	asked  int // since it was last looked at
-	served int
+	asked  []time.Time // since it was last looked at
 }
 
 func (c *crowded) obtain(context.Context) (*agent.Identity, error) {
 	c.mu.Lock()
-	c.asked++
+	c.asked = append(c.asked, time.Now())
 	away, full := c.away, c.inside >= c.places
 	if !away && !full {
 		c.inside++
@@ -85,75 +84,84 @@ func (c *crowded) obtain(context.Context) (*agent.Identity, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inside--
-	c.served++
-	identity := *c.identity
-	identity.AttestedAt = time.Now()
-	identity.NotAfter = time.Now().Add(fleetLife)
-	identity.RenewAt = time.Now().Add(fleetLife / 2)
-	return &identity, nil
+	return c.issue(), nil
 }
 
-// look returns how often the service was asked since the last look, and serves or not
-// from now on.
-func (c *crowded) look(away bool) (asked int) {
+// look returns when the service was asked since the last look, and has it serve or not from
+// now on.
+func (c *crowded) look(away bool) (asked []time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	asked, c.asked, c.away = c.asked, 0, away
+	asked, c.asked, c.away = c.asked, nil, away
 	return asked
 }
 
+// again is an identity as if it was issued now.
+func again(identity *agent.Identity) *agent.Identity {
+	next := *identity
+	next.AttestedAt, next.RenewAt, next.NotAfter = time.Now(), time.Now().Add(fleetLife/2), time.Now().Add(fleetLife)
+	return &next
+}
+
+// within waits until all have an identity, second by second, and returns how long that took.
+func within(t *testing.T, limit time.Duration, agents []*agent.Agent) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for holding(agents) != len(agents) {
+		if time.Since(began) > limit {
+			t.Fatalf("%d of %d have an identity after %v", holding(agents), len(agents), limit)
+		}
+		after(time.Second)
+	}
+	return time.Since(began)
+}
+
 // A thousand machines start at once at a service that has twenty places; it goes away
-// for longer than a life, and comes back. Everybody has an identity when the service had
-// time to give it, nobody has one that has ended, and nobody storms the service.
+// for longer than a life, and comes back. Everybody has an identity as soon as the service had
+// time to give it and until that ends, not a second longer, and nobody storms the service.
 func TestConcurrentFleet(t *testing.T) {
-	const machines, start = 1000, 2 * time.Minute
+	const machines = 1000
 	identity := agenttest.NewAuthority(t).Issue(t, "web", fleetLife)
 	synctest.Test(t, func(t *testing.T) {
-		service := &crowded{identity: identity, places: 20}
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		agents := make([]*agent.Agent, machines)
-		for i := range agents {
-			agents[i] = agent.New(agent.Config{Obtain: service.obtain})
-			running.Go(func() { _ = agents[i].Run(ctx) })
-		}
-		with := func() (n int) {
+		service := &crowded{issue: func() *agent.Identity { return again(identity) }, places: 20}
+		run(t, machines, agent.Config{Obtain: service.obtain}, func(agents []*agent.Agent) {
+			took := within(t, 2*time.Minute, agents)
+			asked := service.look(false)
+			t.Logf("start: %d machines have an identity after %v; %d requests, %d in the second with most, %d later than ten seconds", machines, took, len(asked), peak(asked), peak(since(asked, asked[0].Add(10*time.Second))))
+			if len(asked) > 10*machines || peak(asked) > 2*machines {
+				t.Errorf("asked %d times for %d identities", len(asked), machines)
+			}
+			service.look(true)
+			began := time.Now()
+			ends := map[*agent.Agent]time.Time{}
 			for _, a := range agents {
-				if v := view(a); v.Identity != nil {
-					n++
-					if !v.Identity.NotAfter.After(time.Now()) {
-						t.Error("an agent has an identity that has ended")
+				ends[a] = view(a).Identity.NotAfter
+			}
+			for time.Since(began) < 2*fleetLife {
+				after(time.Second)
+				for _, a := range agents {
+					if has, should := view(a).Identity != nil, ends[a].After(time.Now()); has != should {
+						t.Fatalf("%v after the service went away an agent has an identity: %v, which ends at %v", time.Since(began), has, ends[a])
 					}
 				}
 			}
-			return n
-		}
-		after(start)
-		if n := with(); n != machines {
-			t.Errorf("%d of %d have an identity after two minutes", n, machines)
-		}
-		if asked := service.look(true); asked > 20*machines {
-			t.Errorf("asked %d times for %d identities", asked, machines)
-		}
-		after(fleetLife - start - time.Second)
-		if n := with(); n != machines {
-			t.Errorf("%d of %d keep their identity while the service is away", n, machines)
-		}
-		after(fleetLife)
-		if n := with(); n != 0 {
-			t.Errorf("%d have an identity when all have ended", n)
-		}
-		service.look(true)
-		after(5 * time.Minute)
-		// Waits are two and a half minutes on average: two each in five minutes.
-		if asked := service.look(false); asked < machines || asked > 4*machines {
-			t.Errorf("%d machines asked %d times in five minutes", machines, asked)
-		}
-		after(6 * time.Minute)
-		if n := with(); n != machines {
-			t.Errorf("%d of %d have an identity again", n, machines)
-		}
-		cancel()
-		running.Wait()
+			asked = since(service.look(false), time.Now().Add(-5*time.Minute))
+			t.Logf("away: %d requests in the last five minutes, %d in the second with most", len(asked), peak(asked))
+			// Waits are two and a half minutes on average: two each in five minutes.
+			if len(asked) < machines || len(asked) > 4*machines || peak(asked) > 60 {
+				t.Errorf("%d machines asked %d times in five minutes", machines, len(asked))
+			}
+			t.Logf("back: all have one after %v", within(t, 6*time.Minute, agents))
+		})
 	})
+}
+
+// since are those moments that are not before one.
+func since(moments []time.Time, from time.Time) []time.Time {
+	for i, at := range moments {
+		if !at.Before(from) {
+			return moments[i:]
+		}
+	}
+	return nil
 }

@@ -221,12 +221,16 @@ func TestLifeOfAnAgent(t *testing.T) {
 	back := until(t, d, func(v *agent.View) bool { return v.Status.State == agent.Healthy && len(v.Identity.Lists) > 0 })
 
 	service.Revoke(back.Status.AttestationID)
-	until(t, d, func(v *agent.View) bool { return v.Identity == nil || v.Identity.Certificate != back.Identity.Certificate })
+	until(t, d, func(v *agent.View) bool {
+		return v.Identity == nil || v.Identity.Certificate != back.Identity.Certificate
+	})
 	if _, text := get(t, "http://"+metrics+"/metrics"); !strings.Contains(text, "quotary_agent_revocations_total 1\n") {
 		t.Errorf("/metrics: %s", text)
 	}
 	d.Hurry()
-	until(t, d, func(v *agent.View) bool { return v.Status.State == agent.Healthy && v.Identity.Certificate != back.Identity.Certificate })
+	until(t, d, func(v *agent.View) bool {
+		return v.Status.State == agent.Healthy && v.Identity.Certificate != back.Identity.Certificate
+	})
 }
 
 // Once attests once, and writes the files.
