@@ -17,7 +17,7 @@ type chain struct {
 	platform *platform
 	checks   evidence.Checks // all passed
 	claims   []evidence.CertificateClaims
-	plain    bool            // worth remembering
+	plain    bool // worth remembering
 }
 
 // windows are the periods in which the chain's certificates are valid.
