@@ -242,6 +242,7 @@ func TestRevocation(t *testing.T) {
 					t.Errorf("genuine %v until %v, want until %v", out.Genuine(), out.ValidUntil, want)
 				}
 			}
+			reviewsTheSame(t, w, item, &e, c.status)
 		})
 	}
 }
