@@ -216,7 +216,7 @@ func TestAttack_A22_ResponderThatBreaksTheProfileIsNotCertified(t *testing.T) {
 
 // A leaf that another CA issued, a CA that is not there, or a serial number that somebody made up:
 // nobody gets to hear that it is good.
-func TestAttack_A18_NotIssuedHereIsNotGood(t *testing.T) {
+func TestAttack_A26_NotIssuedHereIsNotGood(t *testing.T) {
 	a, _, r := responding(t)
 	issuing := a.active().issuing
 	_, leaf := issue(t, a, verifiertest.Request{})

@@ -52,6 +52,13 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 		return fmt.Errorf("%w; choose another address with --listen", err)
 	}
 	defer listener.Close() // Serve closes it too, if it comes to that
+	var publication net.Listener
+	if at := o.Config.Publication.Listen; at != "" {
+		if publication, err = listening.Listen(ctx, "tcp", at); err != nil {
+			return fmt.Errorf("%w; configure another address as publication.listen", err)
+		}
+		defer publication.Close()
+	}
 	// A SIGHUP while the service starts waits for it; unheard it would end the process.
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -65,7 +72,10 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 	if d.AdminCredential != "" {
 		fmt.Fprint(stdout, credentialText(d, data))
 	}
-	fmt.Fprint(stdout, startText(d, listener.Addr()))
+	if publication != nil {
+		d.Publish(publication)
+	}
+	fmt.Fprint(stdout, startText(d, listener.Addr(), publication))
 	warn(d, o.Logger)
 	defer reloadOn(ctx, hangup, d, o.Logger)()
 	return d.Serve(ctx, listener)
@@ -130,7 +140,7 @@ func credentialText(d *daemon.Daemon, data string) string {
 }
 
 // startText is shown at every start.
-func startText(d *daemon.Daemon, address net.Addr) string {
+func startText(d *daemon.Daemon, address net.Addr, publication net.Listener) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Quotary serves %s at https://%s\n", d.Config.TrustDomain, address)
 	if block, _ := pem.Decode(d.RootPEM()); block != nil {
@@ -140,6 +150,9 @@ func startText(d *daemon.Daemon, address net.Addr) string {
 	fmt.Fprintf(&b, "  endorsements  %d\n", d.Endorsements())
 	if d.Enrols() {
 		b.WriteString("  enrolment     of TPMs whose endorsement keys are trusted (tpm.enrolment)\n")
+	}
+	if publication != nil {
+		fmt.Fprintf(&b, "  publication   http://%s: revocation lists and OCSP\n", publication.Addr())
 	}
 	if d.Config.Simulated.Accept {
 		b.WriteString("\n  SIMULATED EVIDENCE IS ACCEPTED. Nothing that this service issues proves anything.\n")

@@ -36,6 +36,9 @@ type Authority struct {
 	// CRLURL has each certificate say where the revocation list of its issuer is: below this URL,
 	// which leads to /v1/crl of the service. Defaults to none.
 	CRLURL string `yaml:"crl_url"`
+	// OCSPURL has each certificate say where questions about it are answered: at this URL, which leads
+	// to /v1/ocsp of the service. Defaults to none.
+	OCSPURL string `yaml:"ocsp_url"`
 }
 
 // What Rotation may be.
@@ -57,12 +60,12 @@ func (c Authority) check() error {
 	if c.Rotation != "" && c.Rotation != rotationAutomatic && c.Rotation != rotationManual {
 		return evidence.Errorf(evidence.CodeConfigMalformed, "authority.rotation", "%q is neither %q nor %q", c.Rotation, rotationAutomatic, rotationManual)
 	}
-	return ca.CheckListURL(c.CRLURL)
+	return errors.Join(ca.CheckListURL(c.CRLURL), ca.CheckResponderURL(c.OCSPURL))
 }
 
 // config is what package ca makes of it.
 func (c Authority) config(data, trustDomain string, now func() time.Time) ca.Config {
-	out := ca.Config{Dir: filepath.Join(data, authorityDir), TrustDomain: trustDomain, ListURL: c.CRLURL, Now: now}
+	out := ca.Config{Dir: filepath.Join(data, authorityDir), TrustDomain: trustDomain, ListURL: c.CRLURL, ResponderURL: c.OCSPURL, Now: now}
 	if c.LifeDays != nil {
 		out.Life = time.Duration(*c.LifeDays) * 24 * time.Hour
 	}

@@ -54,6 +54,8 @@ type Config struct {
 	Authority Authority `yaml:"authority"`
 	// Tokens says how attestation results are written.
 	Tokens Tokens `yaml:"tokens"`
+	// Publication has what is signed in itself served over plain HTTP as well.
+	Publication Publication `yaml:"publication"`
 	// Federation lists other trust domains whose bundles are fetched for workloads.
 	Federation []Partner `yaml:"federation"`
 	// Simulated is for demonstrations and tests.
@@ -218,6 +220,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := c.Authority.check(); err != nil {
+		return err
+	}
+	if err := c.Publication.check(); err != nil {
 		return err
 	}
 	if err := c.TPM.Enrolment.check(); err != nil {

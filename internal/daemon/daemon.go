@@ -80,7 +80,8 @@ type Daemon struct {
 	issuer         *tokens.Issuer
 	federation     *federation.Federation
 	server         *server.Server
-	enrols         bool // TPMs
+	enrols         bool         // TPMs
+	publication    net.Listener // nil without one
 }
 
 // Open makes or opens everything that the service needs. Close it afterwards.
@@ -264,22 +265,38 @@ func (d *Daemon) Serve(ctx context.Context, listener net.Listener) error {
 	refreshing.Go(func() { d.federation.Run(refresh) })
 	defer refreshing.Wait()
 	defer stop()
-	s := d.server.HTTP(&tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: d.certificates.Get, Time: d.now})
-	ended := make(chan error, 1)
-	go func() { ended <- s.ServeTLS(listener, "", "") }()
+	secure := d.server.HTTP(&tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: d.certificates.Get, Time: d.now})
+	running := []*http.Server{secure}
+	ended := make(chan error, 2)
+	go func() { ended <- secure.ServeTLS(listener, "", "") }()
+	if d.publication != nil {
+		plain := d.server.Publication()
+		running = append(running, plain)
+		go func() { ended <- plain.Serve(d.publication) }()
+	}
+	return serving(ctx, running, ended)
+}
+
+// serving waits until ctx ends, or one of the servers, and then lets all of them finish what
+// they are handling.
+func serving(ctx context.Context, running []*http.Server, ended <-chan error) (err error) {
+	left := len(running)
 	select {
-	case err := <-ended:
-		return err
+	case err = <-ended:
+		left--
 	case <-ctx.Done():
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	err := s.Shutdown(drain)
-	if err != nil {
-		err = errors.Join(err, s.Close())
+	for _, s := range running {
+		if stopped := s.Shutdown(drain); stopped != nil {
+			err = errors.Join(err, stopped, s.Close())
+		}
 	}
-	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
+	for range left {
+		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
 	}
 	return err
 }

@@ -1,8 +1,9 @@
 // Package revocation publishes which certificates count no more: the revocation lists
-// (CRLs, RFC 5280 §5) of the trust domain's issuing CAs. They are signed ahead of their use,
-// when something was revoked and in good time before they end, never on request.
+// (CRLs, RFC 5280 §5) of the trust domain's issuing CAs, and answers about single certificates
+// (OCSP, RFC 6960). Lists are signed ahead of their use, when something was revoked and in good time
+// before they end, never on request; answers by a key that the CAs delegated that to.
 //
-// Start at [New] and [Publisher.Renew].
+// Start at [New], [Publisher.Renew] and [Publisher.Answer].
 package revocation
 
 import (
@@ -20,11 +21,13 @@ import (
 // Ledger has what was revoked: a *store.Store.
 type Ledger interface {
 	RevocationList(ctx context.Context, at time.Time) (list []store.RevokedSerial, last int64, err error)
+	CertificateStatus(ctx context.Context, serial string) (issued bool, revoked time.Time, err error)
 }
 
 // Authority signs: a *ca.Authority.
 type Authority interface {
 	RevocationLists(revoked []ca.Revocation, sequence int64) (*ca.RevocationLists, error)
+	Responder() (*ca.Responder, error)
 	Changes() []ca.Change
 }
 
@@ -34,10 +37,11 @@ type Publisher struct {
 	authority Authority
 	now       func() time.Time
 
-	current atomic.Pointer[edition]
-	mu      sync.Mutex // one renewal at a time; guards what follows
-	changes int        // of the authorities, when the lists were signed
-	stale   bool       // the last renewal failed
+	current   atomic.Pointer[edition]
+	responder atomic.Pointer[ca.Responder]
+	mu        sync.Mutex // one renewal at a time; guards what follows
+	changes   int        // of the authorities, when the lists were signed
+	stale     bool       // the last renewal failed
 }
 
 // edition is what is published until the next one is.
@@ -70,11 +74,17 @@ func (p *Publisher) Renew(ctx context.Context) error {
 func (p *Publisher) Keep(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	age := p.now().Sub(p.Lists().ThisUpdate)
-	if !p.stale && len(p.authority.Changes()) == p.changes && age >= 0 && age < renewAfter {
+	if !p.stale && len(p.authority.Changes()) == p.changes && !p.old(p.Lists().ThisUpdate) {
 		return nil
 	}
 	return p.renew(ctx)
+}
+
+// old reports whether what was made then is to be made anew, which it is as well after the clock
+// was put back.
+func (p *Publisher) old(since time.Time) bool {
+	age := p.now().Sub(since)
+	return age < 0 || age >= renewAfter
 }
 
 func (p *Publisher) renew(ctx context.Context) error {
@@ -98,6 +108,9 @@ func (p *Publisher) renew(ctx context.Context) error {
 	}
 	if last := p.current.Swap(&edition{lists, make(chan struct{})}); last != nil {
 		close(last.over)
+	}
+	if err := p.renewResponder(changes != p.changes); err != nil { // the lists are out all the same
+		return err
 	}
 	p.changes, p.stale = changes, false
 	return nil

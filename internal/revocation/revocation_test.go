@@ -21,6 +21,9 @@ type world struct {
 	signed  int // how often
 	size    int // of what was signed last
 	fails   error
+
+	responders int   // how many were made
+	refuses    error // to make one
 }
 
 func (w *world) now() time.Time { return w.at }
@@ -32,6 +35,18 @@ func (w *world) RevocationList(context.Context, time.Time) ([]store.RevokedSeria
 func (w *world) RevocationLists(revoked []ca.Revocation, sequence int64) (*ca.RevocationLists, error) {
 	w.signed, w.size = w.signed+1, len(revoked)
 	return &ca.RevocationLists{Active: "a", ThisUpdate: w.at, NextUpdate: w.at.Add(24 * time.Hour)}, nil
+}
+
+func (w *world) CertificateStatus(context.Context, string) (bool, time.Time, error) {
+	return false, time.Time{}, w.fails
+}
+
+func (w *world) Responder() (*ca.Responder, error) {
+	if w.refuses != nil {
+		return nil, w.refuses
+	}
+	w.responders++
+	return &ca.Responder{Since: w.at}, nil
 }
 
 func (w *world) Changes() []ca.Change { return make([]ca.Change, w.changes) }
@@ -52,8 +67,8 @@ func TestAttack_A19_ListsAreSignedAhead(t *testing.T) {
 			}
 			p.Lists()
 		}
-		if w.signed != want {
-			t.Errorf("%s: signed %d times, want %d", what, w.signed, want)
+		if w.signed != want || w.responders != want {
+			t.Errorf("%s: signed %d times, %d responders, want %d", what, w.signed, w.responders, want)
 		}
 	}
 	keep("nothing happened", 1)
@@ -64,8 +79,26 @@ func TestAttack_A19_ListsAreSignedAhead(t *testing.T) {
 	w.at = w.at.Add(-time.Minute)
 	keep("the clock went back", 4)
 	w.serials, w.last = []store.RevokedSerial{{Serial: "4f1c0d8a", Time: w.at}}, 1
-	if err := p.Renew(t.Context()); err != nil || w.signed != 5 || w.size != 1 {
-		t.Errorf("%v, signed %d times, %d revoked", err, w.signed, w.size)
+	if err := p.Renew(t.Context()); err != nil || w.signed != 5 || w.size != 1 || w.responders != 4 {
+		t.Errorf("%v, signed %d times, %d revoked, %d responders", err, w.signed, w.size, w.responders)
+	}
+}
+
+// Without a new responder the lists are out all the same, and it is tried again.
+func TestResponderThatCannotBeMade(t *testing.T) {
+	w := &world{at: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	p, err := revocation.New(t.Context(), w, w, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.refuses, w.at = errors.New("no key"), w.at.Add(time.Hour)
+	before := p.Lists()
+	if err := p.Keep(t.Context()); err == nil || p.Lists() == before {
+		t.Errorf("no lists, or nobody is told: %v", err)
+	}
+	w.refuses = nil
+	if err := p.Keep(t.Context()); err != nil || w.responders != 2 {
+		t.Errorf("it is not tried again: %v", err)
 	}
 }
 

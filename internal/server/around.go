@@ -54,7 +54,7 @@ func (r *recorder) Write(b []byte) (n int, err error) {
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // bounded refuses requests beyond maxInFlight at once. Health is answered always.
-func (s *Server) bounded(next http.Handler) http.Handler {
+func (s *Server) bounded(places *room, next http.Handler) http.Handler {
 	full := s.endpoint(func(*exchange) (reply, error) {
 		return reply{}, evidence.Errorf(evidence.CodeOverloaded, "", "too many requests at once; try again later")
 	})
@@ -64,7 +64,7 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 			return
 		}
 		x := exchangeOf(r.Context())
-		if x.place = s.room.enter(); x.place == nil {
+		if x.place = places.enter(); x.place == nil {
 			full(w, r)
 			return
 		}

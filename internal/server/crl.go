@@ -15,6 +15,8 @@ type Revocations interface {
 	Lists() *ca.RevocationLists
 	// Changed is closed when the lists of now are signed anew.
 	Changed() <-chan struct{}
+	// Answer answers a question about one certificate (OCSP).
+	Answer(ctx context.Context, request []byte) ([]byte, error)
 	// Renew signs lists of what is revoked by now.
 	Renew(context.Context) error
 }

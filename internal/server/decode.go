@@ -23,8 +23,11 @@ import (
 // readBody reads a JSON body within the bounds that hold for everybody.
 func (x *exchange) readBody() ([]byte, error) { return x.readUpTo(maxBody) }
 
-func (x *exchange) readUpTo(most int64) ([]byte, error) {
-	if err := checkHeaders(x.r.Header); err != nil {
+func (x *exchange) readUpTo(most int64) ([]byte, error) { return x.readAs(mediaTypeJSON, most) }
+
+// readAs reads a body of one media type.
+func (x *exchange) readAs(mediaType string, most int64) ([]byte, error) {
+	if err := checkHeaders(x.r.Header, mediaType); err != nil {
 		return nil, err
 	}
 	var body []byte
@@ -42,9 +45,11 @@ func (x *exchange) readUpTo(most int64) ([]byte, error) {
 	return body, nil
 }
 
-// checkHeaders wants plain JSON: exactly one media type, and no compression,
-// which would let a small body become a large one.
-func checkHeaders(h http.Header) error {
+const mediaTypeJSON = "application/json"
+
+// checkHeaders wants exactly this media type, and no compression, which would let a small body
+// become a large one.
+func checkHeaders(h http.Header, want string) error {
 	for _, coding := range h.Values("Content-Encoding") {
 		if !strings.EqualFold(coding, "identity") {
 			return evidence.Errorf(evidence.CodeContentEncoding, "Content-Encoding", "bodies are taken as they are, not compressed")
@@ -54,11 +59,11 @@ func checkHeaders(h http.Header) error {
 	if len(types) == 1 {
 		mediaType, params, err := mime.ParseMediaType(types[0])
 		charset, given := params["charset"]
-		if err == nil && mediaType == "application/json" && (len(params) == 0 || len(params) == 1 && given && strings.EqualFold(charset, "utf-8")) {
+		if err == nil && mediaType == want && (len(params) == 0 || len(params) == 1 && given && strings.EqualFold(charset, "utf-8")) {
 			return nil
 		}
 	}
-	return evidence.Errorf(evidence.CodeRequestMediaType, "Content-Type", "send application/json")
+	return evidence.Errorf(evidence.CodeRequestMediaType, "Content-Type", "send %s", want)
 }
 
 // object is a JSON object's members, undecoded.

@@ -88,7 +88,10 @@ func (c contract) holds(method, path string, answer answer) {
 func TestOpenAPIHasEveryRouteAndNoOther(t *testing.T) {
 	a := start(t, servertest.Options{})
 	c := readContract(t, a)
-	table := routeTable(t, a.Server)
+	table := map[string][]string{}
+	for route, methods := range routeTable(t, a.Server) {
+		table[strings.Replace(route, "/*", "/{request}", 1)] = methods // which may have slashes
+	}
 	for route, methods := range table {
 		for _, method := range methods {
 			if c.operation(method, route) == nil {

@@ -25,6 +25,8 @@ const (
 	pathCRL          = "/v1/crl"
 	pathCRLOf        = "/v1/crl/{authority}"
 	pathCRLs         = "/v1/crls"
+	pathOCSP         = "/v1/ocsp"
+	pathOCSPOf       = "/v1/ocsp/*"
 	pathFeed         = "/v1/revocations"
 	pathAdmin        = "/v1/admin/"
 	pathJWKS         = "/.well-known/jwks.json"
@@ -37,7 +39,12 @@ const (
 
 // routes returns the router with everything around it.
 func (s *Server) routes() http.Handler {
-	return s.observe(s.bounded(canonicalPaths(s.router(), s.endpoint(notFound))))
+	return s.around(&s.room, s.router())
+}
+
+// around puts around a router what every request meets.
+func (s *Server) around(places *room, router http.Handler) http.Handler {
+	return s.observe(s.bounded(places, canonicalPaths(router, s.endpoint(notFound))))
 }
 
 // router has the routes. Nothing in it looks at what proxies say of the client's
@@ -53,9 +60,7 @@ func (s *Server) router() chi.Router {
 	r.Get(pathTPMCA, s.endpoint(s.attestationCAs))
 	r.Get(pathBundle, s.endpoint(s.bundle))
 	r.Get(pathBundles, s.endpoint(s.bundles))
-	r.Get(pathCRL, s.endpoint(s.crl))
-	r.Get(pathCRLOf, s.endpoint(s.crlOf))
-	r.Get(pathCRLs, s.endpoint(s.crls))
+	s.publish(r)
 	r.Get(pathFeed, s.endpoint(s.feed))
 	for at := range s.static {
 		r.Get(at, s.endpoint(s.document))
@@ -131,10 +136,15 @@ func methodNotAllowed(x *exchange) (reply, error) {
 
 // canonicalPaths lets only paths through that have one spelling: no escapes, no
 // empty or dot segments, no trailing slash. A path is never mended, because what
-// stands before the service might have judged it as it was written.
+// stands before the service might have judged it as it was written. What follows /v1/ocsp/ is
+// no path but base64, and leads nowhere else.
 func canonicalPaths(next http.Handler, notFound http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := r.URL.Path
+		if strings.HasPrefix(r.URL.EscapedPath(), pathOCSP+"/") {
+			next.ServeHTTP(w, r)
+			return
+		}
 		if r.URL.RawPath != "" || !strings.HasPrefix(p, "/") || path.Clean(p) != p || r.URL.EscapedPath() != p || rawEscape(r) {
 			notFound(w, r)
 			return
