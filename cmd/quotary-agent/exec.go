@@ -27,7 +27,9 @@ it by its environment:
   QUOTARY_SPIFFE_ID        who the machine is
 
 The agent keeps the identity fresh for as long as the command runs, and ends with it.
-Signals (INT, TERM, HUP, QUIT, USR1, USR2) go to the command.
+Signals (INT, TERM, HUP, QUIT, USR1, USR2) go to the command. As the first process of a
+container or machine the agent also reaps the orphans. A command is not told when its
+identity is withdrawn: it watches the Workload API, or its files go.
 
   --config FILE   the configuration, in YAML (needed)
   --wait TIME     for how long to wait for the identity (default: 2m)

@@ -9,5 +9,8 @@ package main
 import "os"
 
 func main() {
+	if os.Getpid() == 1 {
+		os.Exit(first(os.Args, os.Stderr))
+	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
