@@ -26,11 +26,12 @@ import (
 // world is a service with the real verifiers, that trusts simulated vendors.
 type world struct {
 	*simulators.World
-	t          *testing.T
+	t          testing.TB
 	at         time.Time
 	challenges *verifier.Challenges
 	states     *keyStates
 	without    bool // no endorsement is at hand
+	config     verifier.Config
 	service    *verifier.Verifier
 }
 
@@ -58,7 +59,7 @@ any_of:
 	return text + fmt.Sprintf("  - name: tpm\n    tpm: {pcrs: {sha256: {7: [%s]}}, revocation: off}\n", pcr)
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	all, err := vendors()
 	if err != nil {
@@ -82,7 +83,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.service, err = verifier.New(verifier.Config{
+	w.config = verifier.Config{
 		Technologies: []tee.Verifier{snp, intel, module}, TrustDomain: domain, AcceptSimulated: true, Challenges: w.challenges,
 		Policies: func() *policies.Set { return set }, KeyStates: w.states, Now: func() time.Time { return w.at },
 		Endorsements: func() *tee.Endorsements {
@@ -95,11 +96,21 @@ func newWorld(t *testing.T) *world {
 			}
 			return published
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
+	w.service = w.configured(func(*verifier.Config) {})
 	return w
+}
+
+// configured is a service like the world's, with one thing altered.
+func (w *world) configured(alter func(*verifier.Config)) *verifier.Verifier {
+	w.t.Helper()
+	c := w.config
+	alter(&c)
+	v, err := verifier.New(c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v
 }
 
 func (w *world) tpm(name string, o simulated.MachineOptions) *simulated.Machine {
