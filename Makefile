@@ -28,6 +28,7 @@ build: ## build the programs into bin/, static, without cgo
 
 test: test-tools test-race ## run all tests, those that share state under the race detector
 	$(GO) test $$($(GO) list ./... | grep -Ev '$(RACY)')
+	CGO_ENABLED=1 $(GO) test -tags pkcs11 ./internal/pkcs11
 
 test-race: ## run only the tests that the race detector is for
 	@racy=$$($(GO) list ./... | grep -E '$(RACY)'); [ -z "$$racy" ] || \
@@ -46,6 +47,7 @@ lint: ## check formatting, vet and staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w is due on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags boot ./internal/boottest
+	CGO_ENABLED=1 $(GO) vet -tags pkcs11 ./internal/pkcs11
 	$(STATICCHECK) ./...
 
 bench: ## run the benchmarks; BENCH=regexp PKG=packages
