@@ -134,7 +134,7 @@ func (r *PlanReport) Lines() []string {
 		}
 	}
 	if r.Revoked > 0 {
-		lines = append(lines, fmt.Sprintf("%d certificates in force would be revoked", r.Revoked))
+		lines = append(lines, fmt.Sprintf("certificates in force that would be revoked: %d", r.Revoked))
 	}
 	if r.Ending > 0 {
 		lines = append(lines, fmt.Sprintf("%d rest on something that ends soon", r.Ending))

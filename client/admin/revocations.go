@@ -46,7 +46,8 @@ type RevokedCertificate struct {
 	RevokedBy     string       `json:"revoked_by"`
 	Event         int64        `json:"event"` // of the audit trail
 	Reason        string       `json:"reason"`
-	Where         string       `json:"where,omitempty"` // that it was revoked by; empty if it was named
+	Where         string       `json:"where,omitempty"`  // that it was revoked by; empty if it was named
+	Failed        []string     `json:"failed,omitempty"` // codes of the checks that it no longer passed, if the service revoked it
 }
 
 // Revoke revokes certificates. Who has one may attest anew, and gets another if policy lets it.

@@ -34,6 +34,20 @@ type Status struct {
 	Shadow            *ShadowState `json:"shadow"` // null without one
 	Proposals         int          `json:"proposals"`
 	Approvals         int          `json:"approvals"` // how many owners a change needs
+
+	Continuous ContinuousState `json:"continuous_trust"`
+}
+
+// ContinuousState says how live identities are held to what is in force.
+type ContinuousState struct {
+	Mode     string    `json:"mode"`             // "revoke" or "report"; empty of an older service
+	Due      bool      `json:"due"`              // they are being looked at, or are about to be
+	LastAt   time.Time `json:"last_at,omitzero"` // when all were looked at last,
+	Reviewed int       `json:"reviewed"`         // how many,
+	Revoked  int       `json:"revoked"`          // revoked,
+	Failing  int       `json:"failing"`          // not revoked although they no longer pass,
+	Unknown  int       `json:"unknown"`          // and not judged, as the record does not say enough
+	Fault    bool      `json:"fault,omitempty"`  // the last look was left, and is tried again
 }
 
 // Head is an end of the audit chain. Whoever keeps one elsewhere can later have it

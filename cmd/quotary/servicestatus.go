@@ -83,8 +83,12 @@ func showStatus(s streams, st *admin.Status, url string, ready bool) {
 	if st.Approvals > 1 {
 		approvals = fmt.Sprintf("%d owners must agree to a change", st.Approvals)
 	}
+	trust := ""
+	if c := st.Continuous; !c.LastAt.IsZero() {
+		trust = fmt.Sprintf("%d identities looked at %s; %d revoked, %d failing, %d unknown", c.Reviewed, stamp(c.LastAt), c.Revoked, c.Failing, c.Unknown)
+	}
 	s.fields(row{"version", st.Version}, row{"started", stamp(st.StartedAt)}, row{"trust domain", st.TrustDomain}, row{"policy", policy},
-		row{"workloads", strings.Join(st.Workloads, ", ")}, row{"in the shadow", shadow}, row{"proposals", proposals}, row{"approvals", approvals},
+		row{"workloads", strings.Join(st.Workloads, ", ")}, row{"in the shadow", shadow}, row{"proposals", proposals}, row{"approvals", approvals}, row{"trust", trust},
 		row{"audit chain", fmt.Sprintf("%d:%s", st.Ledger.Events, st.Ledger.Hash)})
 	fmt.Fprintln(s.out)
 	parts := newTable(column{"PART", true}, column{"STATE", true}, column{"DETAIL", false})

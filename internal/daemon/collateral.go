@@ -13,11 +13,11 @@ import (
 
 // openCollateral opens the store of what vendors hand out, and takes in what the
 // operator gave.
-func openCollateral(o Options, c Config, asked []collateral.Vendor, given *tee.Endorsements) (*collateral.Store, error) {
+func (d *Daemon) openCollateral(o Options, asked []collateral.Vendor, given *tee.Endorsements) (*collateral.Store, error) {
 	s, err := collateral.Open(collateral.Config{
-		Dir: filepath.Join(o.Data, collateralDir), Vendors: asked, Offline: c.Vendors.Offline,
-		Grace:  c.Vendors.grace(),
-		Notify: func(e collateral.Event) { logEvent(o.Logger, e) },
+		Dir: filepath.Join(o.Data, collateralDir), Vendors: asked, Offline: d.Config.Vendors.Offline,
+		Grace:  d.Config.Vendors.grace(),
+		Notify: d.noteCollateral,
 		Now:    o.Now,
 	})
 	if err != nil {

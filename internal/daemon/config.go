@@ -52,6 +52,8 @@ type Config struct {
 	Admin admin.Config `yaml:"admin"`
 	// Authority says how the trust domain's authorities succeed each other.
 	Authority Authority `yaml:"authority"`
+	// ContinuousTrust says what becomes of live identities that no longer pass.
+	ContinuousTrust ContinuousTrust `yaml:"continuous_trust"`
 	// Tokens says how attestation results are written.
 	Tokens Tokens `yaml:"tokens"`
 	// Publication has what is signed in itself served over plain HTTP as well.
@@ -220,6 +222,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := c.Authority.check(); err != nil {
+		return err
+	}
+	if err := c.ContinuousTrust.check(); err != nil {
 		return err
 	}
 	if err := c.Publication.check(); err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
+	"github.com/quotary/quotary/internal/continuous"
 	"github.com/quotary/quotary/internal/federation"
 	"github.com/quotary/quotary/internal/inforce"
 	"github.com/quotary/quotary/internal/revocation"
@@ -74,6 +75,7 @@ type Daemon struct {
 	stores         io.Closer // of keys; nil if there is nothing to close
 	authority      *ca.Authority
 	revocations    *revocation.Publisher
+	continuous     atomic.Pointer[continuous.Sweeper]
 	fault          atomic.Pointer[string] // of the authorities that was logged last
 	administrators *admin.Authenticator
 	certificates   *ca.ServerCertificates
@@ -122,7 +124,7 @@ func Open(ctx context.Context, o Options) (*Daemon, error) {
 	if d.ledger, err = store.Open(ctx, LedgerPath(o.Data)); err != nil {
 		return nil, errors.Join(err, d.lock.Close())
 	}
-	if d.collateral, err = openCollateral(o, d.Config, t.asked, loaded.endorsements); err != nil {
+	if d.collateral, err = d.openCollateral(o, t.asked, loaded.endorsements); err != nil {
 		return nil, errors.Join(err, d.ledger.Close(), d.lock.Close())
 	}
 	if err = d.prewarm(ctx, t.asked); err == nil {
@@ -197,13 +199,14 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 	if d.revocations, err = revocation.New(ctx, d.ledger, d.authority, d.now); err != nil {
 		return err
 	}
+	sweeper := d.openContinuous(v)
 	d.server, err = server.New(server.Config{
 		Appraiser: v, Challenger: challenges, Authority: d.authority, Tokens: d.issuer, JWTSVIDs: svids, Federation: d.federation, Ledger: d.ledger,
 		Records: d.ledger, Policies: d.policies, Administrators: d.administrators,
-		Revocations: d.revocations, CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
+		Revocations: d.revocations, Continuous: sweeper, CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
 		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral, Enrolment: enrolment,
 		Reloader:    d,
-		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}, authorityMetrics{d.authority}},
+		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}, authorityMetrics{d.authority}, continuousMetrics{sweeper}},
 		Concurrency: d.Config.Limits.ConcurrentAppraisals, Logger: o.Logger, Now: o.Now,
 	})
 	if err != nil {
@@ -235,7 +238,7 @@ func (d *Daemon) openPolicies(ctx context.Context) error {
 	d.policies, ignored, err = inforce.Open(ctx, inforce.Config{
 		Ledger: d.ledger, Mode: d.mode, Files: d.current.Load().files, Reading: d.reading, Approvals: d.administrators.Approvals(),
 		Revoked:     d.administrators.Revoked,
-		TrustDomain: d.Config.TrustDomain, SimulatedAccepted: d.Config.Simulated.Accept, Now: d.now,
+		TrustDomain: d.Config.TrustDomain, SimulatedAccepted: d.Config.Simulated.Accept, Revokes: d.Config.ContinuousTrust.mode() == continuous.Revoke, Now: d.now,
 	})
 	if ignored {
 		d.logger.Warn("the files in the policy folder are not used: administrators have applied a policy set", "policies", d.Config.Policies)
@@ -263,6 +266,7 @@ func (d *Daemon) Serve(ctx context.Context, listener net.Listener) error {
 	refreshing.Go(func() { d.collateral.Run(refresh) })
 	refreshing.Go(func() { d.watchAuthority(refresh) })
 	refreshing.Go(func() { d.federation.Run(refresh) })
+	refreshing.Go(func() { d.continuous.Load().Run(refresh) })
 	defer refreshing.Wait()
 	defer stop()
 	secure := d.server.HTTP(&tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: d.certificates.Get, Time: d.now})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 
+	"github.com/quotary/quotary/internal/continuous"
 	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/policies"
@@ -49,6 +50,7 @@ func (d *Daemon) ReloadBy(ctx context.Context, by store.Event) (server.Reloaded,
 		return server.Reloaded{}, err
 	}
 	d.current.Store(loaded)
+	d.continuous.Load().Trigger(continuous.Collateral) // the operator's may be others now
 	return d.reloaded(loaded), nil
 }
 

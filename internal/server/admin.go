@@ -5,6 +5,7 @@ import (
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
+	"github.com/quotary/quotary/internal/continuous"
 	"github.com/quotary/quotary/internal/inforce"
 )
 
@@ -22,6 +23,24 @@ type StatusResponse struct {
 	Shadow            *ShadowState `json:"shadow"`    // null without one
 	Proposals         int          `json:"proposals"` // that can be approved
 	Approvals         int          `json:"approvals"` // how many owners a change needs
+
+	Continuous ContinuousState `json:"continuous_trust"`
+}
+
+// ContinuousState says how live identities are held to what is in force.
+type ContinuousState struct {
+	Mode     continuous.Mode `json:"mode"`
+	Due      bool            `json:"due"`              // they are, or are about to be, looked at
+	LastAt   time.Time       `json:"last_at,omitzero"` // when all were looked at last,
+	Reviewed int             `json:"reviewed"`         // how many,
+	Revoked  int             `json:"revoked"`          // revoked,
+	Failing  int             `json:"failing"`          // not revoked although they no longer pass,
+	Unknown  int             `json:"unknown"`          // and not judged, as the record does not say enough
+	Fault    bool            `json:"fault,omitempty"`  // the last look was left, and is tried again; the log says why
+}
+
+func newContinuous(s continuous.Status) ContinuousState {
+	return ContinuousState{s.Mode, s.Due, s.Last.At.UTC(), s.Last.Reviewed, s.Last.Revoked, s.Last.Failing, s.Last.Unknown, s.Fault != ""}
 }
 
 // LedgerHead is the end of the audit chain, to be kept elsewhere and compared later.
@@ -73,7 +92,7 @@ func (s *Server) status(x *exchange) (reply, error) {
 		SimulatedAccepted: s.SimulatedAccepted, PolicyDigest: active.Set.Digest(), Workloads: active.Set.Workloads(),
 		Ledger: LedgerHead{head.Seq, head.Hash}, Parts: s.parts(x.r.Context()),
 		Policy:    PolicyState{Mode: active.Mode, Digest: active.Set.Digest()},
-		Proposals: open, Approvals: s.Administrators.Approvals(),
+		Proposals: open, Approvals: s.Administrators.Approvals(), Continuous: newContinuous(s.Continuous.Status()),
 	}
 	if active.Applied != nil {
 		r.Policy.Seq = active.Applied.Seq

@@ -10,6 +10,7 @@ import (
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
+	"github.com/quotary/quotary/internal/continuous"
 	"github.com/quotary/quotary/internal/store"
 )
 
@@ -228,6 +229,9 @@ func (s *Server) recordKey(x *exchange, action string, change store.KeyChange) (
 	})
 	if err != nil {
 		return nil, err
+	}
+	if change.Act == store.RevokeKey {
+		s.Continuous.Trigger(continuous.Key)
 	}
 	return s.Records.AttestationKey(x.r.Context(), change.AK)
 }

@@ -41,7 +41,8 @@ type RevokedCertificate struct {
 	RevokedBy     string       `json:"revoked_by"`
 	Event         int64        `json:"event"`
 	Reason        string       `json:"reason"`
-	Where         string       `json:"where,omitempty"` // the condition that it was revoked by
+	Where         string       `json:"where,omitempty"`  // the condition that it was revoked by
+	Failed        []string     `json:"failed,omitempty"` // the checks that it no longer passes, if the service revoked it
 }
 
 // RevocationsResponse is the answer to POST /v1/admin/revocations/list.
@@ -287,7 +288,7 @@ func newRevoked(r *store.Revocation) RevokedCertificate {
 	}
 	var said detail
 	if json.Unmarshal(r.Detail, &said) == nil {
-		out.Reason, out.Where = said.Reason, said.Where
+		out.Reason, out.Where, out.Failed = said.Reason, said.Where, said.Failed
 	}
 	return out
 }

@@ -130,10 +130,17 @@ func (s *Server) granted(x *exchange, action string, work func(*exchange, []byte
 		return nil, err
 	}
 	var g *grant
+	epoch := s.Continuous.Epoch() // before anything is judged by what is in force
 	if err := s.underGate(x, func() (err error) { g, err = work(x, body); return err }); err != nil {
 		return nil, err
 	}
-	return g, s.recordIssuance(x, action, g)
+	if err := s.recordIssuance(x, action, g); err != nil {
+		return nil, err
+	}
+	if g.svid != nil {
+		s.Continuous.Issued(epoch, g.result.AppraisedAt())
+	}
+	return g, nil
 }
 
 // underGate does the part of a request that costs CPU time within the bound on

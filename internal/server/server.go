@@ -21,6 +21,7 @@ import (
 
 	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/continuous"
 	"github.com/quotary/quotary/internal/inforce"
 	"github.com/quotary/quotary/internal/store"
 	"github.com/quotary/quotary/tokens"
@@ -91,6 +92,17 @@ type Records interface {
 	Revocations(context.Context, store.RevocationFilter) ([]store.Revocation, error)
 }
 
+// Continuous holds live identities to what is in force: a *continuous.Sweeper.
+type Continuous interface {
+	// Trigger is called when something changed by which they were judged.
+	Trigger(continuous.Trigger)
+	// Epoch is asked for before evidence is judged, and Issued is told when the ledger has what
+	// was issued on it.
+	Epoch() uint64
+	Issued(epoch uint64, at time.Time)
+	Status() continuous.Status
+}
+
 // Config is what a Server works with. Every field but those marked is needed.
 type Config struct {
 	Appraiser  Appraiser
@@ -108,6 +120,8 @@ type Config struct {
 	CanIssue func() error
 	// Revocations has the revocation lists.
 	Revocations Revocations
+	// Continuous holds live identities to what is in force.
+	Continuous Continuous
 	// TrustDomain is the audience of every challenge.
 	TrustDomain string
 	// Reloader reads the service's files again. Optional; without one nobody can ask for it.
@@ -158,7 +172,7 @@ type Server struct {
 // its public documents.
 func New(c Config) (*Server, error) {
 	if c.Appraiser == nil || c.Challenger == nil || c.Authority == nil || c.Tokens == nil || c.JWTSVIDs == nil || c.Ledger == nil ||
-		c.Records == nil || c.Policies == nil || c.Administrators == nil || c.CanIssue == nil || c.Revocations == nil || c.TrustDomain == "" {
+		c.Records == nil || c.Policies == nil || c.Administrators == nil || c.CanIssue == nil || c.Revocations == nil || c.Continuous == nil || c.TrustDomain == "" {
 		return nil, errors.New("server: a part is missing in the configuration")
 	}
 	if c.Now == nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/admin"
+	"github.com/quotary/quotary/internal/continuous"
 	"github.com/quotary/quotary/internal/inforce"
 	"github.com/quotary/quotary/internal/revocation"
 	"github.com/quotary/quotary/internal/server"
@@ -95,6 +96,8 @@ type Service struct {
 	Issuer    *tokens.Issuer
 	Store     *store.Store
 	Policies  *inforce.Policies
+	// Continuous is idle, unless somebody runs it.
+	Continuous *continuous.Sweeper
 
 	administrators string // the folder of their CA
 }
@@ -167,10 +170,14 @@ func (s *Service) config(tb testing.TB, o Options) server.Config {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	s.Continuous = continuous.New(continuous.Config{
+		Mode: continuous.Revoke, Ledger: s.Store, Reviewer: v, Policies: s.Policies, Publisher: revocations,
+		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
 	c := server.Config{
 		Appraiser: v, Challenger: challenges, Authority: s.Authority, Tokens: s.Issuer, JWTSVIDs: svids, Ledger: s.Store,
 		Records: s.Store, Policies: s.Policies, Administrators: administrators,
-		CanIssue: func() error { return nil }, Revocations: revocations,
+		CanIssue: func() error { return nil }, Revocations: revocations, Continuous: s.Continuous,
 		TrustDomain:       TrustDomain,
 		SimulatedAccepted: o.Simulated, Version: "test", Now: o.Now,
 	}
