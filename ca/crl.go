@@ -31,9 +31,13 @@ type RevocationLists struct {
 	// Issuing are the lists of the issuing CAs in the slots, in DER, by their authority's name.
 	// Each has all that was revoked: serial numbers are random, and no two are the same.
 	Issuing map[string][]byte
-	// Roots are the lists of the roots whose keys are here, in DER. They are empty: an issuing
-	// CA ends with its root. Programs that ask for a list of every CA of a chain need them.
+	// Roots are the lists of the roots, in DER, with the issuing CAs that were revoked and have not
+	// ended: signed here where the root's key is, else as they were installed, if they were.
+	// Programs that ask for a list of every CA of a chain need them.
 	Roots [][]byte
+	// RootsUntil is when the list of its root ends, by the authority's name; authorities whose root
+	// has none are not in it.
+	RootsUntil map[string]time.Time
 	// Issuers are the certificates of the CAs that signed the lists in Issuing, in DER.
 	Issuers [][]byte
 	// ThisUpdate is when the lists were made, and NextUpdate when they end.
@@ -44,7 +48,7 @@ type RevocationLists struct {
 // one authority signs, the later one has the higher number, as long as the clock goes on.
 func (a *Authority) RevocationLists(revoked []Revocation, sequence int64) (*RevocationLists, error) {
 	f, now := a.force.Load(), a.now()
-	lists := &RevocationLists{Sequence: sequence, Active: f.active.id(), Issuing: map[string][]byte{}, ThisUpdate: now, NextUpdate: now.Add(crlLife)}
+	lists := &RevocationLists{Sequence: sequence, Active: f.active.id(), Issuing: map[string][]byte{}, RootsUntil: map[string]time.Time{}, ThisUpdate: now, NextUpdate: now.Add(crlLife)}
 	entries := make([]x509.RevocationListEntry, len(revoked))
 	for i, r := range revoked {
 		entries[i] = x509.RevocationListEntry{SerialNumber: r.Serial, RevocationTime: r.Time.UTC().Truncate(time.Second)}
@@ -61,33 +65,62 @@ func (a *Authority) RevocationLists(revoked []Revocation, sequence int64) (*Revo
 		lists.Issuing[id] = der
 		lists.Issuers = append(lists.Issuers, h.issuing.Raw)
 	}
-	empty := *template
-	empty.RevokedCertificateEntries = nil
-	return lists, a.rootLists(lists, f, &empty)
+	return lists, a.rootLists(lists, f, template)
 }
 
-// rootLists signs the lists of the roots. Their keys are not kept in memory.
-func (a *Authority) rootLists(lists *RevocationLists, f *force, empty *x509.RevocationList) error {
+// rootLists adds the lists of the roots.
+func (a *Authority) rootLists(lists *RevocationLists, f *force, template *x509.RevocationList) error {
 	folder := &book{Slots: a.Slots(), changes: f.changes}
 	for _, root := range f.roots {
-		path, err := folder.rootKey((&hierarchy{root: root}).rootID())
+		der, until, err := folder.rootList(root, *template)
 		if err != nil {
 			return err
 		}
-		if path == "" {
+		if der == nil {
 			continue
 		}
-		key, err := a.realm.keys.Load(path, elliptic.P384())
-		if err != nil {
-			return err
-		}
-		der, err := signList(empty, root, key)
-		if err != nil {
-			return err
-		}
 		lists.Roots = append(lists.Roots, der)
+		for id, h := range f.all {
+			if h.root.Equal(root) {
+				lists.RootsUntil[id] = until
+			}
+		}
 	}
 	return nil
+}
+
+// rootList is the list of a root: signed with its key, which is not kept in memory, or the one
+// that was installed; nil without either. A list that is signed here has what was installed before.
+func (b *book) rootList(root *x509.Certificate, template x509.RevocationList) (der []byte, until time.Time, err error) {
+	installed, err := installedRootList(b.dir, root)
+	if err != nil {
+		return nil, until, err
+	}
+	id := (&hierarchy{root: root}).rootID()
+	path, err := b.rootKey(id)
+	if err != nil {
+		return nil, until, err
+	}
+	if path == "" {
+		if installed == nil {
+			return nil, until, nil
+		}
+		return installed.Raw, installed.NextUpdate, nil
+	}
+	key, err := b.realm.keys.Load(path, elliptic.P384())
+	if err != nil {
+		return nil, until, err
+	}
+	if template.RevokedCertificateEntries, err = b.revokedBelow(id, b.realm.now()); err != nil {
+		return nil, until, err
+	}
+	if installed != nil {
+		for _, e := range carriedOver(installed) {
+			template.RevokedCertificateEntries = withEntry(template.RevokedCertificateEntries, e.SerialNumber, e.RevocationTime)
+		}
+	}
+	der, err = signList(&template, root, key)
+	return der, template.NextUpdate, err
 }
 
 // signList signs a list, and returns it if it verifies.

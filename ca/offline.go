@@ -98,23 +98,8 @@ func (s *Slots) Install(certificate, root []byte) ([]Change, error) {
 // request only the key is taken. life is that of the issuing CA; zero means two years,
 // and it ends with the root at the latest.
 func SignIssuing(keys Keys, rootKey, rootCert string, request []byte, life time.Duration, now time.Time) ([]byte, error) {
-	key, err := keys.Load(rootKey, elliptic.P384())
+	r, root, key, err := openRoot(keys, rootKey, rootCert, life)
 	if err != nil {
-		return nil, err
-	}
-	root, err := readCertificate(rootCert)
-	if err != nil {
-		return nil, err
-	}
-	if len(root.URIs) != 1 {
-		return nil, refuseCert(rootCert, "it is not the root of a trust domain")
-	}
-	r, err := newRealm(&Config{TrustDomain: root.URIs[0].Host, Life: life, MaxTTL: minTTL})
-	if err != nil {
-		return nil, err
-	}
-	h := &hierarchy{realm: r, root: root}
-	if err := h.checkRoot(key); err != nil {
 		return nil, err
 	}
 	if err := checkValidity(rootCert, root, now, minIssuerTTL); err != nil {
@@ -129,6 +114,26 @@ func SignIssuing(keys Keys, rootKey, rootCert string, request []byte, life time.
 		return nil, err
 	}
 	return encodePEM(der), nil
+}
+
+// openRoot reads a root that is kept elsewhere, and judges it but for its age.
+func openRoot(keys Keys, rootKey, rootCert string, life time.Duration) (*realm, *x509.Certificate, crypto.Signer, error) {
+	key, err := keys.Load(rootKey, elliptic.P384())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	root, err := readCertificate(rootCert)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if len(root.URIs) != 1 {
+		return nil, nil, nil, refuseCert(rootCert, "it is not the root of a trust domain")
+	}
+	r, err := newRealm(&Config{TrustDomain: root.URIs[0].Host, Life: life, MaxTTL: minTTL})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return r, root, key, (&hierarchy{realm: r, root: root}).checkRoot(key)
 }
 
 // requestedBy is the key of a request, whose holder signed it.

@@ -18,6 +18,7 @@ var (
 	CodeAuthorityJournal        = define("authority.journal", "The journal of the authorities does not add up.")
 	CodeAuthorityState          = define("authority.state", "The change is not one that the authorities' states allow.")
 	CodeAuthorityRootAway       = define("authority.root-elsewhere", "An issuing CA is to be made, and the root's key is kept elsewhere.")
+	CodeAuthorityRootList       = define("authority.root-list", "A revocation list of a root is malformed, not authentic, out of its time, or lacks what it must have.")
 	CodeAuthorityTrustDomain    = define("authority.trust-domain", "The trust domain is not one that this authority can be constrained to.")
 
 	CodeTokenMissing   = define("token.missing", "The certificate carries no attestation result.")

@@ -28,7 +28,7 @@ type Ledger interface {
 type Authority interface {
 	RevocationLists(revoked []ca.Revocation, sequence int64) (*ca.RevocationLists, error)
 	Responder() (*ca.Responder, error)
-	Changes() []ca.Change
+	ListBasis() string
 }
 
 // Publisher has the lists of now. It is safe for concurrent use.
@@ -40,7 +40,7 @@ type Publisher struct {
 	current   atomic.Pointer[edition]
 	responder atomic.Pointer[ca.Responder]
 	mu        sync.Mutex // one renewal at a time; guards what follows
-	changes   int        // of the authorities, when the lists were signed
+	basis     string     // of the lists that were signed last
 	stale     bool       // the last renewal failed
 }
 
@@ -70,11 +70,11 @@ func (p *Publisher) Renew(ctx context.Context) error {
 	return p.renew(ctx)
 }
 
-// Keep signs lists anew if it is time, if the authorities changed, or if that failed before.
+// Keep signs lists anew if it is time, if the authorities or the lists of roots changed, or if that failed before.
 func (p *Publisher) Keep(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.stale && len(p.authority.Changes()) == p.changes && !p.old(p.Lists().ThisUpdate) {
+	if !p.stale && p.authority.ListBasis() == p.basis && !p.old(p.Lists().ThisUpdate) {
 		return nil
 	}
 	return p.renew(ctx)
@@ -89,7 +89,7 @@ func (p *Publisher) old(since time.Time) bool {
 
 func (p *Publisher) renew(ctx context.Context) error {
 	p.stale = true
-	changes := len(p.authority.Changes())
+	basis := p.authority.ListBasis()
 	serials, last, err := p.ledger.RevocationList(ctx, p.now())
 	if err != nil {
 		return err
@@ -109,9 +109,9 @@ func (p *Publisher) renew(ctx context.Context) error {
 	if last := p.current.Swap(&edition{lists, make(chan struct{})}); last != nil {
 		close(last.over)
 	}
-	if err := p.renewResponder(changes != p.changes); err != nil { // the lists are out all the same
+	if err := p.renewResponder(basis != p.basis); err != nil { // the lists are out all the same
 		return err
 	}
-	p.changes, p.stale = changes, false
+	p.basis, p.stale = basis, false
 	return nil
 }

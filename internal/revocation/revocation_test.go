@@ -3,6 +3,7 @@ package revocation_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,7 +50,7 @@ func (w *world) Responder() (*ca.Responder, error) {
 	return &ca.Responder{Since: w.at}, nil
 }
 
-func (w *world) Changes() []ca.Change { return make([]ca.Change, w.changes) }
+func (w *world) ListBasis() string { return strings.Repeat("x", w.changes) }
 
 // Lists are signed when something changed or they get old, and however often anybody asks
 // for them, at no other time.

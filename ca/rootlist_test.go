@@ -1,0 +1,215 @@
+package ca
+
+import (
+	"bytes"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/quotary/quotary/evidence"
+)
+
+// list signs a list where the root's key is.
+func (o *offline) list(l RootList) []byte {
+	o.Helper()
+	if l.Life == 0 {
+		l.Life = 90 * 24 * time.Hour
+	}
+	data, _, err := SignRootList(Keys{}, o.rootKey, o.rootCert, l, o.clock.at)
+	if err != nil {
+		o.Fatal(err)
+	}
+	return data
+}
+
+func (o *offline) install(data []byte) {
+	o.Helper()
+	if _, err := o.slots.InstallRootList(data); err != nil {
+		o.Fatal(err)
+	}
+}
+
+// published are the lists of roots that the service publishes.
+func (o *offline) published() []*x509.RevocationList {
+	o.Helper()
+	var out []*x509.RevocationList
+	for _, der := range lists(o.T, o.Authority, 1).Roots {
+		out = append(out, parseList(o.T, der, o.active().root))
+	}
+	return out
+}
+
+// succeed has another issuing CA below the root that is kept elsewhere issue.
+func (o *offline) succeed() {
+	o.Helper()
+	o.made(o.slots.Install(o.sign(o.request()), nil))
+	o.made(o.slots.Activate(true))
+}
+
+// The whole way: nothing, a first list, and one with an issuing CA that was revoked.
+func TestListOfARootThatIsKeptElsewhere(t *testing.T) {
+	o := newOffline(t)
+	if got := o.published(); len(got) != 0 {
+		t.Fatalf("%d lists", len(got))
+	}
+	before := o.ListBasis()
+	first := o.list(RootList{})
+	o.install(first)
+	if o.ListBasis() == before {
+		t.Error("nobody notices that a list was installed")
+	}
+	l := lists(t, o.Authority, 1)
+	if got := o.published(); len(got) != 1 || len(got[0].RevokedCertificateEntries) != 0 || !bytes.Contains(l.PEM(), first) || !l.RootsUntil[l.Active].Equal(got[0].NextUpdate) {
+		t.Fatalf("%+v", got)
+	}
+	old := o.active().issuing
+	o.succeed()
+	o.after(retireAfter + time.Hour)
+	o.made(o.slots.Revoke())
+	revoked, err := o.slots.Revoked()
+	if err != nil || !bytes.Equal(revoked, encodePEM(old.Raw)) {
+		t.Fatalf("%s, %v", revoked, err)
+	}
+	_, err = o.slots.InstallRootList(o.list(RootList{Previous: first}))
+	refused(t, err, evidence.CodeAuthorityRootList) // it lacks what was revoked
+	second, count, err := SignRootList(Keys{}, o.rootKey, o.rootCert, RootList{Previous: first, Revoked: revoked, Serials: []*big.Int{big.NewInt(77)}, Life: time.Hour}, o.clock.at)
+	if err != nil || count != 2 {
+		t.Fatalf("%d revoked, %v", count, err)
+	}
+	o.install(second)
+	got := o.published()[0]
+	if !hasEntry(got.RevokedCertificateEntries, old.SerialNumber) || !hasEntry(got.RevokedCertificateEntries, big.NewInt(77)) || hasEntry(got.RevokedCertificateEntries, o.active().issuing.SerialNumber) {
+		t.Errorf("%+v", got.RevokedCertificateEntries)
+	}
+	third := o.list(RootList{Previous: second}) // has what the one before has, whatever the clock says
+	o.install(third)
+	// The root's key came back: what it signed elsewhere stays revoked.
+	copyFile(t, o.rootKey, filepath.Join(o.dir, rootKeyFile))
+	o.after(time.Minute)
+	online := o.published()[0]
+	if !hasEntry(online.RevokedCertificateEntries, big.NewInt(77)) || !hasEntry(online.RevokedCertificateEntries, old.SerialNumber) || online.Number.Cmp(parseList(t, pemBlock(third), o.active().root).Number) <= 0 {
+		t.Errorf("%+v", online.RevokedCertificateEntries)
+	}
+	o.after(issuingTTL)
+	if _, err := o.slots.Revoked(); err != nil {
+		t.Error(err)
+	}
+	if ended := must(o.slots.Revoked()); len(ended) != 0 {
+		t.Errorf("what ended needs no list: %s", ended)
+	}
+}
+
+// Where the root's key is, its list has the issuing CAs that were revoked as soon as they are.
+func TestListOfARootHasRevokedAuthorities(t *testing.T) {
+	r := newRig(t)
+	r.made(r.slots.Prepare(false))
+	prepared := r.force.Load().all[r.Status().Slots[1].Authority].issuing
+	r.made(r.slots.Revoke())
+	list := parseList(t, lists(t, r.Authority, 1).Roots[0], r.active().root)
+	if !hasEntry(list.RevokedCertificateEntries, prepared.SerialNumber) || len(list.RevokedCertificateEntries) != 1 {
+		t.Errorf("%+v", list.RevokedCertificateEntries)
+	}
+}
+
+func TestAttack_A24_InstalledListIsJudged(t *testing.T) {
+	o, other := newOffline(t), otherHierarchy(t)
+	first := o.list(RootList{Serials: []*big.Int{big.NewInt(77)}})
+	o.install(first)
+	o.after(time.Minute)
+	rootKey := must(Keys{}.Load(o.rootKey, elliptic.P384()))
+	signed := func(change func(*x509.RevocationList)) []byte {
+		template := &x509.RevocationList{
+			Number: crlNumber(9, o.clock.at), ThisUpdate: o.clock.at.Add(-time.Minute), NextUpdate: o.clock.at.Add(time.Hour),
+			RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: big.NewInt(77), RevocationTime: o.clock.at}},
+		}
+		change(template)
+		return pem.EncodeToMemory(&pem.Block{Type: pemList, Bytes: must(x509.CreateRevocationList(rand.Reader, template, o.active().root, rootKey))})
+	}
+	extension := func(critical bool, arcs ...int) []pkix.Extension {
+		return []pkix.Extension{{Id: asn1.ObjectIdentifier(arcs), Critical: critical, Value: []byte{0x30, 0}}}
+	}
+	foreign, _, err := SignRootList(Keys{}, filepath.Join(other, rootKeyFile), filepath.Join(other, rootCertFile), RootList{Life: time.Hour}, o.clock.at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := pemBlock(signed(func(*x509.RevocationList) {}))
+	broken[len(broken)-1] ^= 1
+	for name, list := range map[string][]byte{
+		"nothing":                  nil,
+		"DER":                      pemBlock(first),
+		"two":                      append(bytes.Clone(first), first...),
+		"of an issuing CA":         pem.EncodeToMemory(&pem.Block{Type: pemList, Bytes: lists(t, o.Authority, 1).Issuing[o.Status().Slots[0].Authority]}),
+		"of another root":          foreign,
+		"a broken signature":       pem.EncodeToMemory(&pem.Block{Type: pemList, Bytes: broken}),
+		"the same again":           first,
+		"a smaller number":         signed(func(l *x509.RevocationList) { l.Number = big.NewInt(1) }),
+		"ended":                    signed(func(l *x509.RevocationList) { l.NextUpdate = o.clock.at }),
+		"not yet begun":            signed(func(l *x509.RevocationList) { l.ThisUpdate = o.clock.at.Add(time.Second) }),
+		"without what was revoked": signed(func(l *x509.RevocationList) { l.RevokedCertificateEntries = nil }),
+		"revoking who issues": signed(func(l *x509.RevocationList) {
+			l.RevokedCertificateEntries = append(l.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: o.active().issuing.SerialNumber, RevocationTime: o.clock.at})
+		}),
+		"for a part of it": signed(func(l *x509.RevocationList) { l.ExtraExtensions = extension(true, 2, 5, 29, 28) }),
+		"a change to one":  signed(func(l *x509.RevocationList) { l.ExtraExtensions = extension(false, 2, 5, 29, 27) }),
+		"a critical entry": signed(func(l *x509.RevocationList) {
+			l.RevokedCertificateEntries[0].ExtraExtensions = extension(true, 2, 5, 29, 29)
+		}),
+		"taking somebody off": signed(func(l *x509.RevocationList) { l.RevokedCertificateEntries[0].ReasonCode = 8 }),
+	} {
+		_, err := o.slots.InstallRootList(list)
+		if evidence.CodeOf(err) != evidence.CodeAuthorityRootList {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !bytes.Contains(lists(t, o.Authority, 1).PEM(), first) {
+			t.Fatalf("%s: what was installed is gone", name)
+		}
+	}
+	o.install(signed(func(*x509.RevocationList) {}))
+}
+
+func TestRootListsThatAreNotSigned(t *testing.T) {
+	o, other := newOffline(t), otherHierarchy(t)
+	root := must(readCertificate(o.rootCert))
+	for name, tc := range map[string]struct {
+		key, cert string
+		list      RootList
+		code      evidence.Code
+	}{
+		"the key of another":      {filepath.Join(other, rootKeyFile), o.rootCert, RootList{}, evidence.CodeAuthorityCert},
+		"the root itself":         {o.rootKey, o.rootCert, RootList{Serials: []*big.Int{root.SerialNumber}}, evidence.CodeAuthorityRootList},
+		"no certificates":         {o.rootKey, o.rootCert, RootList{Revoked: []byte("?")}, evidence.CodeAuthorityRootList},
+		"a list of somebody else": {o.rootKey, o.rootCert, RootList{Previous: []byte("?")}, evidence.CodeAuthorityRootList},
+	} {
+		_, _, err := SignRootList(Keys{}, tc.key, tc.cert, tc.list, o.clock.at)
+		if evidence.CodeOf(err) != tc.code {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// Certificates of other roots are left out.
+	_, count, err := SignRootList(Keys{}, o.rootKey, o.rootCert, RootList{Revoked: readFile(t, filepath.Join(other, issuingCertFile)), Life: time.Hour}, o.clock.at)
+	if err != nil || count != 0 {
+		t.Errorf("%d revoked, %v", count, err)
+	}
+}
+
+// What lies in the folder is judged again each time, not only when it was installed.
+func TestAttack_A24_ListThatSomebodyPutThere(t *testing.T) {
+	o := newOffline(t)
+	o.install(o.list(RootList{}))
+	path := rootListPath(o.dir, o.active().root)
+	data := readFile(t, path)
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := o.RevocationLists(nil, 1)
+	refused(t, err, evidence.CodeAuthorityRootList)
+}
