@@ -106,9 +106,9 @@ func TestAttack_S32_RevokedSince(t *testing.T) {
 	}
 }
 
-// TestAttack_S35_ListsGrowOldInReview: what is known of revocation gets better by newer
+// TestAttack_S33_ListsGrowOldInReview: what is known of revocation gets better by newer
 // lists, and no worse by lists that grow old or disappear.
-func TestAttack_S35_ListsGrowOldInReview(t *testing.T) {
+func TestAttack_S33_ListsGrowOldInReview(t *testing.T) {
 	ark, m := milan().ARK(), newMachine(t, milan(), "review of lists")
 	expired, current := list(t, ark, 2, now.AddDate(-1, 0, -1)), list(t, ark, 3, start)
 	newer := list(t, ark, 4, start.Add(time.Hour))

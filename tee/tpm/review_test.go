@@ -44,9 +44,9 @@ func reviewsTheSame(t *testing.T, w *world, item *evidence.TPM, e *tee.Endorseme
 	wantReview(t, v, bare, e, paramsNow)
 }
 
-// TestAttack_S35_ListOfUnknownIssuer: lists of an issuer whose certificate is not at hand,
+// TestReviewListOfUnknownIssuer: lists of an issuer whose certificate is not at hand,
 // or has another key, tell nothing.
-func TestAttack_S35_ListOfUnknownIssuer(t *testing.T) {
+func TestReviewListOfUnknownIssuer(t *testing.T) {
 	w := simulated(t)
 	v := newVerifier(t, w.roots())
 	recorded := v.Verify(quoteOf(t, w.machine, w.nonce), nil, paramsNow).Claims
