@@ -15,8 +15,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
@@ -46,16 +48,42 @@ type Endpoint struct {
 	config   Config
 	listener *listener
 	server   *grpc.Server
+	calls    *counter
+	seldom   rate.Sometimes // to log what callers do
 }
 
 // Listen makes the socket. One that a process before left behind is replaced; one that
 // answers is not.
 func Listen(c Config) (*Endpoint, error) {
+	l, err := c.listen()
+	if err != nil {
+		return nil, err
+	}
+	e := &Endpoint{
+		config: c, listener: l, calls: newCounter(maxCalls),
+		seldom: rate.Sometimes{First: logFirst, Interval: logInterval},
+	}
+	e.server = grpc.NewServer(
+		grpc.Creds(handshake{}), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxRecvMsgSize(maxRequest), grpc.ConnectionTimeout(handshakeTimeout), grpc.MaxHeaderListSize(maxHeaders),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute}),
+		// Proxies look after their connections, too.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.UnaryInterceptor(e.unary), grpc.StreamInterceptor(e.stream),
+	)
+	reflection.Register(e.server)
+	return e, nil
+}
+
+// listen makes the socket, and fills in what c leaves out.
+func (c *Config) listen() (*listener, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Mode == 0 {
 		c.Mode = 0o666
+	}
+	if err := c.checkNobody(); err != nil {
+		return nil, err
 	}
 	if err := clear(c.Path); err != nil {
 		return nil, err
@@ -67,16 +95,7 @@ func Listen(c Config) (*Endpoint, error) {
 	if err := c.own(); err != nil {
 		return nil, errors.Join(err, inner.Close())
 	}
-	e := &Endpoint{config: c, listener: newListener(inner, c.Logger)}
-	e.server = grpc.NewServer(
-		grpc.Creds(handshake{}), grpc.MaxConcurrentStreams(maxStreams), grpc.MaxRecvMsgSize(maxRequest), grpc.ConnectionTimeout(handshakeTimeout),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute}),
-		// Proxies look after their connections, too.
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-		grpc.UnaryInterceptor(e.unary), grpc.StreamInterceptor(e.stream),
-	)
-	reflection.Register(e.server)
-	return e, nil
+	return newListener(inner, c.Logger), nil
 }
 
 // clear removes a socket at which nobody listens.
@@ -98,21 +117,16 @@ func clear(path string) error {
 	return os.Remove(path)
 }
 
-// own gives the socket its mode and owner.
-func (c Config) own() error {
-	uid, gid := -1, -1
+// owners are the socket's user and group; -1 leaves them.
+func (c Config) owners() (uid, gid int) {
+	uid, gid = -1, -1
 	if c.UID != nil {
 		uid = *c.UID
 	}
 	if c.GID != nil {
 		gid = *c.GID
 	}
-	if uid != -1 || gid != -1 {
-		if err := os.Chown(c.Path, uid, gid); err != nil {
-			return err
-		}
-	}
-	return os.Chmod(c.Path, c.Mode)
+	return uid, gid
 }
 
 // Services is where services are registered, before Serve.
@@ -136,31 +150,42 @@ func (e *Endpoint) Close() error {
 	return e.listener.Close()
 }
 
-func (e *Endpoint) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	if err := e.admit(ctx, info.FullMethod); err != nil {
-		return nil, err
-	}
-	return handle(ctx, request)
+func (e *Endpoint) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (answer any, err error) {
+	err = e.admit(ctx, info.FullMethod, func() error {
+		answer, err = handle(ctx, request)
+		return err
+	})
+	return answer, err
 }
 
 func (e *Endpoint) stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	if err := e.admit(stream.Context(), info.FullMethod); err != nil {
-		return err
-	}
-	return handle(service, stream)
+	return e.admit(stream.Context(), info.FullMethod, func() error { return handle(service, stream) })
 }
 
-// admit turns away callers that may not call.
-func (e *Endpoint) admit(ctx context.Context, method string) error {
+// admit makes a call, if its caller may call and has not too many calls. A fault in one call is that
+// call's alone.
+func (e *Endpoint) admit(ctx context.Context, method string, call func() error) (err error) {
 	caller, ok := CallerOf(ctx)
 	if !ok {
 		return status.Error(codes.Internal, "the caller is not known")
 	}
-	if e.config.admits(caller.UID) {
-		return nil
+	if !e.config.admits(caller.UID) {
+		e.seldom.Do(func() {
+			e.config.Logger.Warn("a caller was turned away", "uid", caller.UID, "pid", caller.PID, "method", method)
+		})
+		return status.Errorf(codes.PermissionDenied, "user %d may not call this agent: its configuration allows others (workload_api.allow_users)", caller.UID)
 	}
-	e.config.Logger.Warn("a caller was turned away", "uid", caller.UID, "pid", caller.PID, "method", method)
-	return status.Errorf(codes.PermissionDenied, "user %d may not call this agent: its configuration allows others (workload_api.allow_users)", caller.UID)
+	if !e.calls.enter(caller.UID) {
+		return errTooManyCalls
+	}
+	defer e.calls.leave(caller.UID)
+	defer func() {
+		if fault := recover(); fault != nil {
+			e.config.Logger.Error("a call failed by a fault of the agent's", "method", method, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			err = status.Error(codes.Internal, "a fault of the agent's")
+		}
+	}()
+	return call()
 }
 
 func (c Config) admits(uid uint32) bool {

@@ -72,3 +72,39 @@ func TestAnotherUser(t *testing.T) {
 		stop()
 	}
 }
+
+// Mode and owner are the socket's alone, whatever somebody puts in its place.
+func TestAttack_A16_SocketIsExchanged(t *testing.T) {
+	path := socket(t)
+	target := path + ".key"
+	if err := os.WriteFile(target, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, place := range map[string]func() error{
+		"a link": func() error { return os.Symlink(target, path) }, "a file": func() error { return os.Link(target, path) },
+	} {
+		if err := place(); err != nil {
+			t.Fatal(err)
+		}
+		if err := (endpoint.Config{Path: path, Mode: 0o666}).Own(); err == nil {
+			t.Errorf("%s is taken for the socket", name)
+		}
+		if info, err := os.Stat(target); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Nobody is anybody in a namespace that does not have all users.
+func TestNamespaces(t *testing.T) {
+	for text, want := range map[string]bool{
+		"         0          0 4294967295\n": true, "0 1000 1\n": false, "0 100000 65536\n": false, "": false, "0 0 4294967295\n1 1 1\n": false,
+	} {
+		if got := endpoint.HasAllUsers(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

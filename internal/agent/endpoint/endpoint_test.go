@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/quotary/quotary/internal/agent/endpoint"
@@ -30,13 +32,18 @@ func socket(t *testing.T) string {
 	return filepath.Join(dir, "api.sock")
 }
 
-// asked is a service that notes who called.
+// asked is a service that notes who called, and has a fault for one question.
 type asked struct {
 	*health.Server
 	caller chan endpoint.Caller
 }
 
+const faulty = "fault"
+
 func (a asked) Check(ctx context.Context, r *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
+	if r.GetService() == faulty {
+		panic("so")
+	}
 	caller, _ := endpoint.CallerOf(ctx)
 	a.caller <- caller
 	return a.Server.Check(ctx, r)
@@ -120,7 +127,7 @@ func TestSocketThatIsThere(t *testing.T) {
 }
 
 // One user cannot take all connections.
-func TestConnectionsOfOneUser(t *testing.T) {
+func TestAttack_D20_ConnectionsOfOneUser(t *testing.T) {
 	path := socket(t)
 	_, stop := serve(t, endpoint.Config{Path: path})
 	defer stop()
@@ -141,6 +148,65 @@ func TestConnectionsOfOneUser(t *testing.T) {
 	}
 	ctx := t.Context()
 	for ctx.Err() == nil && call(t, path) != nil { // the ends are noticed soon
+	}
+}
+
+// A fault in one call is that call's alone.
+func TestAttack_D05_FaultInACall(t *testing.T) {
+	path := socket(t)
+	_, stop := serve(t, endpoint.Config{Path: path})
+	defer stop()
+	conn, err := grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	api := healthpb.NewHealthClient(conn)
+	if _, err := api.Check(t.Context(), &healthpb.HealthCheckRequest{Service: faulty}); status.Code(err) != codes.Internal {
+		t.Errorf("the call with the fault: %v", err)
+	}
+	if _, err := api.Check(t.Context(), &healthpb.HealthCheckRequest{}); err != nil {
+		t.Errorf("the next call: %v", err)
+	}
+}
+
+// One user cannot have calls without end, over however many connections, nor headers.
+func TestAttack_D20_CallsOfOneUser(t *testing.T) {
+	path := socket(t)
+	_, stop := serve(t, endpoint.Config{Path: path})
+	defer stop()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	begin := func(ctx context.Context, api healthpb.HealthClient) error {
+		stream, err := api.Watch(ctx, &healthpb.HealthCheckRequest{})
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		return err
+	}
+	var api healthpb.HealthClient
+	for i := range endpoint.MaxCalls {
+		if i%100 == 0 { // a connection has 128 at most
+			conn, err := grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			api = healthpb.NewHealthClient(conn)
+		}
+		if err := begin(ctx, api); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := begin(ctx, api); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("one call more: %v", err)
+	}
+	large := metadata.AppendToOutgoingContext(ctx, "x", strings.Repeat("x", 64<<10))
+	if err := begin(large, api); err == nil || status.Code(err) == codes.ResourceExhausted && strings.Contains(err.Error(), "calls at once") {
+		t.Errorf("large headers: %v", err)
+	}
+	cancel()
+	for t.Context().Err() == nil && call(t, path) != nil { // the ends are noticed soon
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc/credentials"
 )
 
@@ -13,13 +14,12 @@ import (
 type listener struct {
 	*net.UnixListener
 	logger *slog.Logger
-
-	mu   sync.Mutex
-	open map[uint32]int // by user
+	open   *counter
+	seldom rate.Sometimes
 }
 
 func newListener(inner *net.UnixListener, logger *slog.Logger) *listener {
-	return &listener{UnixListener: inner, logger: logger, open: map[uint32]int{}}
+	return &listener{UnixListener: inner, logger: logger, open: newCounter(maxConnections), seldom: rate.Sometimes{First: logFirst, Interval: logInterval}}
 }
 
 // conn is a connection whose end is noted.
@@ -47,30 +47,14 @@ func (l *listener) Accept() (net.Conn, error) {
 			accepted.Close()
 			continue
 		}
-		if !l.enter(caller.UID) {
-			l.logger.Warn("a connection was closed: its user has too many", "uid", caller.UID, "pid", caller.PID)
+		if !l.open.enter(caller.UID) {
+			l.seldom.Do(func() {
+				l.logger.Warn("a connection was closed: its user has too many", "uid", caller.UID, "pid", caller.PID)
+			})
 			accepted.Close()
 			continue
 		}
 		caller.CommonAuthInfo = credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity} // it does not leave the machine
-		return &conn{accepted, caller, sync.OnceFunc(func() { l.leave(caller.UID) })}, nil
-	}
-}
-
-func (l *listener) enter(uid uint32) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[uid] >= maxConnections {
-		return false
-	}
-	l.open[uid]++
-	return true
-}
-
-func (l *listener) leave(uid uint32) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[uid]--; l.open[uid] == 0 {
-		delete(l.open, uid)
+		return &conn{accepted, caller, sync.OnceFunc(func() { l.open.leave(caller.UID) })}, nil
 	}
 }

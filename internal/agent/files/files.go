@@ -88,7 +88,7 @@ func (w *Writer) Run(ctx context.Context, source Source) {
 		var retry <-chan time.Time
 		var timer *time.Timer
 		if next := view.Identity; (!told || !alike(next, done)) && (next != nil || withdrawn(view, told)) {
-			if err := w.follow(ctx, next); err != nil && ctx.Err() == nil {
+			if err := w.follow(ctx, source, next); err != nil && ctx.Err() == nil {
 				w.config.Logger.Error("the files of the identity are not as they should be; trying again", "directory", w.config.Directory, "cause", err.Error())
 				timer = time.NewTimer(retryAfter)
 				retry = timer.C
@@ -119,15 +119,39 @@ func alike(a, b *agent.Identity) bool {
 	return a == b || a != nil && b != nil && a.Certificate == b.Certificate && a.Bundle.Equal(b.Bundle)
 }
 
-// follow makes the files those of an identity, or none, and tells of it.
-func (w *Writer) follow(ctx context.Context, identity *agent.Identity) error {
+// follow makes the files those of an identity, or none, and tells of it. A hook that still tells of
+// an identity when that is withdrawn is cut off: it must not hold up the end of the files.
+func (w *Writer) follow(ctx context.Context, source Source, identity *agent.Identity) error {
 	if identity == nil {
 		if err := w.Remove(); err != nil {
 			return err
 		}
 		return w.config.Hook.withdrawn(ctx, w.config.Directory)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		awaitEnd(ctx, source)
+		cancel()
+	}()
+	defer func() { cancel(); <-watching }()
 	return w.Write(ctx, identity)
+}
+
+// awaitEnd returns when source has no identity any more, or ctx ends.
+func awaitEnd(ctx context.Context, source Source) {
+	for {
+		view, changed := source.Current()
+		if view.Identity == nil {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Write writes an identity's files and runs the hook.

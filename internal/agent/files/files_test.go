@@ -253,6 +253,57 @@ func TestCommand(t *testing.T) {
 	}
 }
 
+// A hook that hangs does not keep the files of an identity that was withdrawn.
+func TestHookThatHangs(t *testing.T) {
+	command, notes := script(t, "hook", `test "$QUOTARY_EVENT" = withdrawn || { touch NOTES; exec sleep 600; }`)
+	dir := filepath.Join(t.TempDir(), "identity")
+	w := open(t, files.Config{Directory: dir, Hook: files.Hook{Command: []string{command}}})
+	source := agenttest.NewSource(agenttest.View(agenttest.NewAuthority(t).Issue(t, "web", time.Hour)))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); w.Run(ctx, source) }()
+	wait := func(path string, there bool) {
+		for ctx.Err() == nil {
+			if _, err := os.Lstat(path); (err == nil) == there {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	wait(notes, true)
+	source.Set(&agent.View{Status: agent.Status{State: agent.Revoked}})
+	wait(dir, false)
+	cancel()
+	<-done
+}
+
+// What changes nothing in the files writes none, and tells nobody.
+func TestListsAndOtherBundlesWriteNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "identity")
+		w := open(t, files.Config{Directory: dir})
+		identity := agenttest.NewAuthority(t).Issue(t, "web", time.Hour)
+		source := agenttest.NewSource(agenttest.View(identity))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); w.Run(ctx, source) }()
+		synctest.Wait()
+		first, err := os.Readlink(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := *identity
+		next.Lists, next.Federated = [][]byte{{1}}, []*spiffebundle.Bundle{identity.Bundle}
+		source.Set(agenttest.View(&next))
+		synctest.Wait()
+		if again, err := os.Readlink(dir); err != nil || again != first {
+			t.Errorf("%s, then %s, %v", first, again, err)
+		}
+		cancel()
+		<-done
+	})
+}
+
 // The process in the file gets the signal; where there is none, nobody does.
 func TestSignal(t *testing.T) {
 	heard := make(chan os.Signal, 1)
@@ -272,6 +323,15 @@ func TestSignal(t *testing.T) {
 		if err := w.Write(t.Context(), identity); err == nil {
 			t.Errorf("%q is a process ID", text)
 		}
+	}
+	if err := errors.Join(os.Remove(pid), syscall.Mkfifo(pid, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(t.Context(), identity); err == nil {
+		t.Error("a pipe that nobody writes to holds a process ID")
+	}
+	if err := os.Remove(pid); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.WriteFile(pid, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
 		t.Fatal(err)

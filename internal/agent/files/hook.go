@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -120,14 +121,14 @@ func (t *head) Write(p []byte) (int, error) {
 
 // signal sends the signal to the process in the file.
 func (h Hook) signal() error {
-	text, err := os.ReadFile(h.PIDFile)
+	text, err := readPID(h.PIDFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text[:min(len(text), maxPID)])))
+	pid, err := strconv.Atoi(strings.TrimSpace(text))
 	if err != nil || pid <= 1 {
 		return fmt.Errorf("%s holds no process ID", h.PIDFile)
 	}
@@ -136,4 +137,23 @@ func (h Hook) signal() error {
 		return nil // it ended, and reads the files when it starts
 	}
 	return err
+}
+
+// readPID reads the file, which is another program's: it may be anything, and must not hold up the
+// agent.
+func readPID(path string) (string, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is no regular file", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxPID))
+	return string(text), err
 }

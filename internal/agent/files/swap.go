@@ -35,27 +35,40 @@ func (w *Writer) replace(set []file) error {
 	return w.sweep(filepath.Base(dir), last)
 }
 
-// fill writes the files of a set, each with its mode and owner from the beginning on.
+// fill writes the files of a set, each with its mode and owner from the beginning on. It works on
+// what it has opened alone, whatever others put in a file's or the directory's place meanwhile.
 func (w *Writer) fill(dir string, set []file) error {
-	for _, f := range set {
-		path := filepath.Join(dir, f.name)
-		if err := os.WriteFile(path, f.data, 0o600); err != nil {
-			return err
-		}
-		if err := w.own(path); err != nil {
-			return err
-		}
-		if err := os.Chmod(path, f.mode); err != nil {
-			return err
-		}
-	}
-	if err := w.own(dir); err != nil {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
 		return err
 	}
-	return os.Chmod(dir, 0o755) // the files have modes of their own
+	defer root.Close()
+	for _, f := range set {
+		if err := w.create(root, f); err != nil {
+			return err
+		}
+	}
+	self, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+	return w.own(self, 0o755) // the files have modes of their own
 }
 
-func (w *Writer) own(path string) error {
+func (w *Writer) create(root *os.Root, f file) error {
+	created, err := root.OpenFile(f.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = created.Write(f.data)
+	if err == nil {
+		err = w.own(created, f.mode)
+	}
+	return errors.Join(err, created.Close())
+}
+
+func (w *Writer) own(f *os.File, mode fs.FileMode) error {
 	uid, gid := -1, -1
 	if w.config.UID != nil {
 		uid = *w.config.UID
@@ -63,10 +76,12 @@ func (w *Writer) own(path string) error {
 	if w.config.GID != nil {
 		gid = *w.config.GID
 	}
-	if uid == -1 && gid == -1 {
-		return nil
+	if uid != -1 || gid != -1 {
+		if err := f.Chown(uid, gid); err != nil {
+			return err
+		}
 	}
-	return os.Lchown(path, uid, gid)
+	return f.Chmod(mode)
 }
 
 // turn turns the link to a directory: the next look through it finds the new set.

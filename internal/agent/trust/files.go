@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -99,8 +100,8 @@ func (t *Trust) kept(given *spiffebundle.Bundle) (*spiffebundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 {
-		return nil, fmt.Errorf("others may write to it (mode %04o), or it is no regular file", info.Mode().Perm())
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || !ours(info) {
+		return nil, fmt.Errorf("it is another user's, others may write to it (mode %04o), or it is no regular file", info.Mode().Perm())
 	}
 	data, err := boundedfile.Read(t.config.Keep, maxBundle)
 	if err != nil {
@@ -124,6 +125,13 @@ func (t *Trust) kept(given *spiffebundle.Bundle) (*spiffebundle.Bundle, error) {
 		return nil, errors.New("it holds no bundle with a root")
 	}
 	return bundle, nil
+}
+
+// ours reports whether a file is the agent's own, or root's: whoever else put it there would say
+// whom the agent believes.
+func ours(info fs.FileInfo) bool {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && (owner.Uid == 0 || int64(owner.Uid) == int64(os.Geteuid()))
 }
 
 // keep replaces the kept file as a whole.

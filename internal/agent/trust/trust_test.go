@@ -174,8 +174,9 @@ func TestTrustIsRenewedAndKept(t *testing.T) {
 	}
 }
 
-// A kept file that others can write to, or that is damaged, is not used, and said so.
-func TestKeptFileThatIsNotUsed(t *testing.T) {
+// A kept file that somebody else put there, that others can write to, or that is damaged, is not
+// used: whoever writes it would say which service the agent believes.
+func TestAttack_A28_PlantedTrust(t *testing.T) {
 	w := newWorld(t)
 	keep := filepath.Join(w.dir, "kept.json")
 	config := trust.Config{URL: w.service.URL, BundleFile: w.json, Keep: keep}
@@ -193,7 +194,13 @@ func TestKeptFileThatIsNotUsed(t *testing.T) {
 	}
 	for name, damage := range map[string]func() error{
 		"writable by others": func() error { return os.Chmod(keep, 0o622) },
-		"cut off":            func() error { return os.WriteFile(keep, good[:len(good)/2], 0o600) },
+		"another user's": func() error {
+			if os.Geteuid() != 0 {
+				return os.Chmod(keep, 0o622) // nobody else can give a file away
+			}
+			return os.Chown(keep, 65534, 65534)
+		},
+		"cut off": func() error { return os.WriteFile(keep, good[:len(good)/2], 0o600) },
 		"unknown key": func() error {
 			return os.WriteFile(keep, []byte(strings.Replace(string(good), "{", `{"more":1,`, 1)), 0o600)
 		},
