@@ -39,9 +39,9 @@ test-race: ## run only the tests that the race detector is for
 test-tools: ## install what the tests of real TPM protocols need (Debian, as root)
 	@scripts/test-tools
 
-test-boot: ## boot machines under an emulator and have them attest (Debian; the first time as root)
+test-boot: ## boot machines under an emulator and have them attest (Debian 12, the first time as root); BOOTFLAGS=-short the essential ones
 	@scripts/test-boot-tools
-	BOOT_TEST=required $(GO) test -tags boot -count=1 -parallel 2 -timeout 30m -v ./internal/boottest
+	BOOT_TEST=required $(GO) test -tags boot -count=1 -parallel 3 -timeout 30m $(BOOTFLAGS) ./internal/boottest
 
 lint: ## check formatting, vet and staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w is due on:" $$unformatted; exit 1; fi

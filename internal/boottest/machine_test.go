@@ -18,7 +18,7 @@ import (
 	"github.com/quotary/quotary/internal/boottest"
 )
 
-// patience is for how long a machine may run: far longer than the ten seconds that it
+// patience is for how long a machine may run: far longer than the twenty seconds that it
 // takes where it has a processor for itself.
 const patience = 10 * time.Minute
 
@@ -87,6 +87,7 @@ func (m machine) run(t *testing.T, service net.Addr) *boottest.Report {
 		go m.awaitRefusal(ctx, path("console"), cancel)
 	}
 	err = command.Wait()
+	t.Logf("%.0f s of processor time", command.ProcessState.UserTime().Seconds())
 	log, _ := os.ReadFile(path("console")) // absent if QEMU did not start
 	console := printable(log)
 	switch told := heard(t, path("told")); {
