@@ -243,6 +243,7 @@ func TestAttack_A23_ResultsThatSayNothing(t *testing.T) {
 		"an unknown status":  result(func(e ear) { e[1000] = 3 }),
 		"no time":            result(func(e ear) { delete(e[-80000].(map[int]any), 1) }),
 		"not said simulated": result(func(e ear) { delete(e[-80000].(map[int]any), 3) }),
+		"a line break":       result(func(e ear) { e[-80000].(map[int]any)[5] = "a\r\nb: c" }),
 		"no submodules":      result(func(e ear) { e[266] = map[string]any{} }),
 		"no policy":          result(func(e ear) { e[266] = map[string]any{"tdx": map[int]any{}} }),
 	} {

@@ -3,6 +3,7 @@ package authorize
 import (
 	"crypto/x509"
 	"encoding/asn1"
+	"strings"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -127,6 +128,9 @@ func decode(value []byte) *result {
 
 // result returns what the claims say, or nil if one is missing: absent is not false.
 func (c *claims) result() *result {
+	if strings.ContainsFunc(c.Appraisal.Workload, func(r rune) bool { return r < ' ' || r > '~' }) { // it goes into a header
+		return nil
+	}
 	if c.Status == nil || statuses[*c.Status] == "" || c.Appraisal.At <= 0 || c.Appraisal.Simulated == nil || len(c.Submodules) == 0 {
 		return nil
 	}

@@ -78,6 +78,7 @@ func New(t testing.TB, withTPM bool) *Service {
 	s.config = daemon.Config{
 		TrustDomain: TrustDomain, Policies: []string{s.policy}, Endorsements: []string{filepath.Join(dir, "endorsements")},
 		Vendors: daemon.Vendors{Offline: true}, Simulated: daemon.Simulated{Accept: true, Roots: []string{roots}},
+		Authority: daemon.Authority{AttestationResults: true},
 	}
 	s.good = fmt.Sprintf(`apiVersion: quotary.dev/v1
 kind: Workload

@@ -1,0 +1,64 @@
+package authz
+
+import (
+	"strings"
+	"time"
+
+	"github.com/quotary/quotary/client/authorize"
+)
+
+// The headers that tell the server behind a proxy who calls. Whatever a client sends under
+// these names is removed.
+const (
+	headerSPIFFEID   = "x-quotary-spiffe-id"
+	headerAttestedAt = "x-quotary-attested-at" // RFC 3339
+	headerWorkload   = "x-quotary-workload"
+	headerStatus     = "x-quotary-status"    // of the attestation result
+	headerSimulated  = "x-quotary-simulated" // "true", or not there
+	headerCode       = "x-quotary-code"      // why a request was denied
+)
+
+// identityHeaders are all of them that an allowed request can have.
+var identityHeaders = []string{headerSPIFFEID, headerAttestedAt, headerWorkload, headerStatus, headerSimulated}
+
+// headers are those of an allowed request. What is not known is left out.
+func headers(d authorize.Decision) map[string]string {
+	out := map[string]string{headerSPIFFEID: d.SPIFFEID}
+	if !d.AttestedAt.IsZero() {
+		out[headerAttestedAt] = d.AttestedAt.UTC().Format(time.RFC3339)
+		out[headerStatus] = string(d.Status)
+		if d.Workload != "" {
+			out[headerWorkload] = d.Workload
+		}
+	}
+	if d.Simulated {
+		out[headerSimulated] = "true"
+	}
+	return out
+}
+
+// poses reports whether a header that a client sent could be taken for one of these: some
+// servers do not tell a hyphen from an underscore.
+func poses(name string) bool {
+	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	for _, own := range identityHeaders {
+		if name == own {
+			return true
+		}
+	}
+	return false
+}
+
+func withoutQuery(target string) string {
+	path, _, _ := strings.Cut(target, "?")
+	return path
+}
+
+// clip keeps foreign text in the log short.
+func clip(text string) string {
+	const most = 128
+	if len(text) > most {
+		return text[:most] + "…"
+	}
+	return text
+}
