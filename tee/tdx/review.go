@@ -126,13 +126,12 @@ func (r *reviewing) revocation() {
 	lists.judge(&r.found, evidence.CodeTDXPCKRevocation, leaf.SerialNumber())
 }
 
-// issuer finds the PCK CA of this name and key among the endorsements.
+// issuer finds the PCK CA of this name and key among the endorsements. That it is the
+// right one its key shows, which was verified when the claims were made.
 func (r *reviewing) issuer(subject, spki []byte) (issuer, bool) {
 	for _, cert := range limited(r.endorsements.BySubject(subject)) {
-		if claims := evidence.CertificatesOf(cert); !bytes.Equal(claims[0].SPKISHA256, spki) {
-			continue
-		}
-		if by, ok := r.anchor.named(cert); ok && by.typ == typePCKCA && r.verifier.proves(by) {
+		by, ok := r.anchor.named(cert)
+		if ok && by.typ == typePCKCA && checkCA(cert) == "" && bytes.Equal(evidence.CertificatesOf(cert)[0].SPKISHA256, spki) {
 			return by, true
 		}
 	}
