@@ -28,6 +28,9 @@ type Status struct {
 	PrepareAt, ActivateAt time.Time
 	// RootKey is whether the key of the active authority's root is in the folder.
 	RootKey bool
+	// RootListUntil is when the revocation list of that root ends that was signed elsewhere and
+	// installed; zero without one.
+	RootListUntil time.Time
 }
 
 // Status returns what the slots hold, from the files.
@@ -44,13 +47,20 @@ func (s *Slots) Status() (out Status, err error) {
 			return err
 		}
 		key, err := b.rootKey(b.slots.find(Active).root)
+		if err != nil {
+			return err
+		}
 		out.RootKey = key != ""
+		list, err := installedRootList(s.dir, out.active().Root)
+		if list != nil {
+			out.RootListUntil = list.NextUpdate
+		}
 		return err
 	})
 	return out, err
 }
 
-// Status returns what is in force. It does not look for the root's key.
+// Status returns what is in force. It does not look for the root's key and list.
 func (a *Authority) Status() Status {
 	f := a.force.Load()
 	status, _ := f.slots.status(func(id string) (*hierarchy, error) { return f.all[id], nil })
@@ -77,6 +87,16 @@ func (s slots) status(find func(id string) (*hierarchy, error)) (out Status, err
 		}
 	}
 	return out, nil
+}
+
+// active is the slot of the authority that issues.
+func (s Status) active() (found Slot) {
+	for _, slot := range s.Slots {
+		if slot.State == Active {
+			found = slot
+		}
+	}
+	return found
 }
 
 // PEM returns the roots of the authorities in the slots, each once: what to give to

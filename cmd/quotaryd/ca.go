@@ -14,7 +14,7 @@ import (
 	"github.com/quotary/quotary/internal/daemon"
 )
 
-const caHelp = `usage: quotaryd ca show --data DIR [--pem]
+const caHelp = `usage: quotaryd ca show --data DIR [--pem | --revoked]
        quotaryd ca prepare --data DIR [--new-root] [--config FILE]
        quotaryd ca activate --data DIR [--now]
        quotaryd ca taint --data DIR
@@ -23,6 +23,9 @@ const caHelp = `usage: quotaryd ca show --data DIR [--pem]
        quotaryd ca csr --data DIR --out FILE
        quotaryd ca install --data DIR --cert FILE [--root FILE]
        quotaryd ca sign --root-key FILE --root FILE --csr FILE --out FILE [--days N] [--config FILE]
+       quotaryd ca sign-list --root-key FILE --root FILE [--previous FILE] [--revoked FILE]… [--serial HEX]…
+                --out FILE [--days N] [--config FILE]
+       quotaryd ca install-list --data DIR --list FILE
 
 Have one authority of the trust domain succeed another. There are two slots, A and B.
 The service may run meanwhile: it goes by a change within seconds. By default it
@@ -43,11 +46,15 @@ prepares, activates and retires authorities itself, by their age.
   sign       sign such a request with the root's key, where that is. Needs no data directory
   install    prepare the authority whose certificate was so signed, below the same root
              or the one in --root
+  sign-list  sign the root's revocation list with its key, where that is: of the issuing CAs
+             in --revoked (what show --revoked prints) and --serial, and of all that the list
+             before, in --previous, has. Needs no data directory
+  install-list  have the service publish the list that was so signed
 
   --data DIR     the data directory (needed)
   --config FILE  the service's configuration: how long an issuing CA lives, and where keys
                  are. Every command needs it if they are in a TPM or a token
-  --days N       how long it lives: 1 to 1825 (default: 730)
+  --days N       how long it lives: an issuing CA 1 to 1825 (default: 730), a list 1 to 366 (90)
 
 examples:
   quotaryd ca show --data /var/lib/quotary
@@ -55,6 +62,9 @@ examples:
   quotaryd ca csr --data /var/lib/quotary --out issuing.csr
   quotaryd ca sign --root-key /media/root.key --root root.crt --csr issuing.csr --out issuing.crt
   quotaryd ca install --data /var/lib/quotary --cert issuing.crt
+  quotaryd ca show --data /var/lib/quotary --revoked >revoked.pem
+  quotaryd ca sign-list --root-key /media/root.key --root root.crt --revoked revoked.pem --previous last.crl --out root.crl
+  quotaryd ca install-list --data /var/lib/quotary --list root.crl
 
 docs/operations.md (Authorities) has the rest.
 `
@@ -62,12 +72,13 @@ docs/operations.md (Authorities) has the rest.
 // caCommand runs one of the commands on authorities.
 func caCommand(args []string, stdout io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("ca needs show, prepare, activate, taint, revoke, rotate, csr, sign or install; try: quotaryd ca --help")
+		return errors.New("ca needs show, prepare, activate, taint, revoke, rotate, csr, sign, install, sign-list or install-list; try: quotaryd ca --help")
 	}
 	command := caFlags{FlagSet: flag.NewFlagSet("ca "+args[0], flag.ContinueOnError), stdout: stdout}
 	run, ok := map[string]func(*caFlags, []string) error{
 		"show": caShow, "prepare": caPrepare, "activate": caActivate, "taint": caTaint, "revoke": caRevoke,
 		"rotate": caRotate, "csr": caRequest, "sign": caSign, "install": caInstall,
+		"sign-list": caSignList, "install-list": caInstallList,
 	}[args[0]]
 	switch {
 	case ok:
@@ -111,12 +122,21 @@ func (f *caFlags) configuration() (daemon.Config, error) {
 	return daemon.ReadConfig(f.config)
 }
 
-// caShow shows the authorities, or their roots in PEM.
+// caShow shows the authorities, or in PEM their roots, or the issuing CAs that were revoked.
 func caShow(f *caFlags, args []string) error {
-	var pem bool
+	var pem, revoked bool
 	f.BoolVar(&pem, "pem", false, "")
+	f.BoolVar(&revoked, "revoked", false, "")
 	slots, err := f.open(args)
 	if err != nil {
+		return err
+	}
+	if revoked {
+		list, err := slots.Revoked()
+		if err != nil {
+			return err
+		}
+		_, err = f.stdout.Write(list)
 		return err
 	}
 	status, err := slots.Status()
@@ -140,8 +160,8 @@ func caShow(f *caFlags, args []string) error {
 	if !status.RootKey {
 		where = "elsewhere: the next issuing CA is made with csr, sign and install"
 	}
-	fmt.Fprintf(f.stdout, "\nbundle sequence  %d\nroot key         %s\nnext             prepared from %s, active from %s\n",
-		status.Sequence, where, status.PrepareAt.UTC().Format(time.RFC3339), status.ActivateAt.UTC().Format(time.RFC3339))
+	fmt.Fprintf(f.stdout, "\nbundle sequence  %d\nroot key         %s\nroot list        %s\nnext             prepared from %s, active from %s\n",
+		status.Sequence, where, rootListText(status), status.PrepareAt.UTC().Format(time.RFC3339), status.ActivateAt.UTC().Format(time.RFC3339))
 	return nil
 }
 

@@ -198,6 +198,7 @@ func (d *Daemon) keepAuthority(ctx context.Context) {
 	}
 	refreshed := d.authority.Refresh(func(changes []ca.Change) error { return d.noteChanges(ctx, changes) })
 	d.authorityFault(errors.Join(err, refreshed, d.revocations.Keep(ctx)))
+	d.noticeRootLists()
 }
 
 // authorityFault logs a fault when it begins and when it ends, not each time.

@@ -77,6 +77,7 @@ type Daemon struct {
 	revocations    *revocation.Publisher
 	continuous     atomic.Pointer[continuous.Sweeper]
 	fault          atomic.Pointer[string] // of the authorities that was logged last
+	notice         atomic.Pointer[string] // of the lists of roots, likewise
 	administrators *admin.Authenticator
 	certificates   *ca.ServerCertificates
 	issuer         *tokens.Issuer
@@ -206,7 +207,7 @@ func (d *Daemon) assemble(ctx context.Context, o Options, t *technologies) error
 		Revocations: d.revocations, Continuous: sweeper, CanIssue: d.canIssue, TrustDomain: d.Config.TrustDomain,
 		SimulatedAccepted: d.Config.Simulated.Accept, Version: o.Version, Endorser: d.collateral, Enrolment: enrolment,
 		Reloader:    d,
-		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}, authorityMetrics{d.authority}, continuousMetrics{sweeper}},
+		Collectors:  []prometheus.Collector{collateralMetrics{d.collateral}, authorityMetrics{d.authority, d.revocations}, continuousMetrics{sweeper}},
 		Concurrency: d.Config.Limits.ConcurrentAppraisals, Logger: o.Logger, Now: o.Now,
 	})
 	if err != nil {

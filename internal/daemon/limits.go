@@ -20,6 +20,9 @@ const (
 	// authorityInterval is how often the service looks for changes of its authorities:
 	// so long an operator's command may take to have effect.
 	authorityInterval = 5 * time.Second
+	// rootListNotice is how long before its end the log says that a root's revocation list has to be
+	// signed anew where the root's key is: fetching that from a safe takes days.
+	rootListNotice = 14 * 24 * time.Hour
 	// maxBundle bounds the first bundle of another trust domain, as package federation does.
 	maxBundle = 1 << 20
 	// maxConcurrency bounds the configured number of appraisals at once: the
