@@ -125,6 +125,16 @@ func TestAttack_B16_Lifetime(t *testing.T) {
 	}
 }
 
+// The shortest life that policy may grant is issued at any time, not at full seconds alone.
+func TestShortestLifeWithinASecond(t *testing.T) {
+	c := &clock{verifiertest.Now().Add(700 * time.Millisecond)}
+	a := openAt(t, t.TempDir(), c)
+	svid, err := a.Issue(verifiertest.Accepted(t, verifiertest.Request{At: c.at, TTL: minTTL}))
+	if err != nil || !svid.NotAfter.Equal(verifiertest.Now().Add(minTTL)) {
+		t.Errorf("%v, until %s", err, svid.NotAfter)
+	}
+}
+
 func TestRenewalIsSpread(t *testing.T) {
 	a := open(t)
 	result := verifiertest.Accepted(t, verifiertest.Request{})

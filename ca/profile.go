@@ -109,7 +109,7 @@ func validity(issuer *x509.Certificate, now time.Time, ttl time.Duration, validU
 		}
 	}
 	until = until.Truncate(time.Second)
-	if until.Sub(now) < minTTL {
+	if until.Sub(now.Truncate(time.Second)) < minTTL { // what was asked for is enough, if it is that
 		return from, until, evidence.Errorf(evidence.CodeIssuingValidity, "",
 			"a certificate could last only until %s, less than %s from now", until.UTC().Format(time.RFC3339), minTTL)
 	}
