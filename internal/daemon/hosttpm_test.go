@@ -111,6 +111,29 @@ func TestAttack_A16_KeysInTheHostsTPM(t *testing.T) {
 	if _, err := open(t, data, config); evidence.CodeOf(err) != evidence.CodeAuthorityKeyUnavailable || !strings.Contains(err.Error(), "cleared") {
 		t.Errorf("by another TPM: %v", err)
 	}
+	config.Authority.Keys.Source = "tpm"
+	recoverKeys(t, data, config)
+	if anew := start(t, data, config); string(anew.RootPEM()) == string(service.RootPEM()) {
+		t.Error("the root whose key is lost is in use")
+	}
+}
+
+// recoverKeys does what docs/operations.md says where keys are lost.
+func recoverKeys(t *testing.T, data string, c daemon.Config) {
+	t.Helper()
+	slots, err := daemon.OpenSlots(data, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := slots.Emergency(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := slots.Revoke(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(filepath.Join(data, "token.key")), os.RemoveAll(filepath.Join(data, "attestation-ca"))); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // What does not fit together is found before anything is made.
