@@ -56,7 +56,7 @@ func TestBoot(t *testing.T) {
 	s.enforce(t, a.measure(t, "good-boot", good, "--no-keys"), a.measure(t, "signed-boot", signed, a.secureBoot(t)...), a.files())
 
 	other := compressed(t, boottest.Archive(boottest.File{Name: "other", Mode: boottest.Regular | 0o644}))
-	var told [2]*boottest.Report
+	var told []*boottest.Report
 	t.Run("Machine", func(t *testing.T) {
 		t.Run("AsItShouldBe", func(t *testing.T) {
 			t.Parallel()
@@ -111,7 +111,8 @@ func pair(t *testing.T, machines ...machine) []machine {
 
 // meet has two machines boot. Each has its identity renewed, speaks to the other by mutual
 // TLS with it, and loses it.
-func meet(t *testing.T, s *service, pair []machine) (told [2]*boottest.Report) {
+func meet(t *testing.T, s *service, pair []machine) []*boottest.Report {
+	told := make([]*boottest.Report, len(pair))
 	var both sync.WaitGroup
 	for n, m := range pair {
 		both.Go(func() {
