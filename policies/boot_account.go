@@ -54,7 +54,10 @@ func (v *bootView) vouched(registers []int) finding {
 }
 
 func (v *bootView) refuse(n int) finding {
-	return wrong(v.layout.register(n) + " is " + whyNot(v.claims.Registers[n].Status))
+	status := v.claims.Registers[n].Status
+	found := wrong(v.layout.register(n) + " is " + whyNot(status))
+	found.unseen = status == "" || status == evidence.RegisterUnquoted
+	return found
 }
 
 // isEmpty reports whether a register holds nothing, and may.

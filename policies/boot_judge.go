@@ -113,12 +113,14 @@ func (v *bootView) kernel() finding {
 // finding is what a log shows of one thing. It is turned into text only where a
 // check is told.
 type finding struct {
-	ok    bool
-	code  evidence.Code // of the check that fails, where it is not the requirement's own
-	text  string
-	name  string           // what was found, where it is text
-	value evidence.Hex     // what was found, where it is a digest
-	from  *referenceValues // that expired, or know the value to be bad
+	ok bool
+	// unseen says that no quote covers what is asked for.
+	unseen bool
+	code   evidence.Code // of the check that fails, where it is not the requirement's own
+	text   string
+	name   string           // what was found, where it is text
+	value  evidence.Hex     // what was found, where it is a digest
+	from   *referenceValues // that expired, or know the value to be bad
 }
 
 // unsettled is the finding where the log leaves something open: absent is not good.
@@ -166,6 +168,10 @@ func (v *bootView) ask(code evidence.Code, want string, registers []int, find fu
 	}
 	if !found.code.IsZero() {
 		code = found.code
+	}
+	if found.unseen && v.report.isRecord() {
+		v.report.wait(v.layout.kind, code, want, notRecorded)
+		return
 	}
 	v.report.judge(found.ok, v.layout.kind, code, want, func() string { return found.String() })
 }
