@@ -113,7 +113,7 @@ func view(a *agent.Agent) *agent.View {
 
 // An identity is renewed by attesting at the moment that was chosen when it was
 // issued, with a key of its own each time.
-func TestRenewsByAttesting(t *testing.T) {
+func TestAttack_B17_RenewalIsAttesting(t *testing.T) {
 	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
 		began := time.Now()
 		synctest.Wait()

@@ -47,7 +47,7 @@ func (r *register) revoke(i *agent.Identity) {
 
 // An identity that is revoked is withdrawn at once, and the agent asks for another within
 // seconds: it has that, or is denied.
-func TestRevokedIdentity(t *testing.T) {
+func TestAttack_B16_RevokedIdentity(t *testing.T) {
 	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
 		synctest.Wait()
 		first, r := view(a).Identity, &register{lists: [][]byte{{1}}}

@@ -77,7 +77,7 @@ func (c court) accepts(bundle *spiffebundle.Bundle, i *agent.Identity) bool {
 // The authority is replaced while machines renew: prepared, activated, the one before tainted and
 // withdrawn. At every moment every machine has an identity that every other accepts, and what
 // was stolen of the old authority is accepted by nobody in the end.
-func TestRotationUnderLoad(t *testing.T) {
+func TestAttack_K22_H11_RotationUnderLoad(t *testing.T) {
 	const machines = 100
 	synctest.Test(t, func(t *testing.T) {
 		first, next := agenttest.NewAuthority(t), agenttest.NewAuthority(t)

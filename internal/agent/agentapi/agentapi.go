@@ -37,28 +37,37 @@ type Source interface {
 
 // Register has services answer for source.
 func Register(services grpc.ServiceRegistrar, source Source) {
+	places := make(chan struct{}, maxSigning)
 	services.RegisterService(&grpc.ServiceDesc{
 		ServiceName: local.Service, HandlerType: (*any)(nil), Metadata: "internal/agent/agentapi",
 		Methods: []grpc.MethodDesc{
-			method(local.MethodStatus, func(s Source, _ *emptypb.Empty) (*structpb.Struct, error) {
+			method(local.MethodStatus, func(_ context.Context, s Source, _ *emptypb.Empty) (*structpb.Struct, error) {
 				view, _ := s.Current()
 				return encode(view.Status)
 			}),
 			method(local.MethodIdentity, identify),
-			method(local.MethodSign, sign),
+			method(local.MethodSign, func(ctx context.Context, s Source, request *structpb.Struct) (*structpb.Struct, error) {
+				select {
+				case places <- struct{}{}:
+					defer func() { <-places }()
+				case <-ctx.Done():
+					return nil, status.FromContextError(ctx.Err()).Err()
+				}
+				return sign(s, request)
+			}),
 		},
 	}, source)
 	healthpb.RegisterHealthServer(services, &health{source: source})
 }
 
 // method describes a method of the service, as generated code does.
-func method[Request any](name string, answer func(Source, *Request) (*structpb.Struct, error)) grpc.MethodDesc {
+func method[Request any](name string, answer func(context.Context, Source, *Request) (*structpb.Struct, error)) grpc.MethodDesc {
 	handle := func(service any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
 		request := new(Request)
 		if err := decode(request); err != nil {
 			return nil, err
 		}
-		last := func(context.Context, any) (any, error) { return answer(service.(Source), request) }
+		last := func(ctx context.Context, _ any) (any, error) { return answer(ctx, service.(Source), request) }
 		if intercept == nil {
 			return last(ctx, request)
 		}

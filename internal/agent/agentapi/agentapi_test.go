@@ -1,8 +1,14 @@
 package agentapi_test
 
 import (
+	"crypto"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,7 +19,9 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	reflection "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/quotary/quotary/client/local"
 	"github.com/quotary/quotary/internal/agent"
 	"github.com/quotary/quotary/internal/agent/agentapi"
 	"github.com/quotary/quotary/internal/agent/agenttest"
@@ -97,4 +105,50 @@ func TestReflection(t *testing.T) {
 			t.Errorf("%s is not among %v", want, names)
 		}
 	}
+}
+
+// slow is a key that signs when it may, and counts who waits for it.
+type slow struct {
+	crypto.Signer
+	begun chan struct{}
+	may   chan struct{}
+}
+
+func (k slow) Sign(r io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	k.begun <- struct{}{}
+	<-k.may
+	return k.Signer.Sign(r, digest, o)
+}
+
+// Who asks for signatures without end keeps the key, which may be a TPM's, from nobody else for long:
+// two are made at once.
+func TestAttack_D06_SignaturesWithoutEnd(t *testing.T) {
+	identity := agenttest.NewAuthority(t).Issue(t, "web", time.Hour)
+	certificate := *identity.Certificate
+	key := slow{certificate.PrivateKey.(crypto.Signer), make(chan struct{}, 16), make(chan struct{})}
+	certificate.PrivateKey = key
+	identity.Certificate = &certificate
+	conn := agenttest.Dial(t, serve(t, agenttest.NewSource(agenttest.View(identity))))
+	sum, digest := sha256.Sum256(certificate.Leaf.RawSubjectPublicKeyInfo), sha256.Sum256(nil)
+	request, err := structpb.NewStruct(map[string]any{
+		local.FieldKeySHA256: hex.EncodeToString(sum[:]), local.FieldDigest: base64.StdEncoding.EncodeToString(digest[:]),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			if err := conn.Invoke(t.Context(), "/"+local.Service+"/"+local.MethodSign, request, &structpb.Struct{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-key.begun
+	<-key.begun
+	if len(key.begun) != 0 {
+		t.Error("more than two signatures at once")
+	}
+	close(key.may)
+	all.Wait()
 }

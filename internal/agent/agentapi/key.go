@@ -1,6 +1,7 @@
 package agentapi
 
 import (
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
@@ -18,7 +19,7 @@ import (
 )
 
 // identify returns the identity without its key.
-func identify(s Source, _ *emptypb.Empty) (*structpb.Struct, error) {
+func identify(_ context.Context, s Source, _ *emptypb.Empty) (*structpb.Struct, error) {
 	view, _ := s.Current()
 	if view.Identity == nil {
 		return nil, endpoint.Absence(view)

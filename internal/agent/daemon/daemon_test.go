@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -88,20 +90,43 @@ func until(t *testing.T, d *daemon.Daemon, is func(*agent.View) bool) *agent.Vie
 	}
 }
 
-// logged tells on which address metrics are served.
-type logged struct{ address chan string }
+// logged tells on which address metrics are served, and keeps what is logged.
+type logged struct {
+	address chan string
+	text    *lines
+}
 
 func (logged) Enabled(context.Context, slog.Level) bool { return true }
 func (l logged) WithAttrs([]slog.Attr) slog.Handler     { return l }
 func (l logged) WithGroup(string) slog.Handler          { return l }
 func (l logged) Handle(_ context.Context, r slog.Record) error {
+	l.text.add(r.Message)
 	r.Attrs(func(a slog.Attr) bool {
+		l.text.add(a.String())
 		if a.Key == "address" {
 			l.address <- a.Value.String()
 		}
 		return true
 	})
 	return nil
+}
+
+// lines is text that many write.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintln(&l.text, line)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func get(t *testing.T, url string) (int, string) {
@@ -122,10 +147,10 @@ func get(t *testing.T, url string) (int, string) {
 // A machine boots while its service is away; has its identity as soon as that is there,
 // over the Workload API and in files; keeps it while the service is away again; loses it
 // when it is refused; and has another when it is not refused any more.
-func TestLifeOfAnAgent(t *testing.T) {
+func TestAttack_D18_LifeOfAnAgent(t *testing.T) {
 	service := fleettest.New(t, false)
 	dir := short(t)
-	socket, directory, log := filepath.Join(dir, "api.sock"), filepath.Join(dir, "identity"), logged{make(chan string, 1)}
+	socket, directory, log := filepath.Join(dir, "api.sock"), filepath.Join(dir, "identity"), logged{make(chan string, 1), &lines{}}
 	service.Stop()
 	d := open(t, daemon.Options{Devices: service.Devices(), Logger: slog.New(log), Config: daemon.Config{
 		Service:     daemon.Service{URL: service.URL, RootSHA256: service.RootSHA256, Keep: filepath.Join(dir, "trust.json")},
@@ -156,6 +181,7 @@ func TestLifeOfAnAgent(t *testing.T) {
 	if err != nil || svid.ID.String() != fleettest.GuestID {
 		t.Fatalf("%v, %v", svid, err)
 	}
+	secrets := []string{"PRIVATE KEY", string(secretPart(t, filepath.Join(directory, "tls.key"))), string(secretPart(t, filepath.Join(directory, "ear.jwt")))}
 	for name, mode := range map[string]fs.FileMode{"tls.crt": 0o644, "tls.key": 0o640, "ear.jwt": 0o640} {
 		if info, err := os.Stat(filepath.Join(directory, name)); err != nil || info.Mode().Perm() != mode || info.Size() == 0 {
 			t.Errorf("%s: %v, %v", name, info, err)
@@ -231,6 +257,23 @@ func TestLifeOfAnAgent(t *testing.T) {
 	until(t, d, func(v *agent.View) bool {
 		return v.Status.State == agent.Healthy && v.Identity.Certificate != back.Identity.Certificate
 	})
+
+	_, exposed := get(t, "http://"+metrics+"/metrics")
+	for _, secret := range append(secrets, token.Marshal()) {
+		if strings.Contains(log.text.String(), secret) || strings.Contains(exposed, secret) {
+			t.Errorf("logged or counted: %.20s…", secret)
+		}
+	}
+}
+
+// secretPart is a piece of a file, long enough to be nowhere else.
+func secretPart(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil || len(text) < 160 {
+		t.Fatalf("%d bytes, %v", len(text), err)
+	}
+	return text[95:125]
 }
 
 // Once attests once, and writes the files.

@@ -278,7 +278,7 @@ func TestHookThatHangs(t *testing.T) {
 }
 
 // What changes nothing in the files writes none, and tells nobody.
-func TestListsAndOtherBundlesWriteNothing(t *testing.T) {
+func TestOtherBundlesWriteNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "identity")
 		w := open(t, files.Config{Directory: dir})
@@ -293,7 +293,7 @@ func TestListsAndOtherBundlesWriteNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		next := *identity
-		next.Lists, next.Federated = [][]byte{{1}}, []*spiffebundle.Bundle{identity.Bundle}
+		next.Federated = []*spiffebundle.Bundle{identity.Bundle}
 		source.Set(agenttest.View(&next))
 		synctest.Wait()
 		if again, err := os.Readlink(dir); err != nil || again != first {

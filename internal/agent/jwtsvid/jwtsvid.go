@@ -18,6 +18,7 @@ import (
 
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/internal/agent"
+	"github.com/quotary/quotary/internal/agent/endpoint"
 )
 
 // ErrTooMany says that too many different tokens are asked for.
@@ -36,9 +37,11 @@ type Tokens struct {
 	config  Config
 	limiter *rate.Limiter
 	flights singleflight.Group
+	places  chan struct{} // of attestations at once
 
-	mu   sync.Mutex
-	held map[string]token
+	mu    sync.Mutex
+	held  map[string]token
+	users map[uint32]*rate.Limiter
 }
 
 // token is one that was got, and when to get another.
@@ -52,7 +55,10 @@ func New(c Config) *Tokens {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Tokens{config: c, limiter: rate.NewLimiter(perSecond, burst), held: map[string]token{}}
+	return &Tokens{
+		config: c, limiter: rate.NewLimiter(perSecond, burst), places: make(chan struct{}, maxAtOnce),
+		held: map[string]token{}, users: map[uint32]*rate.Limiter{},
+	}
 }
 
 // Fetch returns a JWT-SVID of an identity's SPIFFE ID with exactly these audiences. One that is held is
@@ -77,12 +83,18 @@ func (t *Tokens) Fetch(ctx context.Context, identity *agent.Identity, audience [
 // obtain gets a token, once for all who ask for it meanwhile.
 func (t *Tokens) obtain(ctx context.Context, key, id string, audience []string) (*client.JWTSVID, error) {
 	done := t.flights.DoChan(key, func() (any, error) {
-		if !t.limiter.AllowN(t.config.Now(), 1) {
+		if !t.userLimiter(ctx).AllowN(t.config.Now(), 1) || !t.limiter.AllowN(t.config.Now(), 1) {
 			return nil, ErrTooMany
 		}
 		// Whoever asked first may go; the others still wait.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), obtainTimeout)
 		defer cancel()
+		select {
+		case t.places <- struct{}{}:
+			defer func() { <-t.places }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 		got, err := t.config.Obtain(ctx, id, slices.Clone(audience))
 		if err == nil {
 			t.put(key, got)
@@ -98,6 +110,22 @@ func (t *Tokens) obtain(ctx context.Context, key, id string, audience []string) 
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// userLimiter is the limiter of who calls.
+func (t *Tokens) userLimiter(ctx context.Context) *rate.Limiter {
+	caller, _ := endpoint.CallerOf(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	limiter := t.users[caller.UID]
+	if limiter == nil {
+		if len(t.users) >= maxUsers {
+			clear(t.users)
+		}
+		limiter = rate.NewLimiter(perSecondOfUser, burstOfUser)
+		t.users[caller.UID] = limiter
+	}
+	return limiter
 }
 
 func (t *Tokens) get(key string) token {

@@ -11,9 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc/peer"
+
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/agent/agenttest"
+	"github.com/quotary/quotary/internal/agent/endpoint"
 	"github.com/quotary/quotary/internal/agent/jwtsvid"
 )
 
@@ -117,6 +120,36 @@ func TestConcurrentFetch(t *testing.T) {
 		time.Sleep(time.Minute)
 		if _, err := tokens.Fetch(t.Context(), identity, []string{"later"}); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A user who asks for tokens without end takes none from others, nor the machine's time: two
+// attestations at once, and the identity's own waits for no more.
+func TestAttack_D06_TokensWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var inside, most atomic.Int64
+		tokens := jwtsvid.New(jwtsvid.Config{Obtain: func(_ context.Context, _ string, audience []string) (*client.JWTSVID, error) {
+			most.Store(max(most.Load(), inside.Add(1)))
+			defer inside.Add(-1)
+			time.Sleep(time.Second)
+			return &client.JWTSVID{Audience: audience, Expires: time.Now().Add(5 * time.Minute)}, nil
+		}})
+		identity := agenttest.NewAuthority(t).Issue(t, "web", time.Hour)
+		as := func(uid uint32) context.Context {
+			return peer.NewContext(t.Context(), &peer.Peer{AuthInfo: endpoint.Caller{UID: uid}})
+		}
+		var all sync.WaitGroup
+		for i := range 100 {
+			all.Go(func() { _, _ = tokens.Fetch(as(1), identity, []string{strconv.Itoa(i)}) })
+		}
+		synctest.Wait()
+		if _, err := tokens.Fetch(as(2), identity, []string{"another's"}); err != nil {
+			t.Errorf("another user: %v", err)
+		}
+		all.Wait()
+		if n := most.Load(); n != 2 {
+			t.Errorf("%d attestations at once", n)
 		}
 	})
 }

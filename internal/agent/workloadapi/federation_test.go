@@ -100,7 +100,7 @@ func TestFederatedBundlesAndLists(t *testing.T) {
 
 // A cohort whose root is dropped from the bundle is refused by the reference library at the next
 // handshake; members that attested anew are below the next root, and go on.
-func TestDroppedCohort(t *testing.T) {
+func TestAttack_A24_DroppedCohort(t *testing.T) {
 	old, next := agenttest.NewAuthority(t), agenttest.NewAuthority(t)
 	issue := func(authority *agenttest.Authority, workload string, bundle *spiffebundle.Bundle) *agent.View {
 		identity := authority.Issue(t, workload, time.Hour)
