@@ -519,3 +519,57 @@ func TestAttack_Y14_PlansHoldUpNoChange(t *testing.T) {
 		t.Errorf("%s in force, %v", o.Set().Digest(), err)
 	}
 }
+
+// Whoever waits for a change hears of each, and of no other call.
+func TestChangeIsTold(t *testing.T) {
+	o := open(t, inforce.Config{Files: document(1)})
+	changed := func(what string, want bool, act func()) {
+		t.Helper()
+		before := o.Changed()
+		act()
+		select {
+		case <-before:
+			if !want {
+				t.Errorf("%s: it is told", what)
+			}
+		default:
+			if want {
+				t.Errorf("%s: it is not told", what)
+			}
+		}
+	}
+	base := o.Set().Digest()
+	changed("a rehearsal", false, func() {
+		_, _ = o.Rehearse(t.Context(), inforce.Change{Documents: document(2), Base: base})
+	})
+	changed("a refusal", false, func() {
+		if _, err := o.apply("certificate:alice", document(2), "sha256:00"); err == nil {
+			t.Error("it is none")
+		}
+	})
+	changed("a reload", true, func() {
+		loaded, err := o.Load(document(3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Put(loaded, func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	})
+	changed("a set", true, func() { o.must(document(2)) })
+}
+
+// Files that define nothing say nothing of anybody: so does a folder that is not there.
+func TestReconsideration(t *testing.T) {
+	claims := []evidence.Claims{teetest.Claims(evidence.KindSEVSNP)}
+	granted := policies.Granted{Workload: "web", SPIFFEID: "spiffe://example.org/web"}
+	for name, c := range map[string]struct {
+		files []policies.File
+		want  policies.Standing
+	}{"accepted": {document(0), policies.Stands}, "refused": {document(255), policies.Refused}, "no files": {nil, policies.Unknown}} {
+		o := open(t, inforce.Config{Files: c.files})
+		if r := o.Reconsider(claims, now.Add(-time.Hour), granted); r.Standing != c.want || r.Digest != o.Set().Digest() {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}

@@ -47,7 +47,11 @@ func TestKeysOfAdministrators(t *testing.T) {
 
 	change := map[string]any{"ak": key.AK, "base": key.Base, "reason": "machine stolen"}
 	var got server.KeyChangeResponse
+	epoch := e.Continuous.Epoch()
 	alice.call(c, "POST keys/revoke", change).into(&got)
+	if e.Continuous.Epoch() != epoch {
+		t.Error("a dry run has identities looked at")
+	}
 	if got.Applied || got.Key.Status != "active" {
 		t.Error("a dry run is the default, and changes nothing")
 	}
@@ -55,6 +59,9 @@ func TestKeysOfAdministrators(t *testing.T) {
 	alice.call(c, "POST keys/revoke", change).into(&got)
 	if !got.Applied || got.Key.Status != "revoked" || got.Key.Reason != "machine stolen" || got.Key.ChangedBy != "admin:certificate:alice" || !got.Key.Simulated {
 		t.Errorf("got %+v", got)
+	}
+	if e.Continuous.Epoch() == epoch {
+		t.Error("nobody looks at the identities that rest on the key")
 	}
 	e.post("/v1/tpm/activations", e.answer(m, e.begin(m))).refused(http.StatusUnprocessableEntity, evidence.CodeTPMAKRevoked)
 	alice.call(c, "POST keys/revoke", change).refused(http.StatusConflict, evidence.CodeAttestationKeyChanged)

@@ -319,3 +319,21 @@ func TestAttack_H06_MigrationFromVersion3(t *testing.T) {
 	}
 	holds(t, s, 7, 2)
 }
+
+// A record names what its certificate does; of earlier builds' it is not known.
+func TestNamesOfIssuances(t *testing.T) {
+	s := fresh(t)
+	want := map[int][]string{1: nil, 2: {}, 3: {"web.example.org", "192.0.2.1", "2001:db8::1"}}
+	for n, names := range want {
+		e := issued(n)
+		e.Issuance.Names = names
+		records(t, s, e)
+	}
+	holds(t, s, 3, 3)
+	for n, names := range want {
+		i, err := s.Issuance(t.Context(), issued(n).Issuance.AttestationID)
+		if err != nil || !slices.Equal(i.Names, names) || (i.Names == nil) != (names == nil) {
+			t.Errorf("%d: %q, %v", n, i.Names, err)
+		}
+	}
+}
