@@ -21,7 +21,7 @@ import (
 )
 
 // owner returns a client with a certificate that was issued in the data directory.
-func owner(t *testing.T, r *running, data, name string) *sdk.Client {
+func owner(t testing.TB, r *running, data, name string) *sdk.Client {
 	t.Helper()
 	authority, err := admin.OpenAuthority(filepath.Join(data, admin.DirName), "", time.Now)
 	if err != nil {

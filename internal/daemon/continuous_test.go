@@ -36,14 +36,14 @@ type trust struct {
 }
 
 // config is that of a service for the machines, which goes by files.
-func (s simulation) config(t *testing.T) daemon.Config {
+func (s simulation) config(t testing.TB) daemon.Config {
 	return daemon.Config{
 		Policies: []string{s.policy(t, "allow_simulated: true")}, Endorsements: []string{s.endorsements},
 		Simulated: daemon.Simulated{Accept: true, Roots: s.roots},
 	}
 }
 
-func trusting(t *testing.T, s simulation, config daemon.Config) *trust {
+func trusting(t testing.TB, s simulation, config daemon.Config) *trust {
 	t.Helper()
 	x := &trust{simulation: s, data: filepath.Join(t.TempDir(), "data"), config: config, attested: map[evidence.Kind]*client.Identity{}}
 	x.start(t)
@@ -57,14 +57,14 @@ func trusting(t *testing.T, s simulation, config daemon.Config) *trust {
 	return x
 }
 
-func (x *trust) start(t *testing.T) {
+func (x *trust) start(t testing.TB) {
 	t.Helper()
 	x.running = start(t, x.data, x.config)
 	x.admin = owner(t, x.running, x.data, fmt.Sprintf("alice%d", time.Now().UnixNano()))
 }
 
 // looked waits until all that is due was looked at.
-func (x *trust) looked(t *testing.T) sdk.ContinuousState {
+func (x *trust) looked(t testing.TB) sdk.ContinuousState {
 	t.Helper()
 	for {
 		status, err := x.admin.Status(t.Context())

@@ -34,7 +34,7 @@ type running struct {
 }
 
 // open opens a service that asks no vendor on the internet.
-func open(t *testing.T, data string, c daemon.Config) (*daemon.Daemon, error) {
+func open(t testing.TB, data string, c daemon.Config) (*daemon.Daemon, error) {
 	t.Helper()
 	const nobody = "http://127.0.0.1:1"
 	v := &c.Vendors
@@ -48,7 +48,7 @@ func open(t *testing.T, data string, c daemon.Config) (*daemon.Daemon, error) {
 	return daemon.Open(t.Context(), daemon.Options{Data: data, Config: c, Version: "test", Logger: slog.New(slog.DiscardHandler)})
 }
 
-func start(t *testing.T, data string, c daemon.Config) *running {
+func start(t testing.TB, data string, c daemon.Config) *running {
 	t.Helper()
 	d, err := open(t, data, c)
 	if err != nil {
@@ -270,7 +270,7 @@ any_of:
   - tpm: {pcrs: {sha256: {0: ["5050505050505050505050505050505050505050505050505050505050505050"]}}}
 `
 
-func write(t *testing.T, path, text string) {
+func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

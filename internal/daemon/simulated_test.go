@@ -37,7 +37,7 @@ type simulation struct {
 	require      map[evidence.Kind]string // what a policy requires of each machine
 }
 
-func simulate(t *testing.T) simulation {
+func simulate(t testing.TB) simulation {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -83,7 +83,7 @@ func simulate(t *testing.T) simulation {
 }
 
 // policy writes a workload for each technology, and returns the folder.
-func (s simulation) policy(t *testing.T, allow string) string {
+func (s simulation) policy(t testing.TB, allow string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for kind, require := range s.require {
@@ -119,7 +119,7 @@ func (a attach) Attest(ctx context.Context, binding evidence.Binding) (evidence.
 }
 
 // attest attests for a certificate, over HTTPS.
-func (r *running) attest(t *testing.T, machine tee.Attester) (*client.Identity, error) {
+func (r *running) attest(t testing.TB, machine tee.Attester) (*client.Identity, error) {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(r.RootPEM())

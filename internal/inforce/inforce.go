@@ -180,14 +180,20 @@ func (p *Policies) Put(a *Active, record func() error) error {
 
 // enforce puts a set in the place of the last.
 func (p *Policies) enforce(a *Active) {
-	next := *a
+	next, last := *a, p.Active()
+	if last != nil && last.Set.Digest() == next.Set.Digest() {
+		next.over = last.over // it decides as the last one did
+		p.active.Store(&next)
+		return
+	}
 	next.over = make(chan struct{})
-	if last := p.active.Swap(&next); last != nil {
+	p.active.Store(&next)
+	if last != nil {
 		close(last.over)
 	}
 }
 
-// Changed returns a channel that is closed when the set in force now no longer is.
+// Changed returns a channel that is closed when another set is in force than now.
 func (p *Policies) Changed() <-chan struct{} { return p.Active().over }
 
 // input is what a decision on claims rests on now.

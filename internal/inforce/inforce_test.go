@@ -556,6 +556,11 @@ func TestChangeIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+	changed("a reload of the same", false, func() {
+		if err := o.Put(o.Active(), func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	})
 	changed("a set", true, func() { o.must(document(2)) })
 }
 
