@@ -13,8 +13,12 @@ package files
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"io/fs"
 	"log/slog"
+	"math"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -83,11 +87,13 @@ func (w *Writer) Written() <-chan struct{} { return w.written }
 func (w *Writer) Run(ctx context.Context, source Source) {
 	var done *agent.Identity // the identity that is written and told of
 	told := false            // whether done counts: nil may be told of, too
+	over, ended := time.NewTimer(w.inherited()), false
+	defer over.Stop()
 	for {
 		view, changed := source.Current()
 		var retry <-chan time.Time
 		var timer *time.Timer
-		if next := view.Identity; (!told || !alike(next, done)) && (next != nil || withdrawn(view, told)) {
+		if next := view.Identity; (!told || !alike(next, done)) && (next != nil || ended || withdrawn(view, told)) {
 			if err := w.follow(ctx, source, next); err != nil && ctx.Err() == nil {
 				w.config.Logger.Error("the files of the identity are not as they should be; trying again", "directory", w.config.Directory, "cause", err.Error())
 				timer = time.NewTimer(retryAfter)
@@ -99,6 +105,8 @@ func (w *Writer) Run(ctx context.Context, source Source) {
 		select {
 		case <-changed:
 		case <-retry:
+		case <-over.C:
+			ended = true
 		case <-ctx.Done():
 			if timer != nil {
 				timer.Stop()
@@ -106,6 +114,18 @@ func (w *Writer) Run(ctx context.Context, source Source) {
 			return
 		}
 	}
+}
+
+// inherited is how long the identity lasts that an earlier process left; without end where there is
+// none.
+func (w *Writer) inherited() time.Duration {
+	text, _ := os.ReadFile(filepath.Join(w.config.Directory, NameChain))
+	if block, _ := pem.Decode(text); block != nil {
+		if leaf, err := x509.ParseCertificate(block.Bytes); err == nil {
+			return time.Until(leaf.NotAfter)
+		}
+	}
+	return math.MaxInt64
 }
 
 // withdrawn reports whether there is an end to tell of, rather than a beginning.

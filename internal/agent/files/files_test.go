@@ -277,6 +277,33 @@ func TestHookThatHangs(t *testing.T) {
 	<-done
 }
 
+// What an earlier process left is there until it ends, and not longer, if nobody answers.
+func TestEarlierFilesEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "identity")
+		if err := open(t, files.Config{Directory: dir}).Write(t.Context(), agenttest.NewAuthority(t).Issue(t, "web", time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			open(t, files.Config{Directory: dir}).Run(ctx, agenttest.NewSource(&agent.View{Status: agent.Status{State: agent.Starting}}))
+		}()
+		time.Sleep(time.Hour - time.Second)
+		if _, err := os.Lstat(dir); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the files are still there: %v", err)
+		}
+		cancel()
+		<-done
+	})
+}
+
 // What changes nothing in the files writes none, and tells nobody.
 func TestOtherBundlesWriteNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
