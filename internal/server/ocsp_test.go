@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/x509"
 	"encoding/base64"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -126,4 +128,31 @@ func TestQuestionsThatAreRefused(t *testing.T) {
 	a.post("/v1/ocsp", "{}").refused(http.StatusUnsupportedMediaType, evidence.CodeRequestMediaType)
 	a.Store.Close()
 	a.postOCSP(request).refused(http.StatusServiceUnavailable, evidence.CodeLedgerUnavailable)
+}
+
+// waiting is a publisher whose answers take until they are let go.
+type waiting struct {
+	server.Revocations
+	begun chan struct{}
+	end   chan struct{}
+}
+
+func (w *waiting) Answer(context.Context, []byte) ([]byte, error) {
+	w.begun <- struct{}{}
+	<-w.end
+	return nil, errors.New("too late")
+}
+
+// However many ask, and however long their answers take, machines attest meanwhile.
+func TestAttack_A19_QuestionsTakeNoPlaceOfAttestations(t *testing.T) {
+	w := &waiting{begun: make(chan struct{}), end: make(chan struct{})}
+	a := start(t, servertest.Options{Config: func(c *server.Config) { w.Revocations, c.Revocations, c.Concurrency = c.Revocations, w, 1 }})
+	var asking sync.WaitGroup
+	for range 2 { // as many as are answered at once
+		asking.Go(func() { a.postOCSP([]byte("?")) })
+		<-w.begun
+	}
+	a.attest()
+	close(w.end)
+	asking.Wait()
 }
