@@ -85,6 +85,9 @@ func (h *house) issues(a *ca.Authority) {
 	if len(lists.Issuing) != len(a.Status().Slots) {
 		h.Errorf("%d lists of issuing CAs", len(lists.Issuing))
 	}
+	if _, err := a.Responder(); err != nil {
+		h.Error(err)
+	}
 	h.jwtSVID(a)
 }
 
@@ -183,6 +186,9 @@ func offlineRoot(h *house) {
 	}
 	request := must(slots.Request())(h.T)
 	certificate := must(ca.SignIssuing(h.open(h.T), elsewhere, h.path("root.crt"), request, 0, h.now))(h.T)
+	if _, _, err := ca.SignRootList(h.open(h.T), elsewhere, h.path("root.crt"), ca.RootList{Life: time.Hour}, h.now); err != nil {
+		h.Error(err)
+	}
 	if _, err := slots.Install([]byte("no certificate"), nil); err == nil {
 		h.Error("what is no certificate is installed")
 	}

@@ -117,6 +117,7 @@ func (d *Daemon) openAuthority(ctx context.Context, o Options, reserved []crypto
 		return err
 	}
 	d.FirstStart = d.authority.Created()
+	d.noteKeys()
 	head, err := d.ledger.Head(ctx)
 	if err != nil {
 		return err

@@ -127,3 +127,16 @@ func (d *Daemon) tokenKey(data string) (*tokens.SigningKey, error) {
 	}
 	return tokens.NewSigningKey(key)
 }
+
+// noteKeys says where the active authority's keys are, if that is not where keys are made.
+func (d *Daemon) noteKeys() {
+	source := d.Config.Authority.Keys.Source
+	if source == "" {
+		source = keysInFiles
+	}
+	for _, slot := range d.authority.Status().Slots {
+		if where := WhereKeysAre(slot.Keys); slot.State == ca.Active && where != source {
+			d.logger.Warn("the active authority's keys stay where they were made; docs/operations.md (Keys in a TPM or a token) says how others take their place", "keys", where, "source", source)
+		}
+	}
+}

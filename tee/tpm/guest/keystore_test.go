@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -74,6 +75,35 @@ func TestKeyStore(t *testing.T) {
 	if _, err := keyStore(t, other.Address).Open(reference); evidence.CodeOf(err) != evidence.CodeAttesterFailed || !strings.Contains(err.Error(), "cleared") {
 		t.Errorf("in another TPM: %v", err)
 	}
+}
+
+// One TPM signs for as many as ask at once, with whichever key they have.
+func TestConcurrentSigning(t *testing.T) {
+	machine := tpmtest.StartBlank(t)
+	store := keyStore(t, machine.Address)
+	var keys []crypto.Signer
+	for range 2 {
+		reference, err := store.Create("issuing")
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := store.Open(reference)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	var wait sync.WaitGroup
+	for i := range 16 {
+		wait.Go(func() {
+			key := keys[i%2]
+			if err := signs(t, key, key.Public()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	nothingLoaded(t, machine)
 }
 
 // Without a TPM nothing is opened, and nothing is made.
