@@ -65,6 +65,7 @@ func Open(o Options) (*Daemon, error) {
 			return nil, err
 		}
 	}
+	d.warnOfPlaces()
 	d.Agent = agent.New(agent.Config{Obtain: d.obtain, Refresh: d.trust.Refresh, Logger: o.Logger})
 	return d, nil
 }
