@@ -34,6 +34,7 @@ usage:
   quotary-agent once --config FILE [--wait TIME]    attest once and write the files
   quotary-agent exec --config FILE … -- COMMAND …   run, and a command with the identity
   quotary-agent status (--config FILE | --socket PATH) [-o text|json]
+  quotary-agent authorize --config FILE             decide for the proxies on a gateway
   quotary-agent evidence --config FILE --report-data HEX [-o json|cbor] [--out FILE]
   quotary-agent version
   quotary-agent help [COMMAND]
@@ -52,11 +53,12 @@ type streams struct{ out, err io.Writer }
 
 func commands() map[string]command {
 	return map[string]command{
-		"run":      {runHelp, runAgent},
-		"once":     {onceHelp, once},
-		"exec":     {execHelp, execute},
-		"status":   {statusHelp, status},
-		"evidence": {evidenceHelp, collect},
+		"run":       {runHelp, runAgent},
+		"once":      {onceHelp, once},
+		"exec":      {execHelp, execute},
+		"status":    {statusHelp, status},
+		"authorize": {authorizeHelp, authorizeProxies},
+		"evidence":  {evidenceHelp, collect},
 	}
 }
 

@@ -63,7 +63,7 @@ func New(c Config) (*Service, error) {
 		c.MaxAge = DefaultMaxAge
 	}
 	if c.MaxAge < MinMaxAge || c.MaxAge > 24*time.Hour {
-		return nil, evidence.Errorf(evidence.CodeConfigMalformed, "authorization.max_age", "%s is not between %s and a day, for which revocation lists hold", c.MaxAge, MinMaxAge)
+		return nil, evidence.Errorf(evidence.CodeConfigMalformed, "max_age", "%s is not between %s and a day, for which revocation lists hold", c.MaxAge, MinMaxAge)
 	}
 	authorizer, err := authorize.New(authorize.Config{Rules: c.Rules, MaxAge: c.MaxAge})
 	if err != nil {

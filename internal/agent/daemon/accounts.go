@@ -58,16 +58,22 @@ func (w WorkloadAPI) endpoint() (endpoint.Config, error) {
 	if c.UID, c.GID, err = owner(field, w.Owner, w.Group); err != nil {
 		return c, err
 	}
-	for _, name := range w.AllowUsers {
+	c.Allowed, c.Everybody, err = users(field+".allow_users", w.AllowUsers)
+	return c, err
+}
+
+// users returns the numbers of users, and whether everybody is among them.
+func users(field string, names []string) (allowed []uint32, all bool, err error) {
+	for _, name := range names {
 		if name == everybody {
-			c.Everybody = true
+			all = true
 			continue
 		}
-		uid, err := userID(field+".allow_users", name)
+		uid, err := userID(field, name)
 		if err != nil {
-			return c, err
+			return nil, false, err
 		}
-		c.Allowed = append(c.Allowed, uid)
+		allowed = append(allowed, uid)
 	}
-	return c, nil
+	return allowed, all, nil
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/boundedfile"
@@ -29,6 +30,8 @@ type Config struct {
 	WorkloadAPI WorkloadAPI `yaml:"workload_api"`
 	// Files are where identities are written to.
 	Files []Files `yaml:"files"`
+	// Authorization answers the proxies on the machine.
+	Authorization Authorization `yaml:"authorization"`
 	// Metrics are for Prometheus.
 	Metrics Metrics `yaml:"metrics"`
 }
@@ -173,6 +176,9 @@ func (c *Config) resolve(dir string) {
 		for i := range c.Machine.TPM.EKCertificates {
 			paths = append(paths, &c.Machine.TPM.EKCertificates[i])
 		}
+	}
+	if path, ok := strings.CutPrefix(c.Authorization.Listen, unixPrefix); ok && !filepath.IsAbs(path) {
+		c.Authorization.Listen = unixPrefix + filepath.Join(dir, path)
 	}
 	for _, path := range paths {
 		if *path != "" && !filepath.IsAbs(*path) {

@@ -50,6 +50,7 @@ type Daemon struct {
 	machine  *machine.Machine
 	writers  []*files.Writer
 	endpoint endpoint.Config
+	proxies  *proxies      // nil if none are answered
 	ready    chan struct{} // closed when the first identity is handed out
 }
 
@@ -60,7 +61,7 @@ func Open(o Options) (*Daemon, error) {
 		o.Notifier = &notify.Notifier{}
 	}
 	d := &Daemon{options: o, ready: make(chan struct{})}
-	for _, part := range []func() error{d.openTrust, d.openMachine, d.openFiles, d.openEndpoint} {
+	for _, part := range []func() error{d.openTrust, d.openMachine, d.openFiles, d.openEndpoint, d.openProxies} {
 		if err := part(); err != nil {
 			return nil, err
 		}
@@ -71,18 +72,22 @@ func Open(o Options) (*Daemon, error) {
 }
 
 func (d *Daemon) openTrust() (err error) {
-	s := d.options.Config.Service
+	d.trust, err = d.options.Config.Service.open(d.options.Logger)
+	return err
+}
+
+// open reads what the service is known by.
+func (s Service) open(logger *slog.Logger) (*trust.Trust, error) {
 	if s.URL == "" {
-		return malformed("service.url", "which service? Give https://HOST:PORT")
+		return nil, malformed("service.url", "which service? Give https://HOST:PORT")
 	}
 	digest, err := s.digest()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	d.trust, err = trust.Open(trust.Config{
-		URL: s.URL, TrustDomain: s.TrustDomain, BundleFile: s.Bundle, RootSHA256: digest, Keep: s.Keep, Logger: d.options.Logger,
+	return trust.Open(trust.Config{
+		URL: s.URL, TrustDomain: s.TrustDomain, BundleFile: s.Bundle, RootSHA256: digest, Keep: s.Keep, Logger: logger,
 	})
-	return err
 }
 
 func (d *Daemon) openMachine() error {
@@ -279,14 +284,20 @@ func (d *Daemon) serve(ctx context.Context, group *errgroup.Group) error {
 		agentapi.Register(e.Services(), d.Agent)
 		group.Go(func() error { return e.Serve(ctx) })
 	}
-	if d.options.Config.Metrics.Listen == "" {
-		return nil
+	collectors := []prometheus.Collector{d.Agent}
+	if d.proxies != nil {
+		if err := d.proxies.serve(ctx, group); err != nil {
+			return err
+		}
+		collectors = append(collectors, d.proxies.Service)
 	}
-	registry := prometheus.NewRegistry()
-	if err := registry.Register(d.Agent); err != nil {
-		return err
-	}
-	return serveMetrics(ctx, group, d.options.Config.Metrics.Listen, registry, d.Agent, d.options.Logger)
+	return d.options.Config.Metrics.serve(ctx, group, d.health, d.options.Logger, collectors...)
+}
+
+// health is whether there is an identity, and a line about it.
+func (d *Daemon) health() (bool, string) {
+	view, _ := d.Current()
+	return view.Identity != nil, notify.Line(view.Status)
 }
 
 // awaitIdentity returns when there is an identity. It is false if ctx ended.

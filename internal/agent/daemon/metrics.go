@@ -11,16 +11,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/quotary/quotary/internal/agent"
-	"github.com/quotary/quotary/internal/agent/notify"
 )
 
-// serveMetrics serves metrics and health over plain HTTP until ctx ends. Neither says
-// anything that is secret.
-func serveMetrics(ctx context.Context, group *errgroup.Group, address string, registry *prometheus.Registry, a *agent.Agent, logger *slog.Logger) error {
+// serve serves metrics and health over plain HTTP until ctx ends, if it is configured.
+// Neither says anything that is secret.
+func (m Metrics) serve(ctx context.Context, group *errgroup.Group, health func() (bool, string), logger *slog.Logger, collectors ...prometheus.Collector) error {
+	if m.Listen == "" {
+		return nil
+	}
+	registry := prometheus.NewRegistry()
+	for _, c := range collectors {
+		if err := registry.Register(c); err != nil {
+			return err
+		}
+	}
 	var listening net.ListenConfig
-	listener, err := listening.Listen(ctx, "tcp", address)
+	listener, err := listening.Listen(ctx, "tcp", m.Listen)
 	if err != nil {
 		return fmt.Errorf("metrics.listen: %w", err)
 	}
@@ -28,11 +34,11 @@ func serveMetrics(ctx context.Context, group *errgroup.Group, address string, re
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		view, _ := a.Current()
-		if view.Identity == nil {
+		healthy, line := health()
+		if !healthy {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		fmt.Fprintln(w, notify.Line(view.Status))
+		fmt.Fprintln(w, line)
 	})
 	server := &http.Server{Handler: mux, ReadTimeout: metricsTimeout, WriteTimeout: metricsTimeout, IdleTimeout: metricsTimeout, MaxHeaderBytes: maxHeader}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
