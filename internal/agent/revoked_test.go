@@ -137,7 +137,7 @@ func TestRevokedBeforeItArrived(t *testing.T) {
 }
 
 // Lists that would not fit into an answer are kept back, and count all the same.
-func TestLongRevocationLists(t *testing.T) {
+func TestAttack_A19_LongListsAreKeptBack(t *testing.T) {
 	bubble(t, agent.Config{}, func(t *testing.T, _ *service, a *agent.Agent) {
 		synctest.Wait()
 		r := &register{lists: [][]byte{make([]byte, 1<<20), {1}}}
