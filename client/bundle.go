@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
@@ -37,6 +38,20 @@ func (c *Client) Bundles(ctx context.Context) (map[string]json.RawMessage, error
 		return nil, unusable("trust_domains", "the service's own trust domain is not among the bundles")
 	}
 	return answer.TrustDomains, nil
+}
+
+// RevocationLists returns the revocation lists of the CAs in the trust bundle, those of roots
+// included, in PEM: for programs that read them from a file. They are the service's word; who
+// relies on one verifies it with its issuer. The error is as for [Client.Attest].
+func (c *Client) RevocationLists(ctx context.Context) ([]byte, error) {
+	lists, err := c.service.Get(ctx, "/v1/crls", "application/x-pem-file", maxRevocations)
+	if err != nil {
+		return nil, err
+	}
+	if block, _ := pem.Decode(lists); block == nil || block.Type != "X509 CRL" {
+		return nil, unusable("", "the answer has no revocation list")
+	}
+	return lists, nil
 }
 
 // Tainted returns the SHA-256 of each root in a bundle of the service's that is about to

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
@@ -41,6 +42,28 @@ func identityOf(t *testing.T, s *servertest.Service) *client.Identity {
 		t.Fatal(err)
 	}
 	return id
+}
+
+// Programs that read lists from a file get one of every CA, roots included.
+func TestRevocationListsForFiles(t *testing.T) {
+	s := servertest.New(t, servertest.Options{})
+	withdraw(t, s, identityOf(t, s))
+	text, err := newClient(t, s.URL, s.Roots()).RevocationLists(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	revoked, issuers := 0, map[string]bool{}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		list, err := x509.ParseRevocationList(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		revoked += len(list.RevokedCertificateEntries)
+		issuers[list.Issuer.String()] = true
+	}
+	if revoked != 1 || len(issuers) != 2 {
+		t.Errorf("%d certificates are on the lists of %d CAs", revoked, len(issuers))
+	}
 }
 
 // withdraw revokes an identity's certificate, as an administrator has the service do.

@@ -54,6 +54,7 @@ type Agent struct {
 	// What goes with every identity.
 	federated   []*spiffebundle.Bundle
 	lists       [][]byte
+	listFile    []byte
 	revocations Revocations // nil before anybody knows
 }
 

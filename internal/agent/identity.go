@@ -28,6 +28,9 @@ type Identity struct {
 	// Lists are the revocation lists of the trust domain's issuing CAs, DER; none where the
 	// agent has none, or they are too long.
 	Lists [][]byte
+	// ListFile has these lists and those of the roots, in PEM, for programs that want one of
+	// every CA of a chain; nil where the agent has none.
+	ListFile []byte
 	// Token is the attestation result; nil where none was asked for.
 	Token *client.Token
 

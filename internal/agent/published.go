@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -23,6 +24,9 @@ type Published struct {
 	// Federated are the bundles of other trust domains, as each published it, sorted by trust
 	// domain. They are never merged.
 	Federated []*spiffebundle.Bundle
+	// Lists are the revocation lists of all CAs in the bundle, roots included, in PEM; nil where
+	// nobody knows.
+	Lists []byte
 }
 
 // refreshUntil looks for what is published, as often as the bundle itself asks for, and when
@@ -78,16 +82,16 @@ func (a *Agent) refresh(ctx context.Context, patience time.Duration) {
 // about to go, the agent attests soon: nobody believes the certificate any more, or will.
 func (a *Agent) learn(p *Published) {
 	a.mu.Lock()
-	a.federated = p.Federated
+	a.federated, a.listFile = p.Federated, p.Lists
 	a.mu.Unlock()
 	var now *Identity
 	a.amend(func(i *Identity) bool {
 		now = i
 		newer := p.Bundle.TrustDomain() == i.ID.TrustDomain() && Newer(p.Bundle, i.Bundle)
-		if !newer && slices.EqualFunc(p.Federated, i.Federated, (*spiffebundle.Bundle).Equal) {
+		if !newer && slices.EqualFunc(p.Federated, i.Federated, (*spiffebundle.Bundle).Equal) && bytes.Equal(p.Lists, i.ListFile) {
 			return false
 		}
-		if i.Federated = p.Federated; newer {
+		if i.Federated, i.ListFile = p.Federated, p.Lists; newer {
 			i.Bundle = p.Bundle
 		}
 		return true

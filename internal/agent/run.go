@@ -151,7 +151,7 @@ func (a *Agent) granted(identity *Identity) {
 	a.metrics.granted()
 	a.mu.Lock()
 	a.due, a.ends, a.last = a.at(renew), a.at(identity.NotAfter), nil
-	dressed.Federated, dressed.Lists = a.federated, a.lists
+	dressed.Federated, dressed.Lists, dressed.ListFile = a.federated, a.lists, a.listFile
 	a.replace(func(v *View) {
 		v.Identity = &dressed
 		v.Status = Status{

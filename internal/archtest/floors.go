@@ -75,6 +75,7 @@ var floors = map[string]int{
 	"simulators/control":   10,
 	"cmd/quotary-sim":      11,
 	"internal/boottest":    12, // machines that boot for real
+	"internal/clienttest":  12, // programs that know nothing of this project
 
 	"internal/boottest/guest": 13, // their first program
 

@@ -109,16 +109,34 @@ func CheckService(leaf *x509.Certificate, trustDomain string) error {
 // An error is a *[Problem] if the service refused, an *evidence.Error if there is
 // no usable answer, or that of Config.Authorization.
 func (s *Service) Call(ctx context.Context, method, path string, in, out any) error {
-	req, err := s.request(ctx, method, path, in)
+	body, err := s.exchange(ctx, method, path, in, "application/json", s.config.MaxResponse)
 	if err != nil {
 		return err
 	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return Unusable("", "the answer cannot be decoded")
+	}
+	return nil
+}
+
+// Get returns what the service has at a path: of a media type, and most bytes at most. Errors
+// are as for Call.
+func (s *Service) Get(ctx context.Context, path, mediaType string, most int) ([]byte, error) {
+	return s.exchange(ctx, http.MethodGet, path, nil, mediaType, most)
+}
+
+// exchange sends in as JSON, or nothing, and returns the body of an answer.
+func (s *Service) exchange(ctx context.Context, method, path string, in any, mediaType string, most int) ([]byte, error) {
+	req, err := s.request(ctx, method, path, in)
+	if err != nil {
+		return nil, err
+	}
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return Unreached(err)
+		return nil, Unreached(err)
 	}
 	defer resp.Body.Close()
-	return s.decode(resp, out)
+	return read(resp, mediaType, most)
 }
 
 func (s *Service) request(ctx context.Context, method, path string, in any) (*http.Request, error) {
@@ -156,28 +174,26 @@ func Unreached(err error) error {
 	return evidence.Errorf(evidence.CodeServiceUnreached, "", "no answer from the service: %w", err)
 }
 
-func (s *Service) decode(resp *http.Response, out any) error {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(s.config.MaxResponse)+1))
+// read returns the body of an answer, of a media type and most bytes at most.
+func read(resp *http.Response, wanted string, most int) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(most)+1))
 	if err != nil {
-		return Unreached(err)
+		return nil, Unreached(err)
 	}
-	if len(body) > s.config.MaxResponse {
-		return Unusable("", "the answer takes more than %d bytes", s.config.MaxResponse)
+	if len(body) > most {
+		return nil, Unusable("", "the answer takes more than %d bytes", most)
 	}
 	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil {
-		return Unusable("Content-Type", "the answer's type cannot be read")
+		return nil, Unusable("Content-Type", "the answer's type cannot be read")
 	}
 	if resp.StatusCode != http.StatusOK {
-		return decodeProblem(resp, mediaType, body)
+		return nil, decodeProblem(resp, mediaType, body)
 	}
-	if mediaType != "application/json" {
-		return Unusable("Content-Type", "the answer is not JSON")
+	if mediaType != wanted {
+		return nil, Unusable("Content-Type", "the answer is not %s", wanted)
 	}
-	if err := json.Unmarshal(body, out); err != nil {
-		return Unusable("", "the answer cannot be decoded")
-	}
-	return nil
+	return body, nil
 }
 
 // Unusable is the error of an answer that is not what was asked for.

@@ -12,6 +12,7 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -133,10 +134,10 @@ func withdrawn(view *agent.View, told bool) bool {
 	return told || view.Status.State.Final()
 }
 
-// alike reports whether the files of two identities, nil for none, are the same: other lists of
-// what is revoked, and bundles of other trust domains, change none.
+// alike reports whether the files of two identities, nil for none, are the same: bundles of other
+// trust domains change none.
 func alike(a, b *agent.Identity) bool {
-	return a == b || a != nil && b != nil && a.Certificate == b.Certificate && a.Bundle.Equal(b.Bundle)
+	return a == b || a != nil && b != nil && a.Certificate == b.Certificate && a.Bundle.Equal(b.Bundle) && bytes.Equal(a.ListFile, b.ListFile)
 }
 
 // follow makes the files those of an identity, or none, and tells of it. A hook that still tells of

@@ -18,6 +18,7 @@ const (
 	NameCombined   = "tls.pem"        // both, in one file
 	NameRoots      = "ca.crt"         // the trust domain's roots, PEM
 	NameBundle     = "bundle.json"    // the SPIFFE trust bundle
+	NameLists      = "crl.pem"        // the revocation lists of all CAs, PEM, if they are known
 	NameToken      = "ear.jwt"        // the attestation result, if there is one
 	NamePKCS12     = "identity.p12"   // chain and key, if there is a password
 	NameTrustStore = "truststore.p12" // the roots, likewise
@@ -45,6 +46,9 @@ func (w *Writer) contents(identity *agent.Identity) ([]file, error) {
 		{NameChain, chain, publicMode},
 		{NameRoots, agent.AuthoritiesPEM(identity.Bundle), publicMode},
 		{NameBundle, append(bundle, '\n'), publicMode},
+	}
+	if len(identity.ListFile) > 0 {
+		set = append(set, file{NameLists, identity.ListFile, publicMode})
 	}
 	if identity.Token != nil && identity.Token.JWT != "" {
 		set = append(set, file{NameToken, []byte(identity.Token.JWT), w.config.KeyMode})

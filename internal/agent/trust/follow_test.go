@@ -48,6 +48,9 @@ func TestFederatedBundles(t *testing.T) {
 		if published.Bundle.TrustDomain().Name() != servertest.TrustDomain || len(published.Bundle.X509Authorities()) != 1 {
 			t.Errorf("the own bundle is %v", published.Bundle)
 		}
+		if len(published.Lists) == 0 {
+			t.Error("there are no revocation lists")
+		}
 		for _, b := range published.Federated {
 			names = append(names, b.TrustDomain().Name())
 		}

@@ -52,6 +52,7 @@ type Trust struct {
 	client    *client.Client       // by that bundle; nil until wanted
 	outdated  chan struct{}        // closed when bundle is replaced
 	federated []*spiffebundle.Bundle
+	lists     []byte
 }
 
 // Open reads what there is in files. Nothing is fetched yet.
@@ -119,7 +120,7 @@ func (t *Trust) fetch(ctx context.Context) (*spiffebundle.Bundle, error) {
 }
 
 // Refresh returns what the service publishes now, and goes by its bundle. Bundles of other
-// trust domains that cannot be had stay as they were.
+// trust domains, and revocation lists, that cannot be had stay as they were.
 func (t *Trust) Refresh(ctx context.Context) (*agent.Published, error) {
 	c, err := t.Client(ctx)
 	if err != nil {
@@ -141,7 +142,7 @@ func (t *Trust) Refresh(ctx context.Context) (*agent.Published, error) {
 		return nil, err
 	}
 	t.Learn(bundle)
-	return &agent.Published{Bundle: bundle, Tainted: tainted, Federated: t.others(ctx, c, domain)}, nil
+	return &agent.Published{Bundle: bundle, Tainted: tainted, Federated: t.others(ctx, c, domain), Lists: t.revoked(ctx, c)}, nil
 }
 
 // others returns the bundles of other trust domains. They do not come with the own one: what
@@ -173,6 +174,20 @@ func (t *Trust) others(ctx context.Context, c *client.Client, own spiffeid.Trust
 	defer t.mu.Unlock()
 	t.federated = bundles
 	return bundles
+}
+
+// revoked returns the revocation lists, or those of before where they cannot be had.
+func (t *Trust) revoked(ctx context.Context, c *client.Client) []byte {
+	lists, err := c.RevocationLists(ctx)
+	if err != nil {
+		t.config.Logger.Warn("the revocation lists could not be renewed", "cause", err.Error())
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil {
+		t.lists = lists
+	}
+	return t.lists
 }
 
 // Learn goes by a bundle from now on, which the authenticated service sent, if it is
