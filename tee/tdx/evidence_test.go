@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -64,6 +65,37 @@ func TestRealEvidenceTogether(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestRealEvidenceReviewedLater holds what was recorded of a quote at one of its times to what
+// the quote itself is worth at the later ones, by the collateral of then.
+func TestRealEvidenceReviewedLater(t *testing.T) {
+	changed := 0
+	v := newVerifier(t)
+	for _, item := range evidencetest.Items(t, "tdx", "azure-hcl") {
+		raw := realQuote(t, item)
+		for _, first := range item.Cases {
+			if raw == nil {
+				continue
+			}
+			recorded := v.Verify(&evidence.TDX{Quote: raw}, loadFiles(t, item.EndorsementFiles(t, first)), tee.Params{Now: first.At})
+			for _, c := range item.Cases {
+				e := loadFiles(t, item.EndorsementFiles(t, c))
+				now := v.Verify(&evidence.TDX{Quote: raw}, e, tee.Params{Now: c.At})
+				if !recorded.Genuine() || !now.Genuine() || c.At.Before(first.At) {
+					continue
+				}
+				got, checks := v.Review(recorded.Claims, e, tee.Params{Now: c.At})
+				if len(checks.Failed()) > 0 || !reflect.DeepEqual(got, now.Claims) {
+					t.Errorf("%s, %v after %v: failed %v\nby now %+v\nwant   %+v", item.Name, c.At, first.At, checks.Failed(), got.TDX.TCB, now.Claims.TDX.TCB)
+				}
+				if !reflect.DeepEqual(got.TDX.TCB, recorded.Claims.TDX.TCB) {
+					changed++
+				}
+			}
+		}
+	}
+	t.Logf("the TCB of %d records is another by now", changed)
 }
 
 // TestAttack_T15_RealEvidenceAYearLater judges every quote with its collateral a
