@@ -74,7 +74,7 @@ func (l *link) parentOf(k *Key) (*object, error) {
 	if k.parent != 0 {
 		return l.persistent(k.parent)
 	}
-	parent, err := l.createPrimary(tpm2.TPMRHOwner, tpm2.ECCSRKTemplate)
+	parent, err := l.createPrimary(tpm2.TPMRHOwner, storage())
 	if err != nil {
 		return nil, fmt.Errorf("the storage key: %w", err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-tpm/tpm2"
 )
 
-// keyFile is a TPMKey (draft-bottomley-tpm2-keys, 3.1), of which nothing optional is used but
+// keyFile is a TPMKey (draft-bottomley-tpm2-keys), of which nothing optional is used but
 // emptyAuth: the key is authorized by nothing.
 type keyFile struct {
 	Type      asn1.ObjectIdentifier
@@ -21,7 +21,7 @@ type keyFile struct {
 	Private   []byte // TPM2B_PRIVATE
 }
 
-// oidLoadableKey says that a key is loaded below its parent (3.1.1).
+// oidLoadableKey says that a key is loaded below its parent.
 var oidLoadableKey = asn1.ObjectIdentifier{2, 23, 133, 10, 1, 3}
 
 // marshalKey encodes a key with its parent: a persistent handle, or the owner hierarchy

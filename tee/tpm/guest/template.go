@@ -60,6 +60,14 @@ func attestationRSA() tpm2.TPMTPublic {
 	}
 }
 
+// storage is the template of the storage key above workloads' keys: the TCG's for P-256, with
+// the empty unique field of the high range (draft-bottomley-tpm2-keys).
+func storage() tpm2.TPMTPublic {
+	template := tpm2.ECCSRKTemplate
+	template.Unique = tpm2.NewTPMUPublicID(tpm2.TPMAlgECC, &tpm2.TPMSECCPoint{})
+	return template
+}
+
 // workload is the template of a workload's key: it signs what it is given.
 func workload() tpm2.TPMTPublic {
 	return tpm2.TPMTPublic{
