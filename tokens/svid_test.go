@@ -169,3 +169,22 @@ func TestAttack_A12_JWTSVIDsThatAreNotIssued(t *testing.T) {
 		}
 	}
 }
+
+// Keys of other curves sign nothing, wherever they are.
+func TestSigningKeysOfOtherCurves(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewSigningKey(key); evidence.CodeOf(err) != evidence.CodeKeyUnsupported {
+		t.Errorf("for tokens: %v", err)
+	}
+	issuer, err := NewSVIDIssuer(SVIDConfig{TrustDomain: verifiertest.TrustDomain, Key: func() crypto.Signer { return key }, Now: verifiertest.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	svid, err := issuer.Issue(verifiertest.Accepted(t, verifiertest.Request{}), []string{"a"})
+	if evidence.CodeOf(err) != evidence.CodeKeyUnsupported || svid.Token != "" {
+		t.Errorf("for JWT-SVIDs: %q, %v", svid.Token, err)
+	}
+}
