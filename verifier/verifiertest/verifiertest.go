@@ -51,7 +51,7 @@ type Request struct {
 	DNSNames []string
 	// IPAddresses likewise.
 	IPAddresses []string
-	TTL      time.Duration
+	TTL         time.Duration
 	// Allow lists what the policy relaxes, in each technology's words.
 	Allow []string
 	// Policy replaces the whole policy document.
