@@ -10,7 +10,10 @@ import (
 	"encoding/pem"
 	"math/big"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -212,4 +215,39 @@ func TestAttack_A24_ListThatSomebodyPutThere(t *testing.T) {
 	}
 	_, err := o.RevocationLists(nil, 1)
 	refused(t, err, evidence.CodeAuthorityRootList)
+}
+
+// An independent verifier that asks for a list of every CA goes by the one that the root signed
+// elsewhere: without it nothing is accepted, and with an issuing CA on it nothing of that.
+func TestOpenSSLGoesByTheRootsList(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("there is no openssl here")
+	}
+	o, dir := newOffline(t), t.TempDir()
+	write := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	old := o.active()
+	leaf, root, issuing := write("leaf.pem", encodePEM(o.leaf().Raw)), write("root.pem", encodePEM(old.root.Raw)), write("issuing.pem", encodePEM(old.issuing.Raw))
+	says := func(want string) {
+		t.Helper()
+		list := write("lists.pem", lists(t, o.Authority, 1).PEM())
+		at := strconv.FormatInt(o.clock.at.Unix(), 10)
+		out, err := exec.Command(openssl, "verify", "-attime", at, "-crl_check_all", "-CRLfile", list, "-CAfile", root, "-untrusted", issuing, leaf).CombinedOutput()
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+	says("unable to get certificate CRL")
+	first := o.list(RootList{})
+	o.install(first)
+	says("leaf.pem: OK")
+	o.succeed()
+	o.install(o.list(RootList{Previous: first, Revoked: encodePEM(old.issuing.Raw)}))
+	says("certificate revoked")
 }
