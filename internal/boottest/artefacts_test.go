@@ -52,11 +52,11 @@ func build(t *testing.T, dir string, root []byte) *artefacts {
 	return a
 }
 
-// compile builds programs of this module into a folder, with what was compiled for other
-// builds without cgo.
+// compile builds programs of this module into a folder, as make build does, but without
+// symbols.
 func compile(t *testing.T, dir string, programs ...string) {
 	t.Helper()
-	command := exec.Command("go", append([]string{"build", "-buildvcs=false", "-ldflags=-s -w", "-o", dir + "/"}, programs...)...)
+	command := exec.Command("go", append([]string{"build", "-tags=grpcnotrace", "-buildvcs=false", "-ldflags=-s -w", "-o", dir + "/"}, programs...)...)
 	command.Dir = filepath.Join("..", "..")
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
