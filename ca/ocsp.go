@@ -20,8 +20,7 @@ import (
 
 // Responder answers questions about single certificates (OCSP, RFC 6960) in the name of the issuing CAs
 // in the slots, which delegated that to it: with a key that is in memory only, and a short-lived
-// certificate of each. The CAs' own keys sign nothing on request. It is immutable, and safe for
-// concurrent use.
+// certificate of each. The CAs' own keys sign no answers. It is immutable, and safe for concurrent use.
 type Responder struct {
 	key       *ecdsa.PrivateKey
 	keyHash   []byte // how answers name it (RFC 6960 §4.2.1, byKey)

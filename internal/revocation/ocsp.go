@@ -10,7 +10,7 @@ import (
 // Answer answers a question about one certificate (OCSP, RFC 6960), both in DER. What it says is read
 // from the ledger for each answer: it never says good of what is on record as revoked, whatever
 // became of the lists, nor of what was never issued. It is signed by the responder's key, which the
-// issuing CA's certified ahead. The error is an *evidence.Error: the ledger's, or CodeIssuingValidity
+// issuing CAs certified ahead. The error is an *evidence.Error: the ledger's, or CodeIssuingValidity
 // where no responder could be made for hours.
 func (p *Publisher) Answer(ctx context.Context, request []byte) ([]byte, error) {
 	q, err := ocsp.ParseRequest(request)
