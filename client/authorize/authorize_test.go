@@ -218,7 +218,7 @@ func TestRulesAboutWorkloads(t *testing.T) {
 }
 
 // A result that cannot be decoded, or that is another's, is not none.
-func TestAttack_A23_ResultsThatSayNothing(t *testing.T) {
+func TestAttack_K20_ResultsThatSayNothing(t *testing.T) {
 	a := newAuthority(t, "example.org")
 	good := encoded(t, newEAR(web))
 	result := func(change func(ear)) []byte {

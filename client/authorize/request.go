@@ -1,6 +1,7 @@
 package authorize
 
 import (
+	"net/netip"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -91,7 +92,8 @@ func canonicalHost(text string) (string, bool) {
 	name := strings.TrimSuffix(host, ".")
 	if inner, ok := strings.CutPrefix(name, "["); ok {
 		inner, closed := strings.CutSuffix(inner, "]")
-		return name, closed && inner != "" && strings.Trim(inner, "0123456789abcdef:.") == ""
+		address, err := netip.ParseAddr(inner)
+		return "[" + address.String() + "]", closed && err == nil && address.Is6() && address.Zone() == "" // of many spellings
 	}
 	if name == "" || len(name) > maxHost || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
 		return "", false

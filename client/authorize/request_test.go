@@ -95,6 +95,10 @@ func TestAttack_D16_HostsAndMethodsThatGetAroundRules(t *testing.T) {
 		"admin.example.org.:443":    evidence.CodeAuthorizeSPIFFEID,
 		"a.b.internal.example.org":  evidence.CodeAuthorizeSPIFFEID,
 		"[::1]:8080":                evidence.CodeAuthorizeSPIFFEID,
+		"[0:0::0001]":               evidence.CodeAuthorizeSPIFFEID,
+		"[1]":                       evidence.CodeAuthorizeRequest,
+		"[::1%25lo]":                evidence.CodeAuthorizeRequest,
+		"[127.0.0.1]":               evidence.CodeAuthorizeRequest,
 		"":                          evidence.CodeAuthorizeRequest,
 		"admin.example.org..":       evidence.CodeAuthorizeRequest,
 		"admin..example.org":        evidence.CodeAuthorizeRequest,
@@ -157,6 +161,28 @@ func TestFirstRuleDecides(t *testing.T) {
 	if d := z.Decide(post, now); d.Code != evidence.CodeAuthorizeSPIFFEID {
 		t.Errorf("POST: %+v", d)
 	}
+}
+
+// No host that is let in is a spelling of one that the strict rule is for.
+func FuzzHosts(f *testing.F) {
+	a := newAuthority(f, "example.org")
+	z, certificate := gated(f, a, authorize.Rule{Hosts: []string{"admin.test", "*.admin.test"}}), a.svid(f, web, nil)
+	for _, seed := range []string{"", "admin.test", "ADMIN.test:1", "x.admin.test.", "[::1]:2", "a@admin.test"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, host string) {
+		r := get(certificate, "/")
+		if r.Host = host; !z.Decide(r, now).Allowed {
+			return
+		}
+		u, err := url.Parse("https://" + host + "/")
+		if err != nil || u.User != nil {
+			t.Fatalf("%q is let in: %v", host, err)
+		}
+		if name := "." + strings.TrimSuffix(strings.ToLower(u.Hostname()), "."); strings.HasSuffix(name, ".admin.test") {
+			t.Errorf("%q is let in", host)
+		}
+	})
 }
 
 // However a server behind decodes and mends a path, what the strict rule is for is not let
