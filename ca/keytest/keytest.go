@@ -212,10 +212,20 @@ func attestationKeys(h *house) {
 	}
 }
 
-// keysOfOthers puts another key in the place of one that a certificate is for.
+// keysOfOthers puts another key in the place of one that a certificate is for, and one key in
+// two roles.
 func keysOfOthers(h *house) {
 	h.start()
 	keep := h.path("issuing.key")
+	if err := errors.Join(os.Rename(h.path("jwt.key"), h.path("jwt.kept")), os.Link(keep, h.path("jwt.key"))); err != nil {
+		h.Fatal(err)
+	}
+	if _, err := ca.Open(h.config()); evidence.CodeOf(err) != evidence.CodeAuthorityKeyShared {
+		h.Errorf("one key in two roles: %v", err)
+	}
+	if err := os.Rename(h.path("jwt.kept"), h.path("jwt.key")); err != nil {
+		h.Fatal(err)
+	}
 	if err := errors.Join(os.Rename(keep, keep+".kept"), os.Rename(h.path("jwt.key"), keep)); err != nil {
 		h.Fatal(err)
 	}
