@@ -58,14 +58,19 @@ func (a *Agent) examine() {
 		return
 	}
 	reason := &Reason{Refused: true, Code: evidence.CodeRevocationRevoked.String(), Detail: err.Error()}
+	withdrawn := false
 	a.publish(func(v *View) {
 		if v.Identity == nil || v.Identity.Certificate != view.Identity.Certificate {
 			return // another took its place
 		}
 		v.withdraw()
 		v.Status.State, v.Status.Reason = Revoked, reason
+		a.metrics.revoked()
+		withdrawn = true
 	})
-	a.metrics.revoked()
+	if !withdrawn {
+		return
+	}
 	a.config.Logger.Error("the identity was revoked; there is none any more; attesting at once", "spiffe_id", view.Identity.ID.String(),
 		"attestation_id", view.Identity.AttestationID, "code", reason.Code, "cause", reason.Detail)
 	a.soon(urgentSpread)
