@@ -192,6 +192,7 @@ func adminRoutes() map[string]admintest.Route {
 				Version: "v1.2.3", StartedAt: adminNow, TrustDomain: "example.org", SimulatedAccepted: true, PolicyDigest: "sha256:aa", Workloads: []string{"db", "web"},
 				Ledger: admin.Head{Events: 40, Hash: adminEvents()[39].Hash}, Parts: []admin.Part{{Name: "ledger", Ready: true}, {Name: "policy", Ready: ready, Detail: "of today"}},
 				Policy: admin.PolicyState{Mode: "service", Seq: 3, Digest: "sha256:aa"}, Shadow: &admin.ShadowState{Digest: "sha256:bb", Since: adminNow}, Proposals: 1, Approvals: 2,
+				Continuous: admin.ContinuousState{Mode: "revoke", LastAt: adminNow, Reviewed: 240, Revoked: 3},
 			}, nil
 		},
 		"POST attestations": issuances(false),

@@ -68,7 +68,8 @@ const keysRevokeHelp = `usage: quotary keys revoke [FLAG]… --reason TEXT KEY
 
 Have an attestation key count no more, for good: the service refuses its quotes from the
 next one on (tpm.ak-revoked), and no enrolment brings it back. Its TPM cannot enrol another
-key either, until this one is released, too. What was issued lives on until it ends.
+key either, until this one is released, too. Certificates that rest on it are revoked within
+seconds, unless the service only reports (continuous_trust).
 
 ` + keyChangeHelp + adminHelp + adminExits + `
 examples:
@@ -233,7 +234,7 @@ func keysRevoke(s streams, args []string) (exit, error) {
 		if len(k.EK) > 0 && k.Status != "superseded" {
 			effects = append(effects, "its TPM cannot enrol another key before this one is released: quotary keys release")
 		}
-		return append(effects, livesOn(k)...)
+		return append(effects, granted(k, "is revoked")...)
 	}}.run(s, args)
 }
 
@@ -243,16 +244,16 @@ func keysRelease(s streams, args []string) (exit, error) {
 		if k.Status == "revoked" {
 			return append(effects, "the key stays revoked")
 		}
-		return append(append(effects, "its quotes are refused until it is enrolled again, with whichever TPM"), livesOn(k)...)
+		return append(append(effects, "its quotes are refused until it is enrolled again, with whichever TPM"), granted(k, "lives on")...)
 	}}.run(s, args)
 }
 
-// livesOn says what a change of a key does not end.
-func livesOn(k *admin.Key) []string {
+// granted says what becomes of what was issued on a key.
+func granted(k *admin.Key, becomes string) []string {
 	if k.SPIFFEID == "" || !k.NotAfter.After(time.Now()) {
 		return nil
 	}
-	return []string{fmt.Sprintf("what it was granted lives on: %s, until %s", k.SPIFFEID, stamp(k.NotAfter))}
+	return []string{fmt.Sprintf("what it was granted %s: %s (until %s)", becomes, k.SPIFFEID, stamp(k.NotAfter))}
 }
 
 func (ch keyChange) run(s streams, args []string) (exit, error) {

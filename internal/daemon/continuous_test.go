@@ -227,6 +227,23 @@ func (s simulation) policyIsHeldToWhatLives(t *testing.T) {
 		t.Errorf("after the way back: %v", err)
 	}
 	x.revoked(t, 1) // and what was revoked stays so
+	x.revokeKey(t)
+	if r := x.revoked(t, 2)[evidence.KindTPM]; r.RevokedBy != "service" || !slices.Contains(r.Failed, evidence.CodeTPMAKRevoked.String()) {
+		t.Errorf("a revoked attestation key: %+v", r)
+	}
+}
+
+// revokeKey revokes the one attestation key that there is.
+func (x *trust) revokeKey(t *testing.T) {
+	t.Helper()
+	for key, err := range x.admin.Keys(t.Context(), sdk.KeyFilter{}, 1) {
+		if err == nil {
+			_, err = x.admin.RevokeKey(t.Context(), sdk.KeyChange{AK: key.AK, Base: key.Base, Reason: "stolen"})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // connect has a machine connect to a server that is guarded, and returns the server's side.
@@ -342,6 +359,10 @@ func (s simulation) whatChangedMeanwhileIsFound(t *testing.T) {
 	if r := x.revoked(t, 1)[evidence.KindSEVSNP]; r.RevokedBy != "service" {
 		t.Errorf("got %+v", r)
 	}
+	x.stop()
+	x.config.Simulated = daemon.Simulated{} // the operator's consent, and the roots
+	x.start(t)
+	x.revoked(t, int64(len(s.machines)))
 }
 
 // A service that reports says whose certificates it would revoke.
