@@ -82,7 +82,8 @@ func call(t *testing.T, path string) error {
 // A caller is who the kernel says it is.
 func TestCaller(t *testing.T) {
 	path := socket(t)
-	a, stop := serve(t, endpoint.Config{Path: path, Mode: 0o600})
+	uid, gid := os.Getuid(), os.Getgid()
+	a, stop := serve(t, endpoint.Config{Path: path, Mode: 0o600, UID: &uid, GID: &gid})
 	defer stop()
 	if err := call(t, path); err != nil {
 		t.Fatal(err)

@@ -124,3 +124,20 @@ func TestFromEnvironment(t *testing.T) {
 		t.Errorf("without systemd: %v", err)
 	}
 }
+
+// A line says what is the matter, and counts attempts only where there were some.
+func TestLine(t *testing.T) {
+	reason := &agent.Reason{Refused: true, Code: "a.b"}
+	for want, status := range map[string]agent.Status{
+		"starting: no identity":                        {State: agent.Starting},
+		"denied: no identity; attempt 3 failed (a.b)":  {State: agent.Denied, Failures: 3, Reason: reason},
+		"revoked: no identity (a.b)":                   {State: agent.Revoked, Reason: reason},
+		"revoked: no identity; attempt 1 failed (c.d)": {State: agent.Revoked, Failures: 1, Reason: &agent.Reason{Code: "c.d"}},
+		"healthy: spiffe://a/b until 2026-11-22T15:00:00Z (SIMULATED)": {
+			State: agent.Healthy, SPIFFEID: "spiffe://a/b", Simulated: true, Expires: time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)},
+	} {
+		if got := notify.Line(status); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
