@@ -76,8 +76,8 @@ func Dial(socket string) (*Source, error) {
 func (s *Source) Close() error { return s.conn.Close() }
 
 // Identity asks the agent for the identity that it has now. The error has a gRPC status:
-// PermissionDenied where the machine was refused or the caller may not ask, Unavailable
-// where there is no identity yet, or any more.
+// PermissionDenied where the machine was refused, its identity was revoked, or the caller may
+// not ask, Unavailable where there is no identity yet, or any more.
 func (s *Source) Identity(ctx context.Context) (*Identity, error) {
 	answer := &structpb.Struct{}
 	if err := s.conn.Invoke(ctx, "/"+Service+"/"+MethodIdentity, &emptypb.Empty{}, answer); err != nil {
