@@ -75,7 +75,7 @@ type Sweeper struct {
 	wake  chan struct{} // holds one
 
 	mu     sync.Mutex // guards what follows
-	due    sweep      // what waits to be done
+	due    want       // what waits to be done
 	under  bool       // a sweep is under way
 	status Status
 }

@@ -188,6 +188,29 @@ func TestAttack_H08_RevocationThatCannotBeRecorded(t *testing.T) {
 	})
 }
 
+// What failed is done with whatever is wanted next, be that much less.
+func TestFailedSweepIsMadeUpFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		id := w.issue("old")
+		w.standings["old"] = policies.Refused
+		w.fails = evidence.Errorf(evidence.CodeLedgerUnavailable, "", "the disk is full")
+		s := w.run(continuous.Revoke)
+		w.mu.Lock()
+		w.fails = nil
+		w.mu.Unlock()
+		s.Issued(s.Epoch()-1, time.Now().Add(time.Hour)) // nothing that is there
+		w.holds("the next sweep", id)
+		if st := s.Status(); st.Due || st.Last.Revoked != 1 {
+			t.Errorf("%+v", st)
+		}
+		walks := w.walks
+		if time.Sleep(time.Minute); w.walks != walks {
+			t.Error("it is made up for twice")
+		}
+	})
+}
+
 // Who was revoked or ended meanwhile is no failure.
 func TestRevokedByOthersMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -83,11 +83,13 @@ func codes(checks evidence.Checks) string {
 
 // reason is the group in a sentence.
 func (g group) reason() string {
-	what := map[Cause]string{
-		ByEvidence: "what its evidence rests on no longer counts",
-		ByPolicy:   "the policy in force no longer accepts it",
-		ByIdentity: "the policy in force grants another identity",
-	}[g.cause]
+	what := "the policy in force no longer accepts it"
+	switch g.cause {
+	case ByEvidence:
+		what = "what its evidence rests on no longer counts"
+	case ByIdentity:
+		what = "the policy in force grants another identity"
+	}
 	if g.failed == "" {
 		return what
 	}

@@ -15,7 +15,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 	again := time.NewTimer(every)
 	again.Stop()
 	defer again.Stop()
-	var failed sweep
+	var failed want
 	pause := firstRetry
 	for {
 		select {
@@ -28,12 +28,14 @@ func (s *Sweeper) Run(ctx context.Context) {
 			s.Trigger(Hour)
 		case <-again.C:
 			s.ask(failed)
-			failed = sweep{}
 		case <-s.wake:
 			w := s.take()
 			if len(w.triggers) == 0 {
-				continue
+				continue // it was done with the last one
 			}
+			w = w.with(failed) // whatever is wanted next, what failed is wanted still
+			failed = want{}
+			again.Stop()
 			err := s.sweep(ctx, w)
 			if err == nil {
 				pause = firstRetry
@@ -43,7 +45,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 				return
 			}
 			s.fault(err, pause)
-			failed = failed.with(w)
+			failed = w
 			again.Reset(pause)
 			pause = min(2*pause, lastRetry)
 		}

@@ -29,10 +29,8 @@ type Sweep struct {
 	Triggers []Trigger
 	Reviewed int // identities that were looked at
 	Revoked  int
-	// Failing are those that no longer pass and live on, because the mode is to report, or
-	// because revoking them failed.
-	Failing int
-	Unknown int // those of which the record does not tell whether they would pass
+	Failing  int // those that no longer pass and live on, because the mode is to report
+	Unknown  int // those of which the record does not tell whether they would pass
 }
 
 func newStatus(mode Mode) Status {

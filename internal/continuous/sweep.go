@@ -11,7 +11,7 @@ import (
 // walking is a sweep that is under way.
 type walking struct {
 	*Sweeper
-	sweep
+	want
 	found       Sweep
 	began       time.Time // by the process's clock
 	unpublished bool
@@ -27,8 +27,8 @@ type examples struct {
 
 // sweep looks at live identities, and revokes those that no longer pass, or reports them.
 // It ends at the first failure: what it revoked until then stays revoked.
-func (s *Sweeper) sweep(ctx context.Context, w sweep) error {
-	k := &walking{Sweeper: s, sweep: w, found: Sweep{At: s.Now(), Triggers: w.triggers}, began: time.Now(), reported: map[group]*examples{}}
+func (s *Sweeper) sweep(ctx context.Context, w want) error {
+	k := &walking{Sweeper: s, want: w, found: Sweep{At: s.Now(), Triggers: w.triggers}, began: time.Now(), reported: map[group]*examples{}}
 	err := k.walk(ctx)
 	if k.unpublished {
 		k.publish(ctx)
@@ -99,7 +99,6 @@ func (k *walking) take(ctx context.Context, why group, ids []string) error {
 		return nil // others did meanwhile, or they ended
 	}
 	if err != nil {
-		k.found.Failing += len(ids)
 		return err
 	}
 	k.unpublished = true

@@ -21,14 +21,15 @@ const (
 // Triggers lists all.
 func Triggers() []Trigger { return []Trigger{Start, Policy, Collateral, Key, Hour, Issuance} }
 
-// sweep is a look at live identities: all of them, or those that were issued from since on.
-type sweep struct {
-	triggers []Trigger // none: no sweep
+// want says why live identities are to be looked at: all of them, or those that were issued
+// from since on.
+type want struct {
+	triggers []Trigger // none: nothing is wanted
 	since    time.Time // zero: all
 }
 
-// with returns one sweep for both.
-func (w sweep) with(other sweep) sweep {
+// with returns what one look does for both.
+func (w want) with(other want) want {
 	switch {
 	case len(w.triggers) == 0:
 		return other
@@ -51,7 +52,7 @@ func (w sweep) with(other sweep) sweep {
 // number of callers: what waits already is done once.
 func (s *Sweeper) Trigger(t Trigger) {
 	s.epoch.Add(1)
-	s.ask(sweep{triggers: []Trigger{t}})
+	s.ask(want{triggers: []Trigger{t}})
 }
 
 // Epoch stands for what is in force. Whoever issues asks for it before anything is judged,
@@ -63,11 +64,11 @@ func (s *Sweeper) Epoch() uint64 { return s.epoch.Load() }
 // ledger had it: what was issued from then on is looked at once more.
 func (s *Sweeper) Issued(epoch uint64, at time.Time) {
 	if s.Epoch() != epoch {
-		s.ask(sweep{triggers: []Trigger{Issuance}, since: at.Truncate(time.Microsecond)}) // as the ledger has it
+		s.ask(want{triggers: []Trigger{Issuance}, since: at.Truncate(time.Microsecond)}) // as the ledger has it
 	}
 }
 
-func (s *Sweeper) ask(w sweep) {
+func (s *Sweeper) ask(w want) {
 	s.mu.Lock()
 	s.due = s.due.with(w)
 	s.mu.Unlock()
@@ -78,10 +79,10 @@ func (s *Sweeper) ask(w sweep) {
 }
 
 // take returns what is due, which then is no longer.
-func (s *Sweeper) take() sweep {
+func (s *Sweeper) take() want {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.due
-	s.due, s.under = sweep{}, len(w.triggers) > 0
+	s.due, s.under = want{}, len(w.triggers) > 0
 	return w
 }
