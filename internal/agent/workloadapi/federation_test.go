@@ -84,6 +84,12 @@ func TestFederatedBundlesAndLists(t *testing.T) {
 	if _, err := api.ValidateJWTSVID(ctx, &workload.ValidateJWTSVIDRequest{Audience: "web", Svid: token("spiffe://agent.test/x", "theirs")}); status.Code(err) != codes.InvalidArgument {
 		t.Errorf("a token of ours by a key of theirs: %v", err)
 	}
+	revoked := identity
+	revoked.Lists = [][]byte{{3}}
+	source.Set(agenttest.View(&revoked)) // which is no reason to send the key again
+	if got, err := bundles.Recv(); err != nil || len(got.GetCrl()) != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
 	without := identity
 	without.Federated, without.Lists = nil, nil
 	source.Set(agenttest.View(&without))

@@ -13,6 +13,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 	"github.com/spiffe/go-spiffe/v2/proto/spiffe/workload"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -47,9 +48,16 @@ type server struct {
 	tokens Tokens
 }
 
-// FetchX509SVID streams the identity with its key and all bundles.
+// FetchX509SVID streams the identity with its key and all bundles. Other lists of what is revoked
+// alone are no reason to send the key again, which clients take for a rotation: they come with the
+// next message, and with FetchX509Bundles at once.
 func (s *server) FetchX509SVID(_ *workload.X509SVIDRequest, stream grpc.ServerStreamingServer[workload.X509SVIDResponse]) error {
+	var last *agent.Identity
 	return s.stream(stream.Context(), func(identity *agent.Identity) error {
+		if last != nil && alike(last, identity) {
+			return nil
+		}
+		last = identity
 		key, err := identity.PrivateKey()
 		if err != nil {
 			return status.Error(codes.FailedPrecondition, err.Error())
@@ -61,6 +69,11 @@ func (s *server) FetchX509SVID(_ *workload.X509SVIDRequest, stream grpc.ServerSt
 			FederatedBundles: federated(identity), Crl: identity.Lists,
 		})
 	})
+}
+
+// alike reports whether two identities have all in common but the lists of what is revoked.
+func alike(a, b *agent.Identity) bool {
+	return a.Certificate == b.Certificate && a.Bundle.Equal(b.Bundle) && slices.EqualFunc(a.Federated, b.Federated, (*spiffebundle.Bundle).Equal)
 }
 
 // federated are the X.509 authorities of other trust domains. One without any has none to
