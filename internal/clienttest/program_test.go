@@ -17,7 +17,7 @@ const (
 	// where nothing else runs.
 	patience = 3 * time.Minute
 	// look is how often a condition is looked at that nobody tells of.
-	look = 25 * time.Millisecond
+	look = 100 * time.Millisecond
 	// grace is how long a program may take to end before it is killed.
 	grace = 10 * time.Second
 )

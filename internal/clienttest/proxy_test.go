@@ -7,11 +7,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +31,9 @@ type proxy struct {
 	places map[string]string
 	// start starts it with the configuration of the page.
 	start func(t *testing.T, path, dir, configuration string) *program
+	// settled returns an error until it hears signals again, after it was reloaded so often;
+	// nil where it always does.
+	settled func(dir string, reloads int) error
 }
 
 var proxies = []proxy{
@@ -50,13 +56,39 @@ http {
 }
 `, "DIR", dir))
 		return start(t, exec.Command(path, "-p", dir, "-e", "stderr", "-c", filepath.Join(dir, "nginx.conf")))
-	}},
+	}, nil},
 	{"haproxy", map[string]string{
 		"/run/quotary/haproxy": "DIR/identity", "bind :8443": "bind unix@DIR/socket", "/run/haproxy/admin.sock": "DIR/admin",
 	}, func(t *testing.T, path, dir, configuration string) *program {
 		write(t, filepath.Join(dir, "haproxy.cfg"), configuration)
-		return start(t, exec.Command(path, "-W", "-db", "-p", filepath.Join(dir, "pid"), "-f", filepath.Join(dir, "haproxy.cfg")))
-	}},
+		return start(t, exec.Command(path, "-W", "-db", "-S", filepath.Join(dir, "master"), "-p", filepath.Join(dir, "pid"), "-f", filepath.Join(dir, "haproxy.cfg")))
+	}, haproxySettled},
+}
+
+func (p proxy) settle(t *testing.T, dir string, reloads int) {
+	t.Helper()
+	if p.settled != nil {
+		eventually(t, func() error { return p.settled(dir, reloads) })
+	}
+}
+
+// haproxySettled asks the master, which answers when it is not busy with a reload, how many
+// there were.
+func haproxySettled(dir string, reloads int) error {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: filepath.Join(dir, "master")})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = io.WriteString(conn, "show proc\n")
+	if err := errors.Join(err, conn.CloseWrite(), conn.SetDeadline(time.Now().Add(grace))); err != nil {
+		return err
+	}
+	said, err := io.ReadAll(conn)
+	if err == nil && !regexp.MustCompile(fmt.Sprintf(`(?m)^\d+\s+master\s+%d\s`, reloads)).Match(said) {
+		err = fmt.Errorf("haproxy was not reloaded %d times: %s", reloads, said)
+	}
+	return err
 }
 
 // place puts what the page says where the test is. All that is to be replaced must be there.
@@ -95,7 +127,9 @@ func TestProxies(t *testing.T) {
 			eventually(t, func() error { server.runs(t); return web.welcomes(caller.Certificate, f.id("caller")) })
 			strangers(t, web)
 			stock(t, f, web)
-			renewals(t, d, web, caller.Certificate)
+			p.settle(t, dir, 0)
+			renewal(t, d, web, caller.Certificate)
+			p.settle(t, dir, 1)
 			revocation(t, f, web, caller.Certificate)
 		})
 	}
@@ -165,22 +199,19 @@ func strangers(t *testing.T, web visit) {
 	}
 }
 
-// renewals are not noticed by who calls all the time, but by the serial number.
-func renewals(t *testing.T, d *daemon.Daemon, web visit, own *tls.Certificate) {
+// renewal is noticed by who calls all the time, with a new connection each, by the serial
+// number alone.
+func renewal(t *testing.T, d *daemon.Daemon, web visit, own *tls.Certificate) {
 	t.Helper()
-	for range 2 {
-		answer := web.must(t, own)
-		before := answer.serial
-		d.Hurry()
-		eventually(t, func() error {
-			if answer = web.must(t, own); answer.serial == before {
-				return errors.New("the server shows its first certificate still")
-			}
-			return nil
-		})
-		view, _ := d.Current()
-		if shown := view.Identity.Certificate.Leaf.SerialNumber.Text(16); answer.serial != shown {
-			t.Errorf("the server shows %s, and the agent has %s", answer.serial, shown)
+	before, _ := d.Current()
+	d.Hurry()
+	for deadline := time.Now().Add(patience); ; time.Sleep(look / 10) {
+		shown := web.must(t, own).serial
+		if now, _ := d.Current(); now.Identity.Certificate != before.Identity.Certificate && shown == serial(now.Identity.Certificate) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the server shows %s still", shown)
 		}
 	}
 }
@@ -194,7 +225,7 @@ func revocation(t *testing.T, f *fleet, web visit, own *tls.Certificate) {
 	if _, err := web.ask(open); err != nil {
 		t.Fatal(err)
 	}
-	f.revoke(t, own.Leaf.SerialNumber.Text(16))
+	f.revoke(t, serial(own))
 	eventually(t, func() error { return web.refuses(own) })
 	eventually(t, func() error {
 		if answer, err := web.ask(open); err == nil && answer.status == http.StatusOK {

@@ -99,3 +99,6 @@ func stock(t *testing.T, f *fleet, web visit) {
 		t.Errorf("openssl: %s, %v", said, err)
 	}
 }
+
+// serial is a certificate's serial number, in hex.
+func serial(cert *tls.Certificate) string { return cert.Leaf.SerialNumber.Text(16) }

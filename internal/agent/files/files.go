@@ -88,6 +88,7 @@ func (w *Writer) Written() <-chan struct{} { return w.written }
 func (w *Writer) Run(ctx context.Context, source Source) {
 	var done *agent.Identity // the identity that is written and told of
 	told := false            // whether done counts: nil may be told of, too
+	var quiet time.Time      // until when servers are left alone that heard of an identity
 	over, ended := time.NewTimer(w.inherited()), false
 	defer over.Stop()
 	for {
@@ -95,12 +96,15 @@ func (w *Writer) Run(ctx context.Context, source Source) {
 		var retry <-chan time.Time
 		var timer *time.Timer
 		if next := view.Identity; (!told || !alike(next, done)) && (next != nil || ended || withdrawn(view, told)) {
-			if err := w.follow(ctx, source, next); err != nil && ctx.Err() == nil {
+			if pause := time.Until(quiet); pause > 0 && next != nil {
+				timer = time.NewTimer(pause)
+				retry = timer.C
+			} else if err := w.follow(ctx, source, next); err != nil && ctx.Err() == nil {
 				w.config.Logger.Error("the files of the identity are not as they should be; trying again", "directory", w.config.Directory, "cause", err.Error())
 				timer = time.NewTimer(retryAfter)
 				retry = timer.C
 			} else {
-				done, told = next, true
+				done, told, quiet = next, true, time.Now().Add(settling)
 			}
 		}
 		select {

@@ -310,6 +310,42 @@ func TestEarlierFilesEnd(t *testing.T) {
 	})
 }
 
+// A server that was told of an identity is left alone for a while before it is told of another;
+// a withdrawal waits for nothing.
+func TestChangesAreSpaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "identity")
+		w, authority := open(t, files.Config{Directory: dir}), agenttest.NewAuthority(t)
+		source := agenttest.NewSource(agenttest.View(authority.Issue(t, "web", time.Hour)))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); w.Run(ctx, source) }()
+		link := func() string {
+			synctest.Wait()
+			at, _ := os.Readlink(dir)
+			return at
+		}
+		first := link()
+		source.Set(agenttest.View(authority.Issue(t, "web", time.Hour)))
+		if link() != first {
+			t.Error("the second identity came at once")
+		}
+		time.Sleep(time.Minute)
+		if second := link(); first == "" || second == "" || second == first {
+			t.Errorf("%s, then %s", first, second)
+		}
+		source.Set(agenttest.View(authority.Issue(t, "web", time.Hour)))
+		link()
+		source.Set(agenttest.View(authority.Issue(t, "web", time.Hour)))
+		source.Set(&agent.View{Status: agent.Status{State: agent.Denied}})
+		if link() != "" {
+			t.Error("what was withdrawn is there still")
+		}
+		cancel()
+		<-done
+	})
+}
+
 // What changes nothing in the files writes none, and tells nobody.
 func TestOtherBundlesWriteNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
