@@ -4,17 +4,22 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"time"
 )
 
 // guarded is a connection whose other end is known once the handshake is done.
 type guarded struct {
 	net.Conn
-	by *Revocations
+	by  *Revocations
+	end *time.Timer // that of the other end's certificate; nil before the handshake
 }
 
 func (g *guarded) Close() error {
 	g.by.mu.Lock()
 	delete(g.by.live, g)
+	if g.end != nil {
+		g.end.Stop()
+	}
 	g.by.mu.Unlock()
 	return g.Conn.Close()
 }
@@ -22,14 +27,14 @@ func (g *guarded) Close() error {
 // Server returns the server's side of a connection: as tls.Server does, without session
 // tickets, because what is resumed is not looked at again.
 func (r *Revocations) Server(conn net.Conn, config *tls.Config) *tls.Conn {
-	g := &guarded{conn, r}
+	g := &guarded{Conn: conn, by: r}
 	return tls.Server(g, r.guard(g, config))
 }
 
 // Client returns the client's side of a connection: as tls.Client does, without a cache of
 // sessions.
 func (r *Revocations) Client(conn net.Conn, config *tls.Config) *tls.Conn {
-	g := &guarded{conn, r}
+	g := &guarded{Conn: conn, by: r}
 	return tls.Client(g, r.guard(g, config))
 }
 
@@ -93,10 +98,12 @@ func (r *Revocations) admit(g *guarded, state tls.ConnectionState) error {
 		return err
 	}
 	r.live[g] = chain[0]
+	g.end = time.AfterFunc(chain[0].NotAfter.Sub(r.now()), func() { _ = g.Close() }) // whether the service answers or not
 	return nil
 }
 
-// closeDead closes the connections to those whose certificate was revoked, or has ended.
+// closeDead closes the connections to those whose certificate was revoked, or has ended
+// because the clock was put forward.
 func (r *Revocations) closeDead() {
 	for _, g := range r.dead() {
 		_ = g.Close() // it may be closed already
@@ -115,8 +122,9 @@ func (r *Revocations) dead() (dead []*guarded) {
 	return dead
 }
 
-// isRevoked says so of a certificate that was good when it was shown.
+// isRevoked says so of a certificate that was good when it was shown. Where its issuer has no
+// list any more, the authority was revoked.
 func (r *Revocations) isRevoked(leaf *x509.Certificate) bool {
 	list := r.lists[string(leaf.AuthorityKeyId)]
-	return list != nil && list.serials[leaf.SerialNumber.Text(16)]
+	return !r.isForeign(leaf) && (list == nil || list.serials[leaf.SerialNumber.Text(16)])
 }

@@ -171,12 +171,13 @@ func (r *Revocations) look(ctx context.Context, path string) error {
 	return nil
 }
 
-// take puts lists in the place of older ones.
+// take puts lists in the place of older ones: of lower numbers, which go by the service's clock, unless
+// something was revoked since.
 func (r *Revocations) take(lists map[string]*revocationList, issuers []*x509.Certificate, sequence int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for issuer, known := range r.lists {
-		if next := lists[issuer]; next != nil && next.Number.Cmp(known.Number) <= 0 {
+		if next := lists[issuer]; next != nil && next.Number.Cmp(known.Number) <= 0 && sequence <= r.sequence {
 			lists[issuer] = known // the newer one, or the same
 		}
 	}
@@ -205,7 +206,7 @@ func (r *Revocations) check(chain []*x509.Certificate) error {
 		return unknown("there is no certificate")
 	}
 	leaf := chain[0]
-	if len(leaf.URIs) == 1 && leaf.URIs[0].Scheme == "spiffe" && leaf.URIs[0].Host != r.trustDomain {
+	if r.isForeign(leaf) {
 		return nil
 	}
 	list := r.lists[string(leaf.AuthorityKeyId)]
@@ -222,6 +223,11 @@ func (r *Revocations) check(chain []*x509.Certificate) error {
 		return evidence.Errorf(evidence.CodeRevocationRevoked, "", "the certificate %s is revoked", leaf.SerialNumber.Text(16))
 	}
 	return nil
+}
+
+// isForeign reports whether a certificate is of another trust domain.
+func (r *Revocations) isForeign(leaf *x509.Certificate) bool {
+	return len(leaf.URIs) == 1 && leaf.URIs[0].Scheme == "spiffe" && leaf.URIs[0].Host != r.trustDomain
 }
 
 // signedIn verifies the list with its issuer, which is in the chain.

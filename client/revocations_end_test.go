@@ -1,0 +1,110 @@
+package client_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/quotary/quotary/ca"
+	"github.com/quotary/quotary/client"
+	"github.com/quotary/quotary/internal/server"
+	"github.com/quotary/quotary/internal/server/servertest"
+)
+
+// saying is a feed that says what a test has it say, and waits for that.
+func saying(t *testing.T, s *servertest.Service, answers <-chan *ca.RevocationLists) string {
+	certificate, err := s.Authority.ServerCertificate([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serve(t, *certificate, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case lists := <-answers:
+			out := server.FeedResponse{Sequence: lists.Sequence, Issuers: lists.Issuers}
+			for _, list := range lists.Issuing {
+				out.Lists = append(out.Lists, list)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(out)
+		case <-r.Context().Done():
+		}
+	})
+}
+
+// When an authority is revoked its list is gone from the feed, and with it every connection
+// that is open to somebody whom it certified.
+func TestAttack_A24_ConnectionsEndWithTheirAuthority(t *testing.T) {
+	s, other := servertest.New(t, servertest.Options{}), servertest.New(t, servertest.Options{})
+	answers := make(chan *ca.RevocationLists, 1)
+	answers <- s.Server.Revocations.Lists()
+	r, err := client.NewRevocations(t.Context(), client.Config{URL: saying(t, s, answers), TrustDomain: servertest.TrustDomain, Roots: s.Roots()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keepUp(t, r)
+	open := dial(t, echo(t, r, identityOf(t, s)), identityOf(t, s), nil)
+	if err := talk(open); err != nil {
+		t.Fatal(err)
+	}
+	answers <- other.Server.Revocations.Lists()
+	if _, err := open.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection goes on")
+	}
+}
+
+// A service whose clock was ahead signs lists with lower numbers when that was put right. What is
+// revoked from then on counts all the same.
+func TestAttack_P20_ListsOfAClockThatWasAhead(t *testing.T) {
+	s := servertest.New(t, servertest.Options{})
+	at := time.Now().Add(time.Hour)
+	authority, err := ca.Open(ca.Config{Dir: t.TempDir(), TrustDomain: servertest.TrustDomain, Now: func() time.Time { return at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := func(sequence int64) *ca.RevocationLists {
+		lists, err := authority.RevocationLists(nil, sequence)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lists
+	}
+	answers := make(chan *ca.RevocationLists, 1)
+	answers <- lists(1)
+	r, err := client.NewRevocations(t.Context(), client.Config{URL: saying(t, s, answers), TrustDomain: servertest.TrustDomain, Roots: s.Roots()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keepUp(t, r)
+	at = at.Add(-time.Hour)
+	changed, older := r.Changed(), lists(1)
+	answers <- older // is not taken: nothing was revoked since
+	next := lists(2)
+	answers <- next
+	<-changed
+	if got := r.Lists(); len(got) != 1 || !bytes.Equal(got[0], next.Issuing[next.Active]) {
+		t.Error("another list counts")
+	}
+}
+
+// A connection ends when its certificate does, though the service does not answer.
+func TestAttack_A18_ConnectionsEndWithTheirCertificate(t *testing.T) {
+	s := servertest.New(t, servertest.Options{})
+	id := identityOf(t, s)
+	end := id.Certificate.Leaf.NotAfter
+	r := follow(t, s, func() time.Time { return end.Add(-time.Millisecond) })
+	here, there := net.Pipe()
+	t.Cleanup(func() { here.Close(); there.Close() })
+	guarded := r.Server(here, &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*id.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: id.Roots})
+	peer := tls.Client(there, &tls.Config{MinVersion: tls.VersionTLS13, ServerName: "web.example.org", RootCAs: id.Roots, Certificates: []tls.Certificate{*id.Certificate}})
+	go func() { _ = guarded.HandshakeContext(t.Context()) }()
+	if err := peer.HandshakeContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := peer.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection goes on")
+	}
+}
