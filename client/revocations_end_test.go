@@ -58,7 +58,7 @@ func TestAttack_A24_ConnectionsEndWithTheirAuthority(t *testing.T) {
 
 // A service whose clock was ahead signs lists with lower numbers when that was put right. What is
 // revoked from then on counts all the same.
-func TestAttack_P20_ListsOfAClockThatWasAhead(t *testing.T) {
+func TestAttack_A18_ListsOfAClockThatWasAhead(t *testing.T) {
 	s := servertest.New(t, servertest.Options{})
 	at := time.Now().Add(time.Hour)
 	authority, err := ca.Open(ca.Config{Dir: t.TempDir(), TrustDomain: servertest.TrustDomain, Now: func() time.Time { return at }})
