@@ -22,10 +22,10 @@ CONCURRENT = grep -rlE --include='*_test.go' '^func Test[A-Za-z0-9_]*Concurrent'
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-race test-tools test-boot lint bench fuzz generate
+.PHONY: help build test test-race test-tools test-boot test-clients lint bench fuzz generate
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/, static, without cgo
 	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -o bin/ ./cmd/...
@@ -40,17 +40,22 @@ test-race: ## run only the tests that the race detector is for
 	@also=$$($(CONCURRENT) | grep -Ev '$(RACY)'); [ -z "$$also" ] || \
 		{ echo "$(GO) test -race -run Concurrent" $$also; CGO_ENABLED=1 $(GO) test -race -run Concurrent $$also; }
 
-test-tools: ## install what the tests of real TPM protocols need (Debian, as root)
+test-tools: ## install the TPMs, tokens, servers and files that tests drive (Debian, as root)
 	@scripts/test-tools
 
 test-boot: ## boot machines under an emulator and have them attest (Debian 12, the first time as root); BOOTFLAGS=-short the essential ones
 	@scripts/test-boot-tools
 	BOOT_TEST=required $(GO) test -tags boot -count=1 -parallel 3 -timeout 30m $(BOOTFLAGS) ./internal/boottest
 
+test-clients: ## run the SPIFFE project's clients and ghostunnel, which are built first; the first time that takes minutes
+	@GO='$(GO)' scripts/test-client-tools
+	CLIENT_TEST=required $(GO) test -tags clients -count=1 ./internal/clienttest
+
 lint: ## check formatting, vet and staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w is due on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags boot ./internal/boottest
+	$(GO) vet -tags clients ./internal/clienttest
 	CGO_ENABLED=1 $(GO) vet -tags pkcs11 ./internal/pkcs11
 	$(STATICCHECK) ./...
 
