@@ -86,7 +86,7 @@ type ChangedKey struct {
 }
 
 // RevokeKey has a key count no more, for good. Its TPM cannot enrol another before the key is
-// released, too. What was issued lives on until it ends.
+// released, too. Certificates that rest on it are revoked.
 func (c *Client) RevokeKey(ctx context.Context, k KeyChange) (*ChangedKey, error) {
 	return post[ChangedKey](ctx, c, "keys/revoke", k)
 }

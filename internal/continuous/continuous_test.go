@@ -3,6 +3,7 @@ package continuous_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -249,6 +250,32 @@ func TestReport(t *testing.T) {
 		synctest.Wait()
 		if st := s.Status(); !st.Due || st.Failures != 1 {
 			t.Errorf("a report that is not on record counts as made: %+v", st)
+		}
+	})
+}
+
+// However many reasons there are, a report says them in so many events.
+func TestReportOfManyReasons(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for n := range 200 {
+			w.issue("old")
+			w.live[0].Workload = fmt.Sprintf("web-%d", n)
+		}
+		w.anyWorkload = true
+		w.standings["old"] = policies.Refused
+		w.run(continuous.Report)
+		w.holds("the start")
+		total := 0
+		for _, e := range w.events {
+			var d said
+			if err := json.Unmarshal(e.Detail, &d); err != nil || len(e.Detail) > 4<<10 {
+				t.Errorf("%d bytes, %v", len(e.Detail), err)
+			}
+			total += d.Count
+		}
+		if len(w.events) > 70 || total != 200 {
+			t.Errorf("%d events of %d", len(w.events), total)
 		}
 	})
 }

@@ -214,6 +214,9 @@ func (s simulation) policyIsHeldToWhatLives(t *testing.T) {
 	if e := x.events(t, "continuous.revoke"); len(e) != 1 || e[0].Revoked != 1 || e[0].Seq != r.Event || !strings.Contains(string(e[0].Detail), applied.Digest) {
 		t.Errorf("the audit trail has %+v", e)
 	}
+	if _, metrics := x.get(t, "/metrics", ""); !strings.Contains(metrics, `quotary_continuous_revoked_total{cause="policy"} 1`) {
+		t.Error("the metrics do not count it")
+	}
 	if _, err := td.Write([]byte("x")); err != nil {
 		t.Errorf("another connection: %v", err)
 	}
@@ -383,5 +386,12 @@ func (s simulation) reportsRevokeNothing(t *testing.T) {
 	e := x.events(t, "continuous.report")
 	if len(e) == 0 || !strings.Contains(string(e[0].Detail), evidence.CodePolicySNPMeasurement.String()) {
 		t.Errorf("the audit trail has %+v", e)
+	}
+}
+
+func TestModeOfContinuousTrust(t *testing.T) {
+	_, err := open(t, t.TempDir(), daemon.Config{ContinuousTrust: daemon.ContinuousTrust{Mode: "off"}})
+	if evidence.CodeOf(err) != evidence.CodeConfigMalformed || !strings.Contains(err.Error(), "continuous_trust.mode") {
+		t.Errorf("got %v", err)
 	}
 }
