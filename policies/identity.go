@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -55,21 +56,44 @@ func (s source) readSPIFFEID(n *yaml.Node, w *workload) {
 }
 
 func (s source) readDNSNames(n *yaml.Node) []string {
-	var names []string
-	for _, entry := range s.sequence(n, "dns_names") {
-		name := s.text(entry)
+	return readNames(s, n, "dns_names", maxDNSNames, func(text string) (string, error) {
+		if !isDNSName(text) {
+			return "", errors.New("is no DNS name for a certificate: lower-case letters, digits and hyphens in labels, no wildcard, no address")
+		}
+		return text, nil
+	})
+}
+
+func (s source) readIPAddresses(n *yaml.Node) []netip.Addr {
+	return readNames(s, n, "ip_addresses", maxIPAddresses, func(text string) (netip.Addr, error) {
+		a, err := netip.ParseAddr(text)
+		if err != nil || a.String() != text || a.Zone() != "" || a.Is4In6() || !a.IsGlobalUnicast() {
+			return a, errors.New("is no address of one host, in its shortest form and without zone or prefix")
+		}
+		return a, nil
+	})
+}
+
+// readNames reads a list of names that stand there once each. What parse says goes behind the name.
+func readNames[T comparable](s source, n *yaml.Node, key string, most int, parse func(string) (T, error)) []T {
+	var names []T
+	for _, entry := range s.sequence(n, key) {
+		text := s.text(entry)
+		if text == "" {
+			continue
+		}
+		name, err := parse(text)
 		switch {
-		case name == "":
-		case !isDNSName(name):
-			s.problem(entry, evidence.CodePolicyValue, "%q is no DNS name for a certificate: lower-case letters, digits and hyphens in labels, no wildcard, no address", clip(name))
+		case err != nil:
+			s.problem(entry, evidence.CodePolicyValue, "%q %s", clip(text), err)
 		case slices.Contains(names, name):
-			s.problem(entry, evidence.CodePolicyValue, "dns_names has %q twice", clip(name))
+			s.problem(entry, evidence.CodePolicyValue, "%s has %q twice", key, clip(text))
 		default:
 			names = append(names, name)
 		}
 	}
-	if len(names) > maxDNSNames {
-		s.problem(n, evidence.CodePolicyTooLarge, "dns_names has more than %d names", maxDNSNames)
+	if len(names) > most {
+		s.problem(n, evidence.CodePolicyTooLarge, "%s has more than %d entries", key, most)
 	}
 	return names
 }
@@ -89,27 +113,6 @@ func isDNSName(name string) bool {
 	}
 	last := labels[len(labels)-1]
 	return strings.ContainsFunc(last, func(r rune) bool { return r < '0' || r > '9' })
-}
-
-func (s source) readIPAddresses(n *yaml.Node) []netip.Addr {
-	var addresses []netip.Addr
-	for _, entry := range s.sequence(n, "ip_addresses") {
-		text := s.text(entry)
-		address, err := netip.ParseAddr(text)
-		switch {
-		case text == "":
-		case err != nil || address.String() != text || address.Zone() != "" || address.Is4In6() || !address.IsGlobalUnicast():
-			s.problem(entry, evidence.CodePolicyValue, "%q is no address of one host, in its shortest form and without zone or prefix", clip(text))
-		case slices.Contains(addresses, address):
-			s.problem(entry, evidence.CodePolicyValue, "ip_addresses has %q twice", clip(text))
-		default:
-			addresses = append(addresses, address)
-		}
-	}
-	if len(addresses) > maxIPAddresses {
-		s.problem(n, evidence.CodePolicyTooLarge, "ip_addresses has more than %d addresses", maxIPAddresses)
-	}
-	return addresses
 }
 
 func (s source) readTTL(n *yaml.Node) time.Duration {
