@@ -52,6 +52,11 @@ func TestTaintedAuthority(t *testing.T) {
 		if len(s.requests()) != 2 {
 			t.Error("the agent attests although it has left the tainted authority")
 		}
+		publish(1, other)
+		after(5 * time.Minute)
+		if len(s.requests()) != 2 {
+			t.Error("the agent goes by what was published before")
+		}
 		cancel()
 		<-ended
 	})

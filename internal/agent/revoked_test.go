@@ -78,6 +78,20 @@ func TestAttack_B16_RevokedIdentity(t *testing.T) {
 	})
 }
 
+// An attestation that is due anyway does not come later for a revocation.
+func TestRevocationDelaysNothing(t *testing.T) {
+	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
+		synctest.Wait()
+		after(life/2 - time.Millisecond)
+		r := &register{}
+		r.revoke(view(a).Identity)
+		a.Heed(r)
+		if after(time.Millisecond); len(s.requests()) != 2 {
+			t.Errorf("asked %d times, and again at %v", len(s.requests()), view(a).Status.NextDue)
+		}
+	})
+}
+
 // Without an answer an identity that was revoked stays away, and the agent says why.
 func TestRevokedAndNoAnswer(t *testing.T) {
 	bubble(t, agent.Config{}, func(t *testing.T, s *service, a *agent.Agent) {
