@@ -16,6 +16,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"math"
@@ -161,7 +162,12 @@ func (w *Writer) follow(ctx context.Context, source Source, identity *agent.Iden
 		cancel()
 	}()
 	defer func() { cancel(); <-watching }()
-	return w.Write(ctx, identity)
+	err := w.Write(ctx, identity)
+	if errors.Is(err, context.Canceled) {
+		w.config.Logger.Warn("a hook was cut off: the identity was withdrawn, or the agent ends", "directory", w.config.Directory)
+		return nil
+	}
+	return err
 }
 
 // awaitEnd returns when source has no identity any more, or ctx ends.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -263,7 +264,8 @@ func TestCommand(t *testing.T) {
 func TestHookThatHangs(t *testing.T) {
 	command, notes := script(t, "hook", `test "$QUOTARY_EVENT" = withdrawn || { touch NOTES; exec sleep 600; }`)
 	dir := filepath.Join(t.TempDir(), "identity")
-	w := open(t, files.Config{Directory: dir, Hook: files.Hook{Command: []string{command}}})
+	var log bytes.Buffer // which the writer alone writes
+	w := open(t, files.Config{Directory: dir, Hook: files.Hook{Command: []string{command}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	source := agenttest.NewSource(agenttest.View(agenttest.NewAuthority(t).Issue(t, "web", time.Hour)))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -281,6 +283,9 @@ func TestHookThatHangs(t *testing.T) {
 	wait(dir, false)
 	cancel()
 	<-done
+	if text := log.String(); strings.Contains(text, "trying again") || !strings.Contains(text, "cut off") {
+		t.Errorf("logged: %s", text) // it was waited for
+	}
 }
 
 // What an earlier process left is there until it ends, and not longer, if nobody answers.
