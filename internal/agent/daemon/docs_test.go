@@ -101,6 +101,12 @@ func TestExample(t *testing.T) {
 			t.Errorf("the unit does not say %s", line)
 		}
 	}
+	gateway := document(t, "deploy/systemd/quotary-gateway.service")
+	for _, line := range []string{"ExecStart=/usr/bin/quotary-agent authorize --config /etc/quotary-agent/gateway.yaml", "DynamicUser=yes", "CapabilityBoundingSet=", "NoNewPrivileges=yes"} {
+		if !strings.Contains(gateway, "\n"+line+"\n") {
+			t.Errorf("the gateway's unit does not say %s", line)
+		}
+	}
 }
 
 // gather returns the names of an agent's metrics.
