@@ -43,7 +43,7 @@ func (s *Sweeper) sweep(ctx context.Context, w want) error {
 
 // walk goes through the live certificates, the newest first.
 func (k *walking) walk(ctx context.Context) error {
-	f := store.IssuanceFilter{LiveAt: k.found.At, Since: k.since, Certified: true, Unrevoked: true, Claims: true, Limit: page}
+	f := store.IssuanceFilter{EndsAfter: k.found.At, Since: k.since, Certified: true, Unrevoked: true, Claims: true, Limit: page}
 	for {
 		began := time.Now()
 		list, next, err := k.Ledger.Issuances(ctx, f)

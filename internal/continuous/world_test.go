@@ -61,7 +61,7 @@ func (w *world) issue(measurement string) string {
 func (w *world) Issuances(_ context.Context, f store.IssuanceFilter) (list []store.Issuance, next *store.IssuanceCursor, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !f.Certified || !f.Unrevoked || !f.Claims || f.LiveAt.IsZero() || f.Limit < 1 || f.Limit > store.MaxPage {
+	if !f.Certified || !f.Unrevoked || !f.Claims || f.EndsAfter.IsZero() || f.Limit < 1 || f.Limit > store.MaxPage {
 		w.t.Errorf("the walk asks for %+v", f)
 	}
 	if f.Before == nil {
@@ -72,7 +72,7 @@ func (w *world) Issuances(_ context.Context, f store.IssuanceFilter) (list []sto
 	}
 	for _, i := range w.live {
 		behind := f.Before == nil || i.IssuedAt.Before(f.Before.IssuedAt) || i.IssuedAt.Equal(f.Before.IssuedAt) && i.AttestationID < f.Before.AttestationID
-		if behind && !i.IssuedAt.Before(f.Since) && f.LiveAt.Before(i.NotAfter) && !slices.Contains(w.revoked, i.AttestationID) {
+		if behind && !i.IssuedAt.Before(f.Since) && f.EndsAfter.Before(i.NotAfter) && !slices.Contains(w.revoked, i.AttestationID) {
 			list = append(list, i)
 		}
 	}

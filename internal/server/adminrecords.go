@@ -102,7 +102,7 @@ func (o object) filter(f *store.IssuanceFilter, now time.Time) (err error) {
 		return err
 	}
 	if live != nil && *live {
-		f.LiveAt = now
+		f.EndsAfter = now
 	}
 	if f.Simulated, err = o.truth("simulated"); err != nil {
 		return err

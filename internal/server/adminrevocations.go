@@ -191,7 +191,7 @@ func (s *Server) named(ctx context.Context, r *revocation, name string, f store.
 
 // live looks for certificates that could still be used.
 func (s *Server) live(ctx context.Context, f store.IssuanceFilter) ([]store.Issuance, *store.IssuanceCursor, error) {
-	f.LiveAt, f.Certified, f.Unrevoked = s.Now(), true, true
+	f.EndsAfter, f.Certified, f.Unrevoked = s.Now(), true, true
 	return s.Records.Issuances(ctx, f)
 }
 

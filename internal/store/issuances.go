@@ -14,7 +14,7 @@ import (
 // IssuanceFilter says which issuances are asked for: those that are as every
 // field says that is not zero.
 type IssuanceFilter struct {
-	LiveAt        time.Time // what it covers has begun by then, and not ended
+	EndsAfter     time.Time // what it covers is live then, or was issued by a clock that was ahead
 	Since, Until  time.Time // issued from Since up to before Until
 	Workload      string
 	SPIFFEID      string
@@ -93,9 +93,8 @@ func (f IssuanceFilter) query() (q query, err error) {
 	if !f.Since.IsZero() && !f.Until.IsZero() && f.Until.Before(f.Since) {
 		return query{}, evidence.Errorf(evidence.CodeLedgerQuery, "until", "the range ends before it begins")
 	}
-	if !f.LiveAt.IsZero() {
-		at := f.LiveAt.UnixMicro()
-		q.where("issued_at > ? AND not_before <= ? AND not_after > ?", f.LiveAt.Add(-maxLife).UnixMicro(), at, at)
+	if !f.EndsAfter.IsZero() {
+		q.where("issued_at > ? AND not_after > ?", f.EndsAfter.Add(-maxLife).UnixMicro(), f.EndsAfter.UnixMicro())
 	}
 	q.within("issued_at", f.Since, f.Until)
 	q.text("workload", f.Workload)

@@ -46,9 +46,8 @@ func TestIssuances(t *testing.T) {
 		want   []int
 	}{
 		"all":               {store.IssuanceFilter{}, []int{11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}},
-		"live":              {store.IssuanceFilter{LiveAt: hour(5)}, []int{5, 4}},
-		"live at the end":   {store.IssuanceFilter{LiveAt: hour(13)}, nil},
-		"live before":       {store.IssuanceFilter{LiveAt: hour(-1)}, nil},
+		"live":              {store.IssuanceFilter{EndsAfter: hour(11)}, []int{11, 10}},
+		"live at the end":   {store.IssuanceFilter{EndsAfter: hour(13)}, nil},
 		"workload":          {store.IssuanceFilter{Workload: "db"}, []int{11, 9, 7, 5, 3, 1}},
 		"identity":          {store.IssuanceFilter{SPIFFEID: "spiffe://example.org/web"}, []int{10, 8, 6, 4, 2, 0}},
 		"kind":              {store.IssuanceFilter{Kind: evidence.KindTPM, Since: hour(5)}, []int{10, 8, 6}},
@@ -56,14 +55,14 @@ func TestIssuances(t *testing.T) {
 		"pattern of a kind": {store.IssuanceFilter{Kind: "%"}, nil},
 		"range":             {store.IssuanceFilter{Since: hour(2), Until: hour(5)}, []int{4, 3, 2}},
 		"policy":            {store.IssuanceFilter{PolicyDigest: "sha256:11", Until: hour(4)}, []int{3, 1}},
-		"purpose":           {store.IssuanceFilter{Purpose: "token", LiveAt: hour(6)}, []int{5}},
+		"purpose":           {store.IssuanceFilter{Purpose: "token", EndsAfter: hour(10)}, []int{11, 9}},
 		"serial":            {store.IssuanceFilter{Serial: serial}, []int{6}},
 		"token":             {store.IssuanceFilter{TokenID: token}, []int{4}},
 		"certified":         {store.IssuanceFilter{Certified: true, Since: hour(8)}, []int{10, 8}},
 		"simulated":         {store.IssuanceFilter{Simulated: new(true), Since: hour(10)}, []int{11}},
 		"not simulated":     {store.IssuanceFilter{Simulated: new(false), Since: hour(10)}, []int{10}},
 		"quote":             {store.IssuanceFilter{Workload: "web' OR '1'='1"}, nil},
-		"several":           {store.IssuanceFilter{Workload: "web", LiveAt: hour(7), Kind: evidence.KindSEVSNP, Since: hour(1)}, []int{6}},
+		"several":           {store.IssuanceFilter{Workload: "web", EndsAfter: hour(7), Kind: evidence.KindSEVSNP, Until: hour(8)}, []int{6}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, limit := range []int{1, 2, 5, 100} {
@@ -94,6 +93,22 @@ func TestIssuances(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What was issued while the clock was ahead is live, and can be revoked, when that is put right.
+func TestAttack_B19_IssuedByAClockThatWasAhead(t *testing.T) {
+	s := fresh(t)
+	ahead := issued(1)
+	at := now.Add(10 * time.Minute)
+	ahead.Event.Time, ahead.Issuance.IssuedAt, ahead.Issuance.NotBefore, ahead.Issuance.NotAfter = at, at, at.Add(-time.Minute), at.Add(time.Hour)
+	records(t, s, ahead)
+	live, _, err := s.Issuances(t.Context(), store.IssuanceFilter{EndsAfter: now, Certified: true, Unrevoked: true, Limit: 1})
+	if err != nil || len(live) != 1 {
+		t.Fatalf("%d are live: %v", len(live), err)
+	}
+	if count, _ := revokes(t, s, 1); count != 1 {
+		t.Errorf("%d revoked", count)
 	}
 }
 

@@ -69,7 +69,7 @@ func TestRevocationsAreNumberedAndListed(t *testing.T) {
 	if err != nil || last != 2 || len(serials) != 2 || serials[0].Serial != one.Serial {
 		t.Errorf("%v, %d, %v", serials, last, err)
 	}
-	live, _, err := s.Issuances(t.Context(), store.IssuanceFilter{LiveAt: now, Certified: true, Unrevoked: true, Limit: 10})
+	live, _, err := s.Issuances(t.Context(), store.IssuanceFilter{EndsAfter: now, Certified: true, Unrevoked: true, Limit: 10})
 	if err != nil || len(live) != 1 || live[0].AttestationID != attestationOf(3) {
 		t.Errorf("%+v, %v", live, err)
 	}
