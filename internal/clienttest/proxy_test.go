@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -115,7 +116,8 @@ func TestProxies(t *testing.T) {
 
 			var c daemon.Config
 			parse(t, place(t, recipe(t, p.name, "yaml"), dir, map[string]string{"/run/quotary/" + p.name: "DIR/identity", "/run/" + p.name + ".pid": "DIR/pid"}), &c)
-			d := f.run(t, "web", c)
+			d, lists := f.run(t, "web", c), filepath.Join(dir, "identity", "crl.pem")
+			eventually(t, func() error { _, err := os.Stat(lists); return err }) // with the identity, if nothing is slow
 			places := map[string]string{"127.0.0.1:8080": workload(t)}
 			for was, is := range p.places {
 				places[was] = is
@@ -126,7 +128,7 @@ func TestProxies(t *testing.T) {
 			caller := f.Attest(t, f.machines["caller"])
 			eventually(t, func() error { server.runs(t); return web.welcomes(caller.Certificate, f.id("caller")) })
 			strangers(t, web)
-			stock(t, f, web)
+			stock(t, f, web, lists)
 			p.settle(t, dir, 0)
 			renewal(t, d, web, caller.Certificate)
 			p.settle(t, dir, 1)

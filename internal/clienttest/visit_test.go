@@ -81,7 +81,7 @@ func (v visit) must(t *testing.T, own *tls.Certificate) answer {
 
 // stock calls with programs that everybody has: curl by the files of an agent, and
 // OpenSSL, which verifies the server's chain under the roots and the revocation lists.
-func stock(t *testing.T, f *fleet, web visit) {
+func stock(t *testing.T, f *fleet, web visit, lists string) {
 	t.Helper()
 	files := f.once(t, "caller")
 	file := func(name string) string { return filepath.Join(files, name) }
@@ -93,7 +93,7 @@ func stock(t *testing.T, f *fleet, web visit) {
 		t.Errorf("curl without a certificate: %q", said)
 	}
 	trusted := filepath.Join(t.TempDir(), "trusted") // roots and lists in one file
-	write(t, trusted, string(read(t, file("ca.crt")))+string(read(t, file("crl.pem"))))
+	write(t, trusted, string(read(t, file("ca.crt")))+string(read(t, lists)))
 	if said, err := run(t, need(t, "openssl"), "s_client", "-unix", web.socket, "-servername", web.host, "-verify_hostname", web.host, "-verify_return_error",
 		"-CAfile", trusted, "-crl_check_all", "-cert", file("tls.crt"), "-cert_chain", file("tls.crt"), "-key", file("tls.key")); err != nil || !strings.Contains(said, "\nVerification: OK\n") {
 		t.Errorf("openssl: %s, %v", said, err)
