@@ -155,7 +155,7 @@ func (a *Authorizer) decide(r Request, now time.Time, d *Decision) error {
 	if k == nil {
 		return refuse(evidence.CodeAuthorizeKnowledge, "neither trust bundle nor revocations are known yet")
 	}
-	if age := now.Sub(k.heard()); age > a.maxAge {
+	if age := now.Sub(k.heard()); age > a.maxAge || age < -clockSkew { // the clock was put back: nobody knows how old it is
 		return refuse(evidence.CodeAuthorizeKnowledge, "trust bundle and revocations were last confirmed %s ago", age.Round(time.Second))
 	}
 	p, err := k.peer(r.Certificate, now)

@@ -54,6 +54,8 @@ func TestAttack_A20_CertificatesThatProveNothing(t *testing.T) {
 		"a broken escape":     {good + "%0", evidence.CodeAuthorizeCertificate},
 		"a plus as a space":   {strings.ReplaceAll(nginx(good), "%20", "+"), evidence.CodeAuthorizeCertificate},
 		"two":                 {good + good, evidence.CodeAuthorizeCertificate},
+		"one that is broken":  {strings.Replace(good, "M", "!", 1) + good, evidence.CodeAuthorizeCertificate},
+		"begun twice":         {"-----BEGIN CERTIFICATE-----\n" + good, evidence.CodeAuthorizeCertificate},
 		"something before":    {"x\n" + good, evidence.CodeAuthorizeCertificate},
 		"something behind":    {good + "x", evidence.CodeAuthorizeCertificate},
 		"a header":            {strings.Replace(good, "-----\n", "-----\nA: b\n\n", 1), evidence.CodeAuthorizeCertificate},
@@ -154,6 +156,10 @@ func TestAttack_A18_StaleKnowledgeRefuses(t *testing.T) {
 	}
 	a.heard = time.Time{}
 	expect("no feed", evidence.CodeAuthorizeKnowledge)
+	a.heard = now.Add(time.Hour)
+	expect("a feed of later", evidence.Code{})
+	z.Learn("example.org", roots, a, now.Add(time.Hour))
+	expect("both of later, as the clock was put back", evidence.CodeAuthorizeKnowledge)
 }
 
 // Each part of a rule refuses what does not meet it; what the certificate does not say does

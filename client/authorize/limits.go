@@ -15,7 +15,7 @@ const (
 	maxHost = 255
 	// maxRules bounds the rules: the first that matches is looked for in order.
 	maxRules = 1024
-	// clockSkew is how far in the future an attestation may seem to be.
+	// clockSkew is how far in the future an attestation, or what was learnt last, may seem to be.
 	clockSkew = time.Minute
 	// maxDepth and maxMembers bound an attestation result, as they do where it is made.
 	maxDepth   = 8

@@ -66,7 +66,7 @@ func ParseCertificate(text string) (*x509.Certificate, error) {
 		}
 	}
 	block, rest := pem.Decode([]byte(plain))
-	if block == nil || block.Type != "CERTIFICATE" || len(block.Headers) > 0 || strings.TrimSpace(string(rest)) != "" || !strings.HasPrefix(plain, "-----BEGIN CERTIFICATE-----") {
+	if block == nil || len(block.Headers) > 0 || strings.TrimSpace(string(rest)) != "" || strings.LastIndex(plain, "-----BEGIN ") != 0 || block.Type != "CERTIFICATE" {
 		return nil, refuse(evidence.CodeAuthorizeCertificate, "this is not one certificate in PEM, with percent signs or without")
 	}
 	certificate, err := x509.ParseCertificate(block.Bytes)
