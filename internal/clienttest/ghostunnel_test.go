@@ -16,9 +16,9 @@ import (
 	"github.com/quotary/quotary/internal/agent"
 )
 
-// Two ghostunnels carry what a client says to a server that know nothing of TLS. A peer with
-// another SPIFFE ID is not let through, and nobody any more once the client's machine was
-// refused and its last certificate has ended.
+// Two ghostunnels carry what is said between programs that know nothing of TLS. A peer with
+// another SPIFFE ID is not let through; nor is the right one once its machine was refused
+// and its last certificate has ended.
 func TestGhostunnel(t *testing.T) {
 	t.Parallel()
 	path := built(t, "ghostunnel-1.8.4")
