@@ -24,6 +24,6 @@ func (d *Daemon) noticeRootLists() {
 		}
 	}
 	if last := d.notice.Swap(&notice); notice != "" && (last == nil || *last != notice) {
-		d.logger.Warn("the revocation list of a root "+notice+"; sign and install another one (quotaryd ca sign-list, install-list)")
+		d.logger.Warn("the revocation list of a root " + notice + "; sign and install another one (quotaryd ca sign-list, install-list)")
 	}
 }
