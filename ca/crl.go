@@ -96,7 +96,7 @@ func (b *book) rootList(root *x509.Certificate, template x509.RevocationList) (d
 	if err != nil {
 		return nil, until, err
 	}
-	id := (&hierarchy{root: root}).rootID()
+	id := rootID(root)
 	path, err := b.rootKey(id)
 	if err != nil {
 		return nil, until, err

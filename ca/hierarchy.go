@@ -266,9 +266,11 @@ func (h *hierarchy) begin() time.Time { return h.issuing.NotBefore.Add(backdate)
 // id names the authority, by its issuing key.
 func (h *hierarchy) id() string { return hex.EncodeToString(keyID(h.issuing.PublicKey)[:8]) }
 
-// rootID is the SHA-256 of the root's certificate, in hex.
-func (h *hierarchy) rootID() string {
-	sum := sha256.Sum256(h.root.Raw)
+func (h *hierarchy) rootID() string { return rootID(h.root) }
+
+// rootID names a root: the SHA-256 of its certificate, in hex.
+func rootID(root *x509.Certificate) string {
+	sum := sha256.Sum256(root.Raw)
 	return hex.EncodeToString(sum[:])
 }
 

@@ -91,7 +91,7 @@ const (
 	// maxSPIFFEID is the longest SPIFFE ID that an issuer may emit (SPIFFE-ID §2.3).
 	maxSPIFFEID = 2048
 	// serialBits is the length of serial numbers: as long as 20 octets allow for a
-	// positive number (RFC 5280 §4.1.2.2), all random.
+	// positive number (RFC 5280 §4.1.2.2). A CA's are all random, a leaf's for randomPart.
 	serialBits = 159
 	// maxHosts bounds the names and addresses of the service's own certificate.
 	maxHosts = 32

@@ -18,7 +18,7 @@ import (
 const rootListsDir = "root-lists"
 
 func rootListPath(dir string, root *x509.Certificate) string {
-	return filepath.Join(dir, rootListsDir, (&hierarchy{root: root}).rootID()+".crl")
+	return filepath.Join(dir, rootListsDir, rootID(root)+".crl")
 }
 
 // InstallRootList has the service publish a list, in PEM, that a root in the slots signed elsewhere. It
@@ -59,7 +59,7 @@ func (b *book) findRoot(data []byte) (root *x509.Certificate, list *x509.Revocat
 }
 
 func (b *book) judgeRootList(root *x509.Certificate, list *x509.RevocationList) error {
-	id, now := (&hierarchy{root: root}).rootID(), b.realm.now()
+	id, now := rootID(root), b.realm.now()
 	switch {
 	case list.ThisUpdate.After(now):
 		return refuseRootList("it begins at %s; is the clock right?", list.ThisUpdate.Format(time.RFC3339))
