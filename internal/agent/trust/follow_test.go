@@ -1,16 +1,19 @@
 package trust_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 
+	"github.com/quotary/quotary/ca"
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/internal/agent/agenttest"
 	"github.com/quotary/quotary/internal/agent/trust"
@@ -63,6 +66,42 @@ func TestFederatedBundles(t *testing.T) {
 	others["huge.test"] = json.RawMessage(`{"keys":[],"x":"` + strings.Repeat("x", 2<<20) + `"}`)
 	if got := names(); !slices.Equal(got, want) {
 		t.Errorf("with a bundle that is too much: %v", got)
+	}
+}
+
+// publisher publishes revocation lists, or none.
+type publisher struct {
+	server.Revocations
+	none atomic.Bool
+}
+
+func (p *publisher) Lists() *ca.RevocationLists {
+	if p.none.Load() {
+		return &ca.RevocationLists{}
+	}
+	return p.Revocations.Lists()
+}
+
+// Revocation lists that cannot be had any more stay as they were.
+func TestListsStay(t *testing.T) {
+	var lists *publisher
+	s := servertest.New(t, servertest.Options{Config: func(c *server.Config) {
+		lists = &publisher{Revocations: c.Revocations}
+		c.Revocations = lists
+	}})
+	known, err := trust.Open(trust.Config{URL: s.URL, BundleFile: world{dir: t.TempDir()}.write(t, "root.pem", s.Authority.RootPEM())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, none := range []bool{false, true} {
+		lists.none.Store(none)
+		published, err := known.Refresh(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(published.Lists, lists.Revocations.Lists().PEM()) {
+			t.Errorf("without lists %v: %q", none, published.Lists)
+		}
 	}
 }
 
