@@ -54,43 +54,67 @@ func caInstall(f *caFlags, args []string) error {
 	return f.did(slots.Install(certificate, rootCert))
 }
 
-// caSign signs a request with a root's key, on whatever machine that is.
-func caSign(f *caFlags, args []string) error {
-	var rootKey, root, csr, out string
-	var days int
-	f.StringVar(&rootKey, "root-key", "", "")
-	f.StringVar(&root, "root", "", "")
-	f.StringVar(&csr, "csr", "", "")
-	f.StringVar(&out, "out", "", "")
-	f.IntVar(&days, "days", 730, "")
+// rootFlags are those of commands that sign with a root's key, on whatever machine that is.
+type rootFlags struct {
+	*caFlags
+	key, cert, out string
+	days           int
+}
+
+// root adds the flags; days is what the command's product lives unless they say.
+func (f *caFlags) root(days int) *rootFlags {
+	r := &rootFlags{caFlags: f}
+	f.StringVar(&r.key, "root-key", "", "")
+	f.StringVar(&r.cert, "root", "", "")
+	f.StringVar(&r.out, "out", "", "")
+	f.IntVar(&r.days, "days", days, "")
 	f.StringVar(&f.config, "config", "", "")
+	return r
+}
+
+// read reads the flags, and returns where the root's key may be.
+func (r *rootFlags) read(args []string, mostDays int) (ca.Keys, error) {
 	needed := "no data directory"
-	if err := parse(f.FlagSet, args, &needed); err != nil {
+	if err := parse(r.FlagSet, args, &needed); err != nil {
+		return ca.Keys{}, err
+	}
+	if r.key == "" || r.cert == "" || r.out == "" {
+		return ca.Keys{}, errors.New("--root-key FILE, --root FILE and --out FILE are needed; try: quotaryd ca --help")
+	}
+	if r.days < 1 || r.days > mostDays {
+		return ca.Keys{}, fmt.Errorf("--days %d is not between 1 and %d", r.days, mostDays)
+	}
+	c, err := r.configuration()
+	if err != nil {
+		return ca.Keys{}, err
+	}
+	return daemon.OpenKeys(c)
+}
+
+// life is how long the product is to live.
+func (r *rootFlags) life() time.Duration { return time.Duration(r.days) * 24 * time.Hour }
+
+// caSign signs a request with a root's key.
+func caSign(f *caFlags, args []string) error {
+	var csr string
+	f.StringVar(&csr, "csr", "", "")
+	root := f.root(730)
+	keys, err := root.read(args, 1825)
+	if err != nil {
 		return err
 	}
-	if rootKey == "" || root == "" || csr == "" || out == "" {
-		return errors.New("--root-key FILE, --root FILE, --csr FILE and --out FILE are needed; try: quotaryd ca --help")
-	}
-	if days < 1 || days > 1825 {
-		return fmt.Errorf("--days %d is not between 1 and 1825", days)
+	if csr == "" {
+		return errors.New("--csr FILE is needed; try: quotaryd ca --help")
 	}
 	request, _, err := keyfile.Read(csr)
 	if err != nil {
 		return err
 	}
-	c, err := f.configuration()
+	certificate, err := ca.SignIssuing(keys, root.key, root.cert, request, root.life(), time.Now())
 	if err != nil {
 		return err
 	}
-	keys, err := daemon.OpenKeys(c)
-	if err != nil {
-		return err
-	}
-	certificate, err := ca.SignIssuing(keys, rootKey, root, request, time.Duration(days)*24*time.Hour, time.Now())
-	if err != nil {
-		return err
-	}
-	return f.write(out, certificate)
+	return f.write(root.out, certificate)
 }
 
 // write writes a new file.

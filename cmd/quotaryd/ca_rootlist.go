@@ -8,18 +8,14 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/ca"
-	"github.com/quotary/quotary/internal/daemon"
 	"github.com/quotary/quotary/internal/keyfile"
 )
 
-// caSignList signs a root's revocation list with its key, on whatever machine that is.
+// caSignList signs a root's revocation list with its key.
 func caSignList(f *caFlags, args []string) error {
-	var rootKey, root, previous, out string
+	var previous string
 	var revoked []string
-	var days int
 	var list ca.RootList
-	f.StringVar(&rootKey, "root-key", "", "")
-	f.StringVar(&root, "root", "", "")
 	f.StringVar(&previous, "previous", "", "")
 	f.Func("revoked", "", func(path string) error { revoked = append(revoked, path); return nil })
 	f.Func("serial", "", func(text string) error {
@@ -30,36 +26,20 @@ func caSignList(f *caFlags, args []string) error {
 		list.Serials = append(list.Serials, serial)
 		return nil
 	})
-	f.StringVar(&out, "out", "", "")
-	f.IntVar(&days, "days", 90, "")
-	f.StringVar(&f.config, "config", "", "")
-	needed := "no data directory"
-	if err := parse(f.FlagSet, args, &needed); err != nil {
+	root := f.root(90)
+	keys, err := root.read(args, 366)
+	if err != nil {
 		return err
 	}
-	if rootKey == "" || root == "" || out == "" {
-		return errors.New("--root-key FILE, --root FILE and --out FILE are needed; try: quotaryd ca --help")
-	}
-	if days < 1 || days > 366 {
-		return fmt.Errorf("--days %d is not between 1 and 366", days)
-	}
-	list.Life = time.Duration(days) * 24 * time.Hour
+	list.Life = root.life()
 	if err := readRootList(&list, previous, revoked); err != nil {
 		return err
 	}
-	c, err := f.configuration()
+	signed, count, err := ca.SignRootList(keys, root.key, root.cert, list, time.Now())
 	if err != nil {
 		return err
 	}
-	keys, err := daemon.OpenKeys(c)
-	if err != nil {
-		return err
-	}
-	signed, count, err := ca.SignRootList(keys, rootKey, root, list, time.Now())
-	if err != nil {
-		return err
-	}
-	if err := f.write(out, signed); err != nil {
+	if err := f.write(root.out, signed); err != nil {
 		return err
 	}
 	fmt.Fprintf(f.stdout, "revoked   %d\n", count)
