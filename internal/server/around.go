@@ -53,8 +53,17 @@ func (r *recorder) Write(b []byte) (n int, err error) {
 // Unwrap is for http.ResponseController.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
+// roomOf is where a request has its place. Who follows revocations waits for news most of the
+// time, in any number, and only others who do so lose a place to them.
+func (s *Server) roomOf(r *http.Request) *room {
+	if r.URL.Path == pathFeed {
+		return &s.feedRoom
+	}
+	return &s.room
+}
+
 // bounded refuses requests beyond maxInFlight at once. Health is answered always.
-func (s *Server) bounded(places *room, next http.Handler) http.Handler {
+func (s *Server) bounded(roomOf func(*http.Request) *room, next http.Handler) http.Handler {
 	full := s.endpoint(func(*exchange) (reply, error) {
 		return reply{}, evidence.Errorf(evidence.CodeOverloaded, "", "too many requests at once; try again later")
 	})
@@ -64,7 +73,7 @@ func (s *Server) bounded(places *room, next http.Handler) http.Handler {
 			return
 		}
 		x := exchangeOf(r.Context())
-		if x.place = places.enter(); x.place == nil {
+		if x.place = roomOf(r).enter(); x.place == nil {
 			full(w, r)
 			return
 		}

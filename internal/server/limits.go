@@ -51,7 +51,7 @@ const (
 	defaultPage = 100
 	// maxHeader bounds a request's headers; ours take under 1 KiB.
 	maxHeader = 16 << 10
-	// maxInFlight bounds the requests that are handled at once, and with maxBody
+	// maxInFlight bounds the requests that are handled at once in one room, and with maxBody
 	// the memory that bodies take: 256 × 1152 KiB = 288 MiB at the very worst.
 	maxInFlight = 256
 	// maxConnections bounds the open connections: an idle one takes 43 KB, so all

@@ -25,5 +25,6 @@ func (s *Server) Publication() *http.Server {
 	s.publish(r)
 	r.NotFound(s.endpoint(notFound))
 	r.MethodNotAllowed(s.endpoint(methodNotAllowed))
-	return s.http(s.around(&room{free: maxInFlight}, r))
+	places := &room{free: maxInFlight}
+	return s.http(s.around(func(*http.Request) *room { return places }, r))
 }

@@ -39,12 +39,12 @@ const (
 
 // routes returns the router with everything around it.
 func (s *Server) routes() http.Handler {
-	return s.around(&s.room, s.router())
+	return s.around(s.roomOf, s.router())
 }
 
 // around puts around a router what every request meets.
-func (s *Server) around(places *room, router http.Handler) http.Handler {
-	return s.observe(s.bounded(places, canonicalPaths(router, s.endpoint(notFound))))
+func (s *Server) around(roomOf func(*http.Request) *room, router http.Handler) http.Handler {
+	return s.observe(s.bounded(roomOf, canonicalPaths(router, s.endpoint(notFound))))
 }
 
 // router has the routes. Nothing in it looks at what proxies say of the client's

@@ -154,6 +154,7 @@ type Server struct {
 	started  time.Time
 	gate     *gate
 	room     room
+	feedRoom room    // of those who follow revocations
 	planning *gate   // computations for administrators
 	uploads  *gate   // their large bodies
 	answers  *gate   // to questions about single certificates
@@ -182,7 +183,7 @@ func New(c Config) (*Server, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		Config: c, started: c.Now(), gate: newGate(c.Concurrency), room: room{free: maxInFlight},
+		Config: c, started: c.Now(), gate: newGate(c.Concurrency), room: room{free: maxInFlight}, feedRoom: room{free: maxInFlight},
 		planning: newGate(maxPlans), uploads: newGate(maxUploads), answers: newGate(maxAnswers), refusals: newBudget(), calls: newBudget(),
 		metrics: newMetrics(c.Version, c.SimulatedAccepted), leaving: make(chan struct{}),
 	}

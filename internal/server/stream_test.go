@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quotary/quotary/internal/server"
 	"github.com/quotary/quotary/internal/server/servertest"
 )
 
-// Streams last for ever, and keep nobody out: who follows revocations gives way.
+// Streams last for ever, and keep nobody out: the one that lasts longest gives way to another.
 func TestAttack_D01_StreamsKeepNobodyOut(t *testing.T) {
 	a := start(t, servertest.Options{})
 	release := make(chan struct{})
@@ -24,13 +25,40 @@ func TestAttack_D01_StreamsKeepNobodyOut(t *testing.T) {
 			<-release // and nobody reads
 		}
 	})
+	follows := func() {
+		t.Helper()
+		for range 20 {
+			if got := a.get("/v1/revocations"); got.status != http.StatusOK {
+				t.Fatalf("status %d", got.status)
+			}
+		}
+	}
+	follows()
+	if err := a.Server.Revocations.Renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	follows()
+	a.honest(t)
+	close(release)
+	wait()
+}
+
+// Who follows revocations takes no place of those who attest, and keeps their own.
+func TestAttack_D01_StreamsTakeNoPlaceOfAttestations(t *testing.T) {
+	a := start(t, servertest.Options{})
+	var streams []func() (string, server.FeedResponse)
+	for range 256 { // as many as there is room for
+		_, next := a.follow()
+		next()
+		streams = append(streams, next)
+	}
 	a.honest(t)
 	if err := a.Server.Revocations.Renew(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	a.honest(t)
-	close(release)
-	wait()
+	for _, next := range streams {
+		next() // is fatal where the stream has ended
+	}
 }
 
 // HEAD says what a stream would be, and ends.
