@@ -10,14 +10,12 @@ import (
 
 // Record is an appraisal of the past, as a plan replays it.
 type Record struct {
-	ID   string
-	Live bool // what was issued for it is in force,
-	// Certified, and it is a certificate that was not revoked. Names are its DNS names and
-	// addresses; nil where it is not known which.
-	Certified bool
-	Names     []string
-
-	At time.Time // when it was appraised
+	ID string
+	// Live says that what was issued for it is in force; Certified, that this is a certificate
+	// which was not revoked. Names are its DNS names and addresses; nil where it is not known which.
+	Live, Certified bool
+	Names           []string
+	At              time.Time // when it was appraised
 	// Verdict, Workload and SPIFFEID are what was decided then; the latter are empty
 	// where nothing was accepted.
 	Verdict  Verdict
@@ -226,8 +224,7 @@ func (p *planner) countRevoked(in Input, record *Record, after *Decision) {
 		return
 	}
 	in.Recorded = record.At
-	switch p.candidate.Reconsider(in, granted).Standing {
-	case Refused, Moved:
+	if standing := p.candidate.Reconsider(in, granted).Standing; standing == Refused || standing == Moved {
 		p.report.Revoked++
 	}
 }
