@@ -39,6 +39,16 @@ var fences = []fence{
 		why:     "libraries in C stand behind a build tag",
 	},
 	{
+		rule: "messages of proxies", rooms: []string{"internal/agent"},
+		imports: []string{"github.com/envoyproxy/go-control-plane"},
+		why:     "the agent alone speaks with proxies; others are not to carry their types",
+	},
+	{
+		rule:    "in tests alone",
+		imports: []string{"golang.org/x/crypto"},
+		why:     "it judges what our own code writes",
+	},
+	{
 		rule: "policy language", rooms: []string{"policies"},
 		imports: []string{"github.com/google/cel-go"},
 		why:     "rules are compiled and bounded in one place",

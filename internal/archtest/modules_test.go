@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -26,5 +27,27 @@ func TestAttack_U01_Modules(t *testing.T) {
 	}
 	if regexp.MustCompile(`(?m)^(replace|exclude)\b`).Match(data) {
 		t.Error("go.mod replaces or excludes a module, which breaks go install of a version")
+	}
+}
+
+// TestModulesAreAccountedFor: what is required directly stands in docs/architecture.md with its reason.
+func TestModulesAreAccountedFor(t *testing.T) {
+	modules, err := os.ReadFile(filepath.Join("..", "..", "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "## Dependencies")
+	direct := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllSubmatch(modules, -1)
+	if len(direct) == 0 {
+		t.Fatal("go.mod requires nothing, so this shows nothing")
+	}
+	for _, m := range direct {
+		if !strings.Contains(table, "`"+string(m[1])+"`") {
+			t.Errorf("docs/architecture.md does not say what %s is for", m[1])
+		}
 	}
 }
