@@ -26,26 +26,26 @@ type Request struct {
 	Nonce []byte
 }
 
-// ErrMalformed is the error about everything that is no request of the profile. It has nothing to
-// say to whom it may concern: a responder tells it in one byte.
-var ErrMalformed = errors.New("ocsp: this is no request for the status of one certificate")
+// errMalformed is about everything that is no request of the profile: a responder can say no more of
+// it than one byte does.
+var errMalformed = errors.New("ocsp: this is no request for the status of one certificate")
 
 // ParseRequest reads a request in DER. Of more than one certificate, of a signature and of an
 // extension that is critical and not a nonce it takes none.
 func ParseRequest(der []byte) (*Request, error) {
 	if len(der) > MaxRequest {
-		return nil, ErrMalformed
+		return nil, errMalformed
 	}
 	all := &reader{rest: der}
 	outer := all.open(tagSequence)
 	tbs := outer.open(tagSequence)
 	if !all.done() || !outer.done() {
-		return nil, ErrMalformed
+		return nil, errMalformed
 	}
 	if tbs.next(tagVersion) { // the default is left out in DER, and common all the same
 		version := tbs.open(tagVersion)
 		if v, _ := version.take(tagInteger); !version.done() || !bytes.Equal(v, []byte{0}) {
-			return nil, ErrMalformed
+			return nil, errMalformed
 		}
 	}
 	if tbs.next(tagRequestor) { // anybody may ask
@@ -55,10 +55,10 @@ func ParseRequest(der []byte) (*Request, error) {
 	single := list.open(tagSequence)
 	var q Request
 	if !q.certID(single) || single.next(tagSingle) && !(&Request{}).extensions(single.open(tagSingle), false) || !single.done() || !list.done() {
-		return nil, ErrMalformed
+		return nil, errMalformed
 	}
 	if tbs.next(tagExtensions) && !q.extensions(tbs.open(tagExtensions), true) || !tbs.done() {
-		return nil, ErrMalformed
+		return nil, errMalformed
 	}
 	return &q, nil
 }

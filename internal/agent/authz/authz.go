@@ -37,7 +37,7 @@ type Trust interface {
 // Config says how a Service decides.
 type Config struct {
 	Rules  []authorize.Rule
-	MaxAge time.Duration // of bundle and feed; DefaultMaxAge if zero
+	MaxAge time.Duration // of bundle and feed; an hour if zero
 	Trust  Trust
 	Logger *slog.Logger
 }
@@ -60,10 +60,10 @@ type Service struct {
 // error is an *evidence.Error with CodeConfigMalformed.
 func New(c Config) (*Service, error) {
 	if c.MaxAge == 0 {
-		c.MaxAge = DefaultMaxAge
+		c.MaxAge = defaultMaxAge
 	}
-	if c.MaxAge < MinMaxAge || c.MaxAge > 24*time.Hour {
-		return nil, evidence.Errorf(evidence.CodeConfigMalformed, "max_age", "%s is not between %s and a day, for which revocation lists hold", c.MaxAge, MinMaxAge)
+	if c.MaxAge < minMaxAge || c.MaxAge > maxMaxAge {
+		return nil, evidence.Errorf(evidence.CodeConfigMalformed, "max_age", "%s is not between %s and a day, for which revocation lists hold", c.MaxAge, minMaxAge)
 	}
 	authorizer, err := authorize.New(authorize.Config{Rules: c.Rules, MaxAge: c.MaxAge})
 	if err != nil {

@@ -56,9 +56,8 @@ func withoutQuery(target string) string {
 
 // clip keeps foreign text in the log short.
 func clip(text string) string {
-	const most = 128
-	if len(text) > most {
-		return text[:most] + "…"
+	if len(text) > maxLogged {
+		return text[:maxLogged] + "…"
 	}
 	return text
 }

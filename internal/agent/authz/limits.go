@@ -8,12 +8,14 @@ const (
 	refreshPause = time.Minute
 	// refreshTimeout bounds one.
 	refreshTimeout = 30 * time.Second
-	// DefaultMaxAge is how old the bundle and the feed of revocations may be. The service
+	// defaultMaxAge is how old the bundle and the feed of revocations may be. The service
 	// answers several times a minute; an hour is for its restarts and repairs.
-	DefaultMaxAge = time.Hour
-	// MinMaxAge is the least that can be asked for: the bundle is looked at once a minute,
+	defaultMaxAge = time.Hour
+	// minMaxAge is the least that can be asked for: the bundle is looked at once a minute,
 	// and the service answers the feed after twenty seconds, or says that it is full.
-	MinMaxAge = 5 * time.Minute
+	minMaxAge = 5 * time.Minute
+	// maxMaxAge is the most: so long revocation lists hold.
+	maxMaxAge = 24 * time.Hour
 	// maxHeader bounds the headers of a question, in bytes: a certificate has 32 KiB at most,
 	// and a path 8 KiB.
 	maxHeader = 64 << 10
@@ -31,4 +33,6 @@ const (
 	// the proxy can have as many as it wants. The next one says how many were left out.
 	denialsPerSecond = 10
 	denialBurst      = 100
+	// maxLogged bounds each text of a client or proxy in a line of the log, in bytes.
+	maxLogged = 128
 )
