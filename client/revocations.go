@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"maps"
@@ -158,7 +159,7 @@ func (r *Revocations) look(ctx context.Context, path string) error {
 	lists := map[string]*revocationList{}
 	for _, der := range answer.Lists {
 		list, err := x509.ParseRevocationList(der)
-		if err != nil || list.Number == nil || len(list.AuthorityKeyId) == 0 {
+		if err != nil || len(list.AuthorityKeyId) == 0 {
 			return unusable("lists", "a revocation list cannot be decoded")
 		}
 		serials := make(map[string]bool, len(list.RevokedCertificateEntries))
@@ -171,14 +172,14 @@ func (r *Revocations) look(ctx context.Context, path string) error {
 	return nil
 }
 
-// take puts lists in the place of older ones: of lower numbers, which go by the service's clock, unless
-// something was revoked since.
+// take puts lists in the place of those before. The service has just said that they are those of now, whatever
+// their numbers: these go by its clock, which may have been put right.
 func (r *Revocations) take(lists map[string]*revocationList, issuers []*x509.Certificate, sequence int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for issuer, known := range r.lists {
-		if next := lists[issuer]; next != nil && next.Number.Cmp(known.Number) <= 0 && sequence <= r.sequence {
-			lists[issuer] = known // the newer one, or the same
+		if next := lists[issuer]; next != nil && bytes.Equal(next.Raw, known.Raw) {
+			lists[issuer] = known
 		}
 	}
 	if !maps.Equal(lists, r.lists) {

@@ -56,8 +56,8 @@ func TestAttack_A24_ConnectionsEndWithTheirAuthority(t *testing.T) {
 	}
 }
 
-// A service whose clock was ahead signs lists with lower numbers when that was put right. What is
-// revoked from then on counts all the same.
+// A service whose clock was ahead signs lists with lower numbers when that was put right, and
+// these count: the ones before lack what had ended by that clock.
 func TestAttack_A18_ListsOfAClockThatWasAhead(t *testing.T) {
 	s := servertest.New(t, servertest.Options{})
 	at := time.Now().Add(time.Hour)
@@ -72,21 +72,22 @@ func TestAttack_A18_ListsOfAClockThatWasAhead(t *testing.T) {
 		}
 		return lists
 	}
+	ahead := lists(1)
 	answers := make(chan *ca.RevocationLists, 1)
-	answers <- lists(1)
+	answers <- ahead
 	r, err := client.NewRevocations(t.Context(), client.Config{URL: saying(t, s, answers), TrustDomain: servertest.TrustDomain, Roots: s.Roots()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	keepUp(t, r)
 	at = at.Add(-time.Hour)
-	changed, older := r.Changed(), lists(1)
-	answers <- older // is not taken: nothing was revoked since
-	next := lists(2)
-	answers <- next
+	now := lists(1)
+	changed := r.Changed()
+	keepUp(t, r)
+	answers <- ahead // is no change
+	answers <- now
 	<-changed
-	if got := r.Lists(); len(got) != 1 || !bytes.Equal(got[0], next.Issuing[next.Active]) {
-		t.Error("another list counts")
+	if got := r.Lists(); len(got) != 1 || !bytes.Equal(got[0], now.Issuing[now.Active]) {
+		t.Error("the list of before counts")
 	}
 }
 
