@@ -41,7 +41,8 @@ type revocationList struct {
 }
 
 // NewRevocations returns Revocations that know what is revoked now. Have [Revocations.Run]
-// keep it so. The error is as for [Client.Attest].
+// keep it so. They know the service by c.Roots: where these are replaced, make others. The error
+// is as for [Client.Attest].
 func NewRevocations(ctx context.Context, c Config) (*Revocations, error) {
 	if c.Now == nil {
 		c.Now = time.Now
