@@ -54,6 +54,9 @@ func (s *Set) Reconsider(in Input, granted Granted) Reconsidered {
 
 // reconsiderOnly judges by the workloads that grant the identity, if others may match as well.
 func (s *Set) reconsiderOnly(in Input, granted Granted) (Standing, evidence.Checks) {
+	if len(s.workloads) == 0 {
+		return Refused, evidence.Checks{{Code: evidence.CodePolicyWorkload, Status: evidence.Fail, Want: granted.String(), Got: "no workload grants it"}}
+	}
 	d := s.Evaluate(in)
 	switch d.Verdict {
 	case Accepted:
@@ -84,14 +87,16 @@ func (g Granted) under(d *Decision) (Standing, evidence.Checks) {
 	if g.within(&d.Identity) {
 		return Stands, nil
 	}
-	show := func(id string, names []string) string {
-		if len(names) > 0 {
-			id += ", " + join(names)
-		}
-		return id
-	}
 	return Moved, evidence.Checks{{
 		Code: evidence.CodePolicyWorkload, Status: evidence.Fail,
-		Want: show(g.SPIFFEID, g.Names), Got: show(d.Identity.SPIFFEID, d.Identity.Names()),
+		Want: g.String(), Got: Granted{SPIFFEID: d.Identity.SPIFFEID, Names: d.Identity.Names()}.String(),
 	}}
+}
+
+// String is the SPIFFE ID and the names.
+func (g Granted) String() string {
+	if len(g.Names) == 0 {
+		return g.SPIFFEID
+	}
+	return g.SPIFFEID + ", " + join(g.Names)
 }

@@ -58,6 +58,7 @@ func TestReconsider(t *testing.T) {
 		"a TPM that was not asked for":  {load(t, both), goodSNP(), web, policies.Unknown, evidence.Code{}},
 		"the same, and another image":   {load(t, replace(both, m11, m22)), goodSNP(), web, policies.Refused, evidence.CodePolicySNPMeasurement},
 		"others may match":              {load(t, replace(snpWith(), m11, m22), replace(replace(both, "name: web", "name: db"), "example.org/web", "example.org/db")), goodSNP(), web, policies.Refused, evidence.CodePolicySNPMeasurement},
+		"nobody grants it":              {load(t, replace(replace(both, "name: web", "name: db"), "example.org/web", "example.org/db")), goodSNP(), web, policies.Refused, evidence.CodePolicyWorkload},
 		"others may match as well":      {load(t, snpWith(), replace(replace(both, "name: web", "name: db"), "example.org/web", "example.org/db")), goodSNP(), web, policies.Stands, evidence.Code{}},
 		"a rule that is false":          {load(t, withRules(snpWith(), `sev_snp.guest_svn > 7`)), goodSNP(), web, policies.Refused, evidence.CodePolicyRule},
 		"a rule about what is absent":   {load(t, withRules(snpWith(), `sev_snp.csp_id == "good"`)), goodSNP(), web, policies.Unknown, evidence.Code{}},
