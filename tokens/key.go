@@ -11,7 +11,6 @@ import (
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 
 	"github.com/quotary/quotary/evidence"
-	"github.com/quotary/quotary/internal/keyfile"
 )
 
 // SigningKey is the ECDSA P-256 key that signs tokens, and nothing else.
@@ -26,16 +25,6 @@ type SigningKey struct {
 type keyID [sha256.Size]byte
 
 func (id keyID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
-
-// LoadOrCreateKey returns the key in the file at path, or makes one there, mode
-// 0600. It refuses a file that others can read.
-func LoadOrCreateKey(path string) (*SigningKey, error) {
-	private, _, err := keyfile.LoadOrCreate(path, elliptic.P256())
-	if err != nil {
-		return nil, err
-	}
-	return NewSigningKey(private)
-}
 
 // NewSigningKey returns the key, wherever it is, as one that signs tokens. It must be of
 // ECDSA P-256.

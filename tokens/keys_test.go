@@ -6,69 +6,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/verifier/verifiertest"
 )
-
-func TestKeyIsKept(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "token.key")
-	first, err := LoadOrCreateKey(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v (%v)", info.Mode(), err)
-	}
-	before, _ := os.ReadFile(path)
-	second, err := LoadOrCreateKey(path)
-	if err != nil || second.ID() != first.ID() {
-		t.Errorf("a restart changed the key (%v)", err)
-	}
-	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
-		t.Error("a restart changed the file")
-	}
-	if len(first.ID()) != 43 {
-		t.Errorf("identifier %s", first.ID())
-	}
-}
-
-func TestAttack_A16_KeyFileReadableByOthers(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "token.key")
-	if _, err := LoadOrCreateKey(path); err != nil {
-		t.Fatal(err)
-	}
-	for _, mode := range []os.FileMode{0o640, 0o604, 0o644, 0o610} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-		_, err := LoadOrCreateKey(path)
-		refused(t, mode.String(), err, evidence.CodeAuthorityKeyFile)
-	}
-}
-
-// A damaged key is an error, never a reason to make another one.
-func TestDamagedKeyFile(t *testing.T) {
-	for name, text := range map[string]string{"empty": "", "text": "hello", "block": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
-		path := filepath.Join(t.TempDir(), "token.key")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := LoadOrCreateKey(path)
-		refused(t, name, err, evidence.CodeAuthorityKeyFile)
-		if after, _ := os.ReadFile(path); string(after) != text {
-			t.Errorf("%s: the file was changed", name)
-		}
-	}
-	if _, err := LoadOrCreateKey(t.TempDir()); err == nil {
-		t.Error("a folder passes for a key")
-	}
-}
 
 func TestKeySets(t *testing.T) {
 	h := newHouse(t)

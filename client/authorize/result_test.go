@@ -1,8 +1,10 @@
 package authorize
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/asn1"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -14,7 +16,11 @@ import (
 // issued is the value of the extension that a service puts into a certificate.
 func issued(t testing.TB, r verifiertest.Request) ([]byte, tokens.Claims) {
 	t.Helper()
-	key, err := tokens.LoadOrCreateKey(filepath.Join(t.TempDir(), "token.key"))
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := tokens.NewSigningKey(private)
 	if err != nil {
 		t.Fatal(err)
 	}

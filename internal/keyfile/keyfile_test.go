@@ -114,6 +114,37 @@ func TestFilesThatAreRefused(t *testing.T) {
 	}
 }
 
+func TestAttack_A16_KeyFileReadableByOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.key")
+	if _, _, err := LoadOrCreate(path, elliptic.P256()); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o644, 0o610} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := LoadOrCreate(path, elliptic.P256()); evidence.CodeOf(err) != evidence.CodeAuthorityKeyFile {
+			t.Errorf("mode %v: %v", mode, err)
+		}
+	}
+}
+
+// A damaged key is an error, never a reason to make another one.
+func TestDamagedFilesStay(t *testing.T) {
+	for name, text := range map[string]string{"empty": "", "text": "hello", "block": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
+		path := filepath.Join(t.TempDir(), "a.key")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := LoadOrCreate(path, elliptic.P256()); evidence.CodeOf(err) != evidence.CodeAuthorityKeyFile {
+			t.Errorf("%s: %v", name, err)
+		}
+		if after, err := os.ReadFile(path); err != nil || string(after) != text {
+			t.Errorf("%s: the file was changed (%v)", name, err)
+		}
+	}
+}
+
 func mustPKCS8(t *testing.T, key *ecdsa.PrivateKey) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)

@@ -107,7 +107,11 @@ func New(tb testing.TB, o Options) *Service {
 	tb.Helper()
 	dir := tb.TempDir()
 	s := &Service{administrators: filepath.Join(dir, admin.DirName)}
-	key, err := tokens.LoadOrCreateKey(filepath.Join(dir, "token.key"))
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	key, err := tokens.NewSigningKey(private)
 	if err != nil {
 		tb.Fatal(err)
 	}
