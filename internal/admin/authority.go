@@ -88,12 +88,12 @@ func (a *Authority) create(path string) (*x509.Certificate, error) {
 			return nil, err
 		}
 	}
-	key, _, err := keyfile.LoadOrCreate(filepath.Join(a.dir, keyFile), elliptic.P256())
+	key, _, err := keyfile.Keys{}.LoadOrCreate(filepath.Join(a.dir, keyFile), elliptic.P256())
 	if err != nil {
 		return nil, err
 	}
 	template := a.template()
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		return nil, err
 	}

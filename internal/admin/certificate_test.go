@@ -276,7 +276,7 @@ func TestIssueRefuses(t *testing.T) {
 	if err := os.Remove(filepath.Join(h.dir, keyFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := keyfile.LoadOrCreate(filepath.Join(h.dir, keyFile), elliptic.P256()); err != nil {
+	if _, _, err := (keyfile.Keys{}).LoadOrCreate(filepath.Join(h.dir, keyFile), elliptic.P256()); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = h.authority.Issue(Request{Name: "alice", Role: Owner, Key: key})

@@ -3,7 +3,7 @@
 // not at all, and a second writer finds the first one's. A file may have a reference in place
 // of the key, into a [Store] that nobody can read keys out of.
 //
-// Start at [Keys], or at [LoadOrCreate] for keys that are always in files.
+// Start at [Keys].
 package keyfile
 
 import (
@@ -26,21 +26,6 @@ const maxFile = 16 << 10
 
 // pemType is the PEM label of PKCS #8 (RFC 7468 §10).
 const pemType = "PRIVATE KEY"
-
-// LoadOrCreate returns the key in the file at path, or makes a new one there,
-// mode 0600, if there is none. created says which.
-func LoadOrCreate(path string, curve elliptic.Curve) (key *ecdsa.PrivateKey, created bool, err error) {
-	key, err = Load(path, curve)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return key, false, err
-	}
-	err = create(path, curve)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, false, err
-	}
-	key, loadErr := Load(path, curve) // what is used is what is on disk
-	return key, err == nil, loadErr
-}
 
 // Load returns the key in the file at path: PKCS #8 in PEM, of this curve. The
 // file must be a regular one that nobody but its owner can read. The error wraps

@@ -15,17 +15,19 @@ import (
 	"github.com/quotary/quotary/evidence"
 )
 
+var inFiles Keys
+
 func TestLoadOrCreate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	if _, err := Load(path, elliptic.P256()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	first, created, err := LoadOrCreate(path, elliptic.P256())
+	first, created, err := inFiles.LoadOrCreate(path, elliptic.P256())
 	if err != nil || !created {
 		t.Fatalf("%v, created %v", err, created)
 	}
-	second, created, err := LoadOrCreate(path, elliptic.P256())
-	if err != nil || created || !second.Equal(first) {
+	second, created, err := inFiles.LoadOrCreate(path, elliptic.P256())
+	if err != nil || created || !second.(*ecdsa.PrivateKey).Equal(first) {
 		t.Errorf("%v, created %v", err, created)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
@@ -45,7 +47,7 @@ func TestConcurrentCreation(t *testing.T) {
 	keys := make([]string, 16)
 	for i := range keys {
 		wait.Go(func() {
-			key, created, err := LoadOrCreate(path, elliptic.P256())
+			key, created, err := inFiles.LoadOrCreate(path, elliptic.P256())
 			if err != nil {
 				t.Error(err)
 				return
@@ -53,7 +55,7 @@ func TestConcurrentCreation(t *testing.T) {
 			if created {
 				made.Add(1)
 			}
-			keys[i] = string(mustPKCS8(t, key))
+			keys[i] = string(mustPKCS8(t, key.(*ecdsa.PrivateKey)))
 		})
 	}
 	wait.Wait()
@@ -87,7 +89,7 @@ func TestWriteNewNeverReplaces(t *testing.T) {
 func TestFilesThatAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good")
-	if _, _, err := LoadOrCreate(good, elliptic.P256()); err != nil {
+	if _, _, err := inFiles.LoadOrCreate(good, elliptic.P256()); err != nil {
 		t.Fatal(err)
 	}
 	pemText, _, err := Read(good)
@@ -116,14 +118,14 @@ func TestFilesThatAreRefused(t *testing.T) {
 
 func TestAttack_A16_KeyFileReadableByOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.key")
-	if _, _, err := LoadOrCreate(path, elliptic.P256()); err != nil {
+	if _, _, err := inFiles.LoadOrCreate(path, elliptic.P256()); err != nil {
 		t.Fatal(err)
 	}
 	for _, mode := range []os.FileMode{0o640, 0o604, 0o644, 0o610} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := LoadOrCreate(path, elliptic.P256()); evidence.CodeOf(err) != evidence.CodeAuthorityKeyFile {
+		if _, _, err := inFiles.LoadOrCreate(path, elliptic.P256()); evidence.CodeOf(err) != evidence.CodeAuthorityKeyFile {
 			t.Errorf("mode %v: %v", mode, err)
 		}
 	}
@@ -136,7 +138,7 @@ func TestDamagedFilesStay(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := LoadOrCreate(path, elliptic.P256()); evidence.CodeOf(err) != evidence.CodeAuthorityKeyFile {
+		if _, _, err := inFiles.LoadOrCreate(path, elliptic.P256()); evidence.CodeOf(err) != evidence.CodeAuthorityKeyFile {
 			t.Errorf("%s: %v", name, err)
 		}
 		if after, err := os.ReadFile(path); err != nil || string(after) != text {
