@@ -26,7 +26,7 @@ type federated map[string]json.RawMessage
 
 func (f federated) Bundles() map[string]json.RawMessage { return f }
 
-// Bundles of other trust domains come from the service. One that cannot be decoded is left out,
+// Bundles of other trust domains come from the service. One that cannot be decoded stays as it was,
 // and what is too much keeps the own bundle from nobody.
 func TestFederatedBundles(t *testing.T) {
 	bundle := spiffebundle.New(spiffeid.RequireTrustDomainFromString("partner.test"))
@@ -62,6 +62,10 @@ func TestFederatedBundles(t *testing.T) {
 	want := []string{"another.test", "partner.test"}
 	if got := names(); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
+	}
+	others["partner.test"] = others["bad.test"]
+	if got := names(); !slices.Equal(got, want) {
+		t.Errorf("with one that cannot be decoded any more: %v", got)
 	}
 	others["huge.test"] = json.RawMessage(`{"keys":[],"x":"` + strings.Repeat("x", 2<<20) + `"}`)
 	if got := names(); !slices.Equal(got, want) {

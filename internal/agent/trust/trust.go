@@ -120,7 +120,7 @@ func (t *Trust) fetch(ctx context.Context) (*spiffebundle.Bundle, error) {
 }
 
 // Refresh returns what the service publishes now, and goes by its bundle. Bundles of other
-// trust domains, and revocation lists, that cannot be had stay as they were.
+// trust domains, and revocation lists, that cannot be had or decoded stay as they were.
 func (t *Trust) Refresh(ctx context.Context) (*agent.Published, error) {
 	c, err := t.Client(ctx)
 	if err != nil {
@@ -159,21 +159,29 @@ func (t *Trust) others(ctx context.Context, c *client.Client, own spiffeid.Trust
 	delete(raw, own.Name())
 	var bundles []*spiffebundle.Bundle
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
-		domain, err := spiffeid.TrustDomainFromString(name)
-		if err == nil {
-			var bundle *spiffebundle.Bundle
-			if bundle, err = spiffebundle.Parse(domain, raw[name]); err == nil {
-				bundles = append(bundles, bundle)
-			}
-		}
+		bundle, err := parseBundle(name, raw[name])
 		if err != nil {
 			t.config.Logger.Warn("the bundle of another trust domain cannot be decoded", "trust_domain", name, "cause", err.Error())
+			i := slices.IndexFunc(last, func(b *spiffebundle.Bundle) bool { return b.TrustDomain().Name() == name })
+			if i < 0 {
+				continue
+			}
+			bundle = last[i]
 		}
+		bundles = append(bundles, bundle)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.federated = bundles
 	return bundles
+}
+
+func parseBundle(name string, raw []byte) (*spiffebundle.Bundle, error) {
+	domain, err := spiffeid.TrustDomainFromString(name)
+	if err != nil {
+		return nil, err
+	}
+	return spiffebundle.Parse(domain, raw)
 }
 
 // revoked returns the revocation lists, or those of before where they cannot be had.
