@@ -8,6 +8,7 @@ package revocation
 
 import (
 	"context"
+	"errors"
 	"math/big"
 	"sync"
 	"sync/atomic"
@@ -87,9 +88,18 @@ func (p *Publisher) old(since time.Time) bool {
 	return age < 0 || age >= renewAfter
 }
 
+// renew makes lists and, if it is time, a responder. Neither waits for the other.
 func (p *Publisher) renew(ctx context.Context) error {
 	p.stale = true
 	basis := p.authority.ListBasis()
+	if err := errors.Join(p.renewLists(ctx), p.renewResponder(basis != p.basis)); err != nil {
+		return err
+	}
+	p.basis, p.stale = basis, false
+	return nil
+}
+
+func (p *Publisher) renewLists(ctx context.Context) error {
 	serials, last, err := p.ledger.RevocationList(ctx, p.now())
 	if err != nil {
 		return err
@@ -109,9 +119,5 @@ func (p *Publisher) renew(ctx context.Context) error {
 	if last := p.current.Swap(&edition{lists, make(chan struct{})}); last != nil {
 		close(last.over)
 	}
-	if err := p.renewResponder(basis != p.basis); err != nil { // the lists are out all the same
-		return err
-	}
-	p.basis, p.stale = basis, false
 	return nil
 }

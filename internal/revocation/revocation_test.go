@@ -103,6 +103,23 @@ func TestResponderThatCannotBeMade(t *testing.T) {
 	}
 }
 
+// Where lists cannot be signed, answers go on: by a responder of the authorities that are in force.
+func TestAttack_A19_AnswersGoOnWithoutLists(t *testing.T) {
+	w := &world{at: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	p, err := revocation.New(t.Context(), w, w, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.fails, w.at = errors.New("disk"), w.at.Add(time.Hour)
+	if err := p.Keep(t.Context()); err == nil || w.responders != 2 {
+		t.Errorf("%v, %d responders after an hour", err, w.responders)
+	}
+	w.changes++
+	if err := p.Keep(t.Context()); err == nil || w.responders != 3 {
+		t.Errorf("%v, %d responders after an authority was revoked", err, w.responders)
+	}
+}
+
 // What failed is tried again, and the last good lists stay.
 func TestRenewalThatFails(t *testing.T) {
 	w := &world{at: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), fails: errors.New("disk")}
