@@ -63,7 +63,7 @@ func New(c Config) (*Authorizer, error) {
 		return nil, err
 	}
 	if c.MaxAge <= 0 {
-		return nil, errors.New("authorize: what is known must have a greatest age")
+		return nil, malformed("max_age", "what is known must have a greatest age")
 	}
 	return &Authorizer{rules: rules, maxAge: c.MaxAge}, nil
 }

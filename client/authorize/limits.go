@@ -13,6 +13,8 @@ const (
 	// Proxies take 8 KiB for a whole request line; names have 253 characters.
 	maxPath = 8 << 10
 	maxHost = 255
+	// maxMethod bounds a method: the longest that is registered has 17 letters.
+	maxMethod = 32
 	// maxRules bounds the rules: the first that matches is looked for in order.
 	maxRules = 1024
 	// clockSkew is how far in the future an attestation, or what was learnt last, may seem to be.

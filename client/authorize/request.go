@@ -39,7 +39,7 @@ func canonical(r Request) (*asked, error) {
 // isMethod reports whether text is a method (RFC 9110 §9.1) in capitals, as all that are
 // registered are.
 func isMethod(text string) bool {
-	return text != "" && len(text) <= 32 && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") == ""
+	return text != "" && len(text) <= maxMethod && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") == ""
 }
 
 func beforeQuery(target string) string {
