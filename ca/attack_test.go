@@ -39,7 +39,7 @@ func TestAttack_A01_A02_A03_RequestAsksForMoreThanItsKey(t *testing.T) {
 		"CA":           {ExtraExtensions: []pkix.Extension{{Id: oidBasicConstraints, Critical: true, Value: []byte{0x30, 3, 1, 1, 0xff}}}},
 		"key usage":    {ExtraExtensions: []pkix.Extension{{Id: oidKeyUsage, Value: []byte{3, 2, 2, 4}}}},
 		"unknown":      {ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}}}},
-		"organization": {Subject: pkix.Name{Organization: []string{simulatedOrganization}}},
+		"organization": {Subject: pkix.Name{Organization: []string{evidence.SimulatedOrganization}}},
 	} {
 		der, err := x509.CreateCertificateRequest(rand.Reader, template, private)
 		if err != nil {

@@ -73,7 +73,7 @@ var attestationMutations = map[string]func(ca *attestationCA, c *x509.Certificat
 	"CA":      func(_ *attestationCA, c *x509.Certificate) { c.IsCA = true },
 	"subject": func(_ *attestationCA, c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "admin"} },
 	"marked subject": func(_ *attestationCA, c *x509.Certificate) {
-		c.Subject = pkix.Name{Organization: []string{simulatedOrganization}}
+		c.Subject = pkix.Name{Organization: []string{evidence.SimulatedOrganization}}
 	},
 	"other signature":  func(_ *attestationCA, c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA384 },
 	"other identifier": func(_ *attestationCA, c *x509.Certificate) { c.SubjectKeyId = []byte{1} },

@@ -7,6 +7,8 @@ import (
 	"net"
 	"slices"
 	"time"
+
+	"github.com/quotary/quotary/evidence"
 )
 
 // Tags of DER (X.690 §8) and of GeneralName (RFC 5280 §4.2.1.6).
@@ -44,7 +46,7 @@ var (
 	noCA        = extension(oidBasicConstraints, true, sequence())
 
 	emptySubject     = sequence()
-	simulatedSubject = sequence(tlv(tagSet, sequence(oid(2, 5, 4, 10), tlv(0x13, []byte(simulatedOrganization)))))
+	simulatedSubject = sequence(tlv(tagSet, sequence(oid(2, 5, 4, 10), tlv(0x13, []byte(evidence.SimulatedOrganization)))))
 )
 
 // encode is the TBSCertificate that p stands for.

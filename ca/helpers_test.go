@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/verifier/verifiertest"
 )
 
@@ -47,7 +48,7 @@ func (p *profile) template() *x509.Certificate {
 		SignatureAlgorithm: x509.ECDSAWithSHA256,
 	}
 	if p.simulated {
-		t.Subject = pkix.Name{Organization: []string{simulatedOrganization}}
+		t.Subject = pkix.Name{Organization: []string{evidence.SimulatedOrganization}}
 	}
 	return t
 }

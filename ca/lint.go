@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/quotary/quotary/evidence"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 )
 
@@ -40,7 +41,7 @@ var rules = []rule{
 	{"no e-mail names", func(_ *hierarchy, c *x509.Certificate) bool { return len(c.EmailAddresses) == 0 }},
 	{"subject empty or the mark of simulation", func(_ *hierarchy, c *x509.Certificate) bool {
 		s := c.Subject.String()
-		return s == "" && len(c.Subject.Names) == 0 || s == "O="+simulatedOrganization && len(c.Subject.Names) == 1
+		return s == "" && len(c.Subject.Names) == 0 || s == "O="+evidence.SimulatedOrganization && len(c.Subject.Names) == 1
 	}},
 	{"no policies, constraints or locations", func(_ *hierarchy, c *x509.Certificate) bool {
 		return len(c.Policies) == 0 &&

@@ -59,7 +59,7 @@ var mutations = map[string]func(a *Authority, c *x509.Certificate){
 	},
 	"subject": func(_ *Authority, c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "admin"} },
 	"subject beside mark": func(_ *Authority, c *x509.Certificate) {
-		c.Subject = pkix.Name{Organization: []string{simulatedOrganization}, CommonName: "x"}
+		c.Subject = pkix.Name{Organization: []string{evidence.SimulatedOrganization}, CommonName: "x"}
 	},
 	"policy":           func(_ *Authority, c *x509.Certificate) { c.Policies = []x509.OID{mustOID(2, 5, 29, 32, 0)} },
 	"CRL location":     func(_ *Authority, c *x509.Certificate) { c.CRLDistributionPoints = []string{"http://a"} },

@@ -11,16 +11,11 @@ import (
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 )
 
-// simulatedOrganization is the subject of certificates that rest on simulated
-// evidence, where real ones have none. It is in the subject because every tool
-// shows it, and no relying party needs to know an extension of ours to see it.
-const simulatedOrganization = "SIMULATED"
-
 // IsSimulated reports whether a certificate of an [Authority] says that it rests
 // on simulated evidence.
 func IsSimulated(cert *x509.Certificate) bool {
 	for _, organization := range cert.Subject.Organization {
-		if organization == simulatedOrganization {
+		if organization == evidence.SimulatedOrganization {
 			return true
 		}
 	}

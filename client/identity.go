@@ -71,7 +71,7 @@ func (c *Client) identity(r attestationResponse, key crypto.Signer, public evide
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(leaf.Subject.Organization, simulatedOrganization) != r.Simulated {
+		if slices.Contains(leaf.Subject.Organization, evidence.SimulatedOrganization) != r.Simulated {
 			return nil, evidence.Errorf(evidence.CodeResponseIdentity, "simulated", "the answer and its certificate disagree on whether the evidence is simulated")
 		}
 		id.Certificate = &tls.Certificate{Certificate: chain, PrivateKey: key, Leaf: leaf}
@@ -91,10 +91,6 @@ func (c *Client) identity(r attestationResponse, key crypto.Signer, public evide
 	}
 	return id, err
 }
-
-// simulatedOrganization is the mark in the subject of certificates that rest on
-// simulated evidence.
-const simulatedOrganization = "SIMULATED"
 
 // boundTimes refuses an end that no identity has, and keeps the time of renewal
 // between now and that end, whatever the service says of it: one outside would

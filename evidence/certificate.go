@@ -18,6 +18,11 @@ type CertificateClaims struct {
 	SPKISHA256 Hex `json:"spki_sha256"`
 }
 
+// SimulatedOrganization is the subject's organization in certificates that are issued on simulated
+// evidence, where others have no subject: every tool shows it, and no relying party needs to know an
+// extension of ours to see it.
+const SimulatedOrganization = "SIMULATED"
+
 // CertificatesOf names certificates, leaf first.
 func CertificatesOf(chain ...*x509.Certificate) []CertificateClaims {
 	claims := make([]CertificateClaims, len(chain))

@@ -14,10 +14,6 @@ import (
 	"github.com/quotary/quotary/evidence"
 )
 
-// simulatedOrganization is the mark in the subject of certificates that rest on
-// simulated evidence.
-const simulatedOrganization = "SIMULATED"
-
 // peer is a certificate that was proved: that its chain's signatures hold.
 type peer struct {
 	chain  []*x509.Certificate // with its root
@@ -116,7 +112,7 @@ func (k *known) identity(leaf *x509.Certificate) (string, error) {
 }
 
 func (p *peer) simulated() bool {
-	return slices.Contains(p.chain[0].Subject.Organization, simulatedOrganization) || p.result != nil && p.result.simulated
+	return slices.Contains(p.chain[0].Subject.Organization, evidence.SimulatedOrganization) || p.result != nil && p.result.simulated
 }
 
 // describe says in a decision what the certificate says.
