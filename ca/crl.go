@@ -144,35 +144,6 @@ func crlNumber(sequence int64, now time.Time) *big.Int {
 	return n.Add(n, big.NewInt(sequence))
 }
 
-// listURL is where the issuing CA's list is; empty if leaves do not say.
-func (h *hierarchy) listURL() string {
-	if h.list == "" {
-		return ""
-	}
-	return h.list + "/" + h.id()
-}
-
-// distributionPoint is the extension of that name (RFC 5280 §4.2.1.13), or nothing.
-func (p *profile) distributionPoint() []byte {
-	if p.list == "" {
-		return nil
-	}
-	name := tlv(tagFullName, tlv(tagURI, []byte(p.list)))
-	return extension(oidListPoints, false, sequence(sequence(tlv(tagDistributionPoint, name))))
-}
-
-// saysList reports whether the certificate names the list that p decided, and no other.
-func (p *profile) saysList(c *x509.Certificate) bool {
-	return slices.Equal(c.CRLDistributionPoints, listOf(p.list))
-}
-
-func listOf(address string) []string {
-	if address == "" {
-		return nil
-	}
-	return []string{address}
-}
-
 // PEM returns the lists of issuing CAs and roots one after the other.
 func (l *RevocationLists) PEM() []byte {
 	var out bytes.Buffer

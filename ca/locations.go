@@ -1,7 +1,9 @@
 package ca
 
 import (
+	"crypto/x509"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/quotary/quotary/evidence"
@@ -25,6 +27,35 @@ func checkURL(field, text string) error {
 		return evidence.Errorf(evidence.CodeConfigMalformed, field, "%.64q is no http or https URL of at most %d characters, without query and a slash at its end", text, maxListURL)
 	}
 	return nil
+}
+
+// listURL is where the issuing CA's list is; empty if leaves do not say.
+func (h *hierarchy) listURL() string {
+	if h.list == "" {
+		return ""
+	}
+	return h.list + "/" + h.id()
+}
+
+// distributionPoint is the extension of that name (RFC 5280 §4.2.1.13), or nothing.
+func (p *profile) distributionPoint() []byte {
+	if p.list == "" {
+		return nil
+	}
+	name := tlv(tagFullName, tlv(tagURI, []byte(p.list)))
+	return extension(oidListPoints, false, sequence(sequence(tlv(tagDistributionPoint, name))))
+}
+
+// saysList reports whether the certificate names the list that p decided, and no other.
+func (p *profile) saysList(c *x509.Certificate) bool {
+	return slices.Equal(c.CRLDistributionPoints, listOf(p.list))
+}
+
+func listOf(address string) []string {
+	if address == "" {
+		return nil
+	}
+	return []string{address}
 }
 
 // responderAccess is the extension that says where the OCSP responder is (RFC 5280 §4.2.2.1), or nothing.
