@@ -56,7 +56,7 @@ func (s *Server) feed(x *exchange) (reply, error) {
 		return reply{}, err
 	}
 	if takesEvents(x.r.Header) {
-		return reply{contentType: mediaTypeEvents, stream: func() { s.stream(x, after) }}, nil
+		return reply{contentType: mediaTypeEvents, stream: func() { s.stream(x) }}, nil
 	}
 	changed := s.Revocations.Changed() // asked for first: no change comes between
 	if s.Revocations.Lists().Sequence <= after {
@@ -81,19 +81,8 @@ func (s *Server) await(x *exchange, changed <-chan struct{}) {
 	})
 }
 
-// lastEvent is the header with the id of the last event that a client took (HTML §9.2.4).
-const lastEvent = "Last-Event-ID"
-
-// seen reads the number of the last revocation that the caller knows; -1 without one. A
-// client that connects again says it in a header, whatever its URL says.
+// seen reads the number of the last revocation that the caller knows; -1 without one.
 func seen(r *http.Request) (int64, error) {
-	if given := r.Header.Values(lastEvent); len(given) > 0 {
-		after, ok := sequence(given[0])
-		if !ok || len(given) > 1 {
-			return 0, malformed(lastEvent, "this is not the id of an event")
-		}
-		return after, nil
-	}
 	if r.URL.RawQuery == "" {
 		return -1, nil
 	}

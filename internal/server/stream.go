@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/quotary/quotary/ca"
 )
 
 // mediaTypeEvents is that of server-sent events (HTML §9.2).
@@ -23,25 +25,35 @@ func takesEvents(header http.Header) bool {
 	return false
 }
 
-// stream sends what is revoked now, unless the client has seen it, and again each time that
+// lastEvent is the header with the id of the last event that a client took (HTML §9.2.4).
+const lastEvent = "Last-Event-ID"
+
+// eventID stands for lists, and for no others: when an authority comes or goes they are others,
+// though nothing was revoked.
+func eventID(lists *ca.RevocationLists) string {
+	return fmt.Sprintf("%d-%d", lists.Sequence, lists.ThisUpdate.UnixNano())
+}
+
+// stream sends what is revoked now, unless the client has it, and again each time that
 // lists are signed. The request waits all the while, for news or for its client, so that
 // whoever needs its place gets it.
-func (s *Server) stream(x *exchange, after int64) {
+func (s *Server) stream(x *exchange) {
 	if x.r.Method == http.MethodHead {
 		return
 	}
-	e := newEvents(x)
+	e, sent := newEvents(x), x.r.Header.Get(lastEvent)
 	cut := make(chan struct{})
 	x.place.waits(func() { close(cut); e.cut() }, func() {
 		for ok := e.write(); ok; { // the headers, at once
 			changed := s.Revocations.Changed() // asked for first: no change comes between
-			if lists := s.Revocations.Lists(); lists.Sequence > after {
+			lists := s.Revocations.Lists()
+			if id := eventID(lists); id != sent {
 				body, err := s.news.encode(lists)
-				if err != nil || !e.write(fmt.Appendf(nil, "id: %d\ndata: ", lists.Sequence), body, []byte("\n\n")) {
+				if err != nil || !e.write([]byte("id: "+id+"\ndata: "), body, []byte("\n\n")) {
 					return
 				}
+				sent = id
 			}
-			after = -1 // what is signed anew is news, though nothing was revoked
 			ok = s.quiet(x, e, changed, cut)
 		}
 		e.last()
