@@ -2,9 +2,7 @@ package client_test
 
 import (
 	"bytes"
-	"crypto/tls"
 	"encoding/json"
-	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -91,21 +89,12 @@ func TestAttack_A18_ListsOfAClockThatWasAhead(t *testing.T) {
 	}
 }
 
-// A connection ends when its certificate does, though the service does not answer.
+// A connection ends when its certificate does, though nobody asks the service.
 func TestAttack_A18_ConnectionsEndWithTheirCertificate(t *testing.T) {
 	s := servertest.New(t, servertest.Options{})
 	id := identityOf(t, s)
-	end := id.Certificate.Leaf.NotAfter
-	r := follow(t, s, func() time.Time { return end.Add(-time.Millisecond) })
-	here, there := net.Pipe()
-	t.Cleanup(func() { here.Close(); there.Close() })
-	guarded := r.Server(here, &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*id.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: id.Roots})
-	peer := tls.Client(there, &tls.Config{MinVersion: tls.VersionTLS13, ServerName: "web.example.org", RootCAs: id.Roots, Certificates: []tls.Certificate{*id.Certificate}})
-	go func() { _ = guarded.HandshakeContext(t.Context()) }()
-	if err := peer.HandshakeContext(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := peer.Read(make([]byte, 1)); err == nil {
-		t.Error("the connection goes on")
+	r := follow(t, s, func() time.Time { return id.Certificate.Leaf.NotAfter.Add(-time.Millisecond) })
+	if _, err := dial(t, echo(t, r, id), id, nil).Read(make([]byte, 1)); err == nil {
+		t.Error("something came on a connection that was to be closed")
 	}
 }
