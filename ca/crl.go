@@ -38,6 +38,9 @@ type RevocationLists struct {
 	// RootsUntil is when the list of its root ends, by the authority's name; authorities whose root
 	// has none are not in it.
 	RootsUntil map[string]time.Time
+	// InstalledUntil is when the first of the lists ends that were installed: nobody but the keeper of
+	// its root's key can sign the next one. Zero without any.
+	InstalledUntil time.Time
 	// Issuers are the certificates of the CAs that signed the lists in Issuing, in DER.
 	Issuers [][]byte
 	// ThisUpdate is when the lists were made, and NextUpdate when they end.
@@ -72,55 +75,56 @@ func (a *Authority) RevocationLists(revoked []Revocation, sequence int64) (*Revo
 func (a *Authority) rootLists(lists *RevocationLists, f *force, template *x509.RevocationList) error {
 	folder := &book{Slots: a.Slots(), changes: f.changes}
 	for _, root := range f.roots {
-		der, until, err := folder.rootList(root, *template)
+		installed, err := installedRootList(folder.dir, root)
 		if err != nil {
 			return err
 		}
-		if der == nil {
-			continue
+		key, err := folder.rootKey(rootID(root))
+		if err != nil {
+			return err
 		}
-		lists.Roots = append(lists.Roots, der)
-		for id, h := range f.all {
-			if h.root.Equal(root) {
-				lists.RootsUntil[id] = until
+		switch {
+		case key != "":
+			der, err := folder.signRootList(root, key, installed, *template)
+			if err != nil {
+				return err
+			}
+			lists.addRoot(root, f, der, template.NextUpdate)
+		case installed != nil:
+			lists.addRoot(root, f, installed.Raw, installed.NextUpdate)
+			if first := lists.InstalledUntil; first.IsZero() || installed.NextUpdate.Before(first) {
+				lists.InstalledUntil = installed.NextUpdate
 			}
 		}
 	}
 	return nil
 }
 
-// rootList is the list of a root: signed with its key, which is not kept in memory, or the one
-// that was installed; nil without either. A list that is signed here has what was installed before.
-func (b *book) rootList(root *x509.Certificate, template x509.RevocationList) (der []byte, until time.Time, err error) {
-	installed, err := installedRootList(b.dir, root)
-	if err != nil {
-		return nil, until, err
-	}
-	id := rootID(root)
-	path, err := b.rootKey(id)
-	if err != nil {
-		return nil, until, err
-	}
-	if path == "" {
-		if installed == nil {
-			return nil, until, nil
+func (l *RevocationLists) addRoot(root *x509.Certificate, f *force, der []byte, until time.Time) {
+	l.Roots = append(l.Roots, der)
+	for id, h := range f.all {
+		if h.root.Equal(root) {
+			l.RootsUntil[id] = until
 		}
-		return installed.Raw, installed.NextUpdate, nil
 	}
+}
+
+// signRootList signs the list of a root with the key at a path, which is not kept in memory. It has
+// what was installed before.
+func (b *book) signRootList(root *x509.Certificate, path string, installed *x509.RevocationList, template x509.RevocationList) ([]byte, error) {
 	key, err := b.realm.keys.Load(path, elliptic.P384())
 	if err != nil {
-		return nil, until, err
+		return nil, err
 	}
-	if template.RevokedCertificateEntries, err = b.revokedBelow(id, b.realm.now()); err != nil {
-		return nil, until, err
+	if template.RevokedCertificateEntries, err = b.revokedBelow(rootID(root), b.realm.now()); err != nil {
+		return nil, err
 	}
 	if installed != nil {
 		for _, e := range carriedOver(installed) {
 			template.RevokedCertificateEntries = withEntry(template.RevokedCertificateEntries, e.SerialNumber, e.RevocationTime)
 		}
 	}
-	der, err = signList(&template, root, key)
-	return der, template.NextUpdate, err
+	return signList(&template, root, key)
 }
 
 // signList signs a list, and returns it if it verifies.

@@ -1,27 +1,18 @@
 package daemon
 
-import (
-	"maps"
-	"slices"
-	"time"
-)
+import "time"
 
 // noticeRootLists logs that a root's revocation list which was signed elsewhere ends soon, and that it
 // ended, once each: nobody but the keeper of the root's key can sign another one.
 func (d *Daemon) noticeRootLists() {
-	notice, lists := "", d.revocations.Lists()
-	for _, until := range slices.SortedFunc(maps.Values(lists.RootsUntil), time.Time.Compare) {
-		switch now := d.now(); {
-		case until.Equal(lists.NextUpdate): // the service signs it
-		case !now.Before(until):
-			notice = "has ended: who asks for a list of every CA accepts nothing"
-		case until.Sub(now) < rootListNotice:
-			notice = "ends soon"
-		}
-		if notice != "" {
-			notice += " (" + until.UTC().Format(time.RFC3339) + ")"
-			break // the first to end
-		}
+	until := d.revocations.Lists().InstalledUntil
+	var notice string
+	switch now := d.now(); {
+	case until.IsZero() || until.Sub(now) >= rootListNotice:
+	case now.Before(until):
+		notice = "ends soon (" + until.UTC().Format(time.RFC3339) + ")"
+	default:
+		notice = "has ended (" + until.UTC().Format(time.RFC3339) + "): who asks for a list of every CA accepts nothing"
 	}
 	if last := d.notice.Swap(&notice); notice != "" && (last == nil || *last != notice) {
 		d.logger.Warn("the revocation list of a root " + notice + "; sign and install another one (quotaryd ca sign-list, install-list)")
