@@ -181,7 +181,7 @@ func (p *Policies) Put(a *Active, record func() error) error {
 // enforce puts a set in the place of the last.
 func (p *Policies) enforce(a *Active) {
 	next, last := *a, p.Active()
-	if last != nil && last.Set.Digest() == next.Set.Digest() {
+	if last != nil && last.Set.Digest() == next.Set.Digest() && last.isSilent() == next.isSilent() {
 		next.over = last.over // it decides as the last one did
 		p.active.Store(&next)
 		return
@@ -201,12 +201,15 @@ func (p *Policies) input(claims []evidence.Claims) policies.Input {
 	return policies.Input{Claims: claims, Now: p.Now(), TrustDomain: p.TrustDomain, SimulatedAccepted: p.SimulatedAccepted}
 }
 
+// isSilent reports whether the set is that of files without any workload.
+func (a *Active) isSilent() bool { return a.Applied == nil && len(a.Set.Workloads()) == 0 }
+
 // Reconsider says whether claims that were found at a time, and recorded, still earn an
 // identity. Files without any workload say nothing of anybody: so does a folder that is
 // not there. Where administrators applied such a set, they mean it.
 func (p *Policies) Reconsider(claims []evidence.Claims, at time.Time, granted policies.Granted) policies.Reconsidered {
 	active := p.Active()
-	if active.Applied == nil && len(active.Set.Workloads()) == 0 {
+	if active.isSilent() {
 		return policies.Reconsidered{Standing: policies.Unknown, Digest: active.Set.Digest()}
 	}
 	in := p.input(claims)

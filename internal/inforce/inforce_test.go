@@ -562,6 +562,14 @@ func TestChangeIsTold(t *testing.T) {
 		}
 	})
 	changed("a set", true, func() { o.must(document(2)) })
+	none := open(t, inforce.Config{})
+	before := none.Changed()
+	none.must(nil) // which is meant, and no files are not
+	select {
+	case <-before:
+	default:
+		t.Error("a set without workloads in the place of no files: it is not told")
+	}
 }
 
 // Files that define nothing say nothing of anybody: so does a folder that is not there.
