@@ -31,13 +31,15 @@ func (p *Publisher) Answer(ctx context.Context, request []byte) ([]byte, error) 
 }
 
 // renewResponder makes a responder if it is time for another one, or if the authorities changed.
-func (p *Publisher) renewResponder(changed bool) error {
-	if last := p.responder.Load(); last != nil && !changed && !p.old(last.Since) {
+func (p *Publisher) renewResponder(basis string) error {
+	if last := p.responder.Load(); last != nil && basis == p.delegated && !p.old(last.Since) {
 		return nil
 	}
 	next, err := p.authority.Responder()
-	if err == nil {
-		p.responder.Store(next)
+	if err != nil {
+		return err
 	}
-	return err
+	p.responder.Store(next)
+	p.delegated = basis
+	return nil
 }

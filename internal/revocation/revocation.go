@@ -42,7 +42,8 @@ type Publisher struct {
 	responder atomic.Pointer[ca.Responder]
 	mu        sync.Mutex // one renewal at a time; guards what follows
 	basis     string     // of the lists that were signed last
-	stale     bool       // the last renewal failed
+	stale     bool       // others could not be signed since
+	delegated string     // the basis of the responder that was made last
 }
 
 // edition is what is published until the next one is.
@@ -68,17 +69,21 @@ func (p *Publisher) Changed() <-chan struct{} { return p.current.Load().over }
 func (p *Publisher) Renew(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.renew(ctx)
+	basis := p.authority.ListBasis()
+	return errors.Join(p.renewLists(ctx, basis), p.renewResponder(basis))
 }
 
-// Keep signs lists anew if it is time, if the authorities or the lists of roots changed, or if that failed before.
-func (p *Publisher) Keep(ctx context.Context) error {
+// Keep signs lists anew if it is time, if the authorities or the lists of roots changed, or if that failed before,
+// and makes a responder likewise. Neither waits for the other: answers go on where lists cannot be
+// signed, and nobody is woken by lists because a responder cannot be made.
+func (p *Publisher) Keep(ctx context.Context) (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.stale && p.authority.ListBasis() == p.basis && !p.old(p.Lists().ThisUpdate) {
-		return nil
+	basis := p.authority.ListBasis()
+	if p.stale || basis != p.basis || p.old(p.Lists().ThisUpdate) {
+		err = p.renewLists(ctx, basis)
 	}
-	return p.renew(ctx)
+	return errors.Join(err, p.renewResponder(basis))
 }
 
 // old reports whether what was made then is to be made anew, which it is as well after the clock
@@ -88,18 +93,8 @@ func (p *Publisher) old(since time.Time) bool {
 	return age < 0 || age >= renewAfter
 }
 
-// renew makes lists and, if it is time, a responder. Neither waits for the other.
-func (p *Publisher) renew(ctx context.Context) error {
+func (p *Publisher) renewLists(ctx context.Context, basis string) error {
 	p.stale = true
-	basis := p.authority.ListBasis()
-	if err := errors.Join(p.renewLists(ctx), p.renewResponder(basis != p.basis)); err != nil {
-		return err
-	}
-	p.basis, p.stale = basis, false
-	return nil
-}
-
-func (p *Publisher) renewLists(ctx context.Context) error {
 	serials, last, err := p.ledger.RevocationList(ctx, p.now())
 	if err != nil {
 		return err
@@ -119,5 +114,6 @@ func (p *Publisher) renewLists(ctx context.Context) error {
 	if last := p.current.Swap(&edition{lists, make(chan struct{})}); last != nil {
 		close(last.over)
 	}
+	p.basis, p.stale = basis, false
 	return nil
 }

@@ -85,7 +85,7 @@ func TestAttack_A19_ListsAreSignedAhead(t *testing.T) {
 	}
 }
 
-// Without a new responder the lists are out all the same, and it is tried again.
+// Without a new responder the lists are out all the same, once, and it is tried again.
 func TestResponderThatCannotBeMade(t *testing.T) {
 	w := &world{at: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	p, err := revocation.New(t.Context(), w, w, w.now)
@@ -96,6 +96,10 @@ func TestResponderThatCannotBeMade(t *testing.T) {
 	before := p.Lists()
 	if err := p.Keep(t.Context()); err == nil || p.Lists() == before {
 		t.Errorf("no lists, or nobody is told: %v", err)
+	}
+	last := p.Lists()
+	if err := p.Keep(t.Context()); err == nil || p.Lists() != last {
+		t.Errorf("lists are signed again, and everybody who follows them is woken, for a responder's sake: %v", err)
 	}
 	w.refuses = nil
 	if err := p.Keep(t.Context()); err != nil || w.responders != 2 {
@@ -117,6 +121,9 @@ func TestAttack_A19_AnswersGoOnWithoutLists(t *testing.T) {
 	w.changes++
 	if err := p.Keep(t.Context()); err == nil || w.responders != 3 {
 		t.Errorf("%v, %d responders after an authority was revoked", err, w.responders)
+	}
+	if err := p.Keep(t.Context()); err == nil || w.responders != 3 {
+		t.Errorf("%v, %d responders without need", err, w.responders)
 	}
 }
 
