@@ -15,6 +15,12 @@ import (
 	"github.com/quotary/quotary/evidence"
 )
 
+// CheckURL refuses what is no URL of a service: https, a host, a port if need be, and nothing else.
+func CheckURL(serviceURL string) error {
+	_, err := exchange.CheckURL(serviceURL)
+	return err
+}
+
 // FetchRoot returns the root of the authority of the service at serviceURL, of
 // which only the SHA-256 (of its DER) is known: quotaryd prints it when it
 // starts. The bundle is fetched over a connection that is not authenticated yet,

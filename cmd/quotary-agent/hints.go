@@ -37,7 +37,11 @@ func hintFor(err error) string {
 	case problem.Temporary():
 		return "the service cannot say now; try again in " + max(problem.RetryAfter, time.Second).String()
 	case agent.Refused(err):
-		if failed := problem.Checks.Failed(); len(failed) > 0 {
+		failed := problem.Checks.Failed()
+		if len(failed) > 1 && failed[0].Code == evidence.CodePolicyWorkload { // because of the others
+			failed = failed[1:]
+		}
+		if len(failed) > 0 {
 			return failed[0].Code.String() + ": " + failed[0].Code.Description() + " The service's log has all of it under request " + printable(problem.RequestID)
 		}
 	}

@@ -81,6 +81,9 @@ func (s Service) open(logger *slog.Logger) (*trust.Trust, error) {
 	if s.URL == "" {
 		return nil, malformed("service.url", "which service? Give https://HOST:PORT")
 	}
+	if err := client.CheckURL(s.URL); err != nil {
+		return nil, malformed("service.url", "%q: %w", s.URL, err)
+	}
 	digest, err := s.digest()
 	if err != nil {
 		return nil, err

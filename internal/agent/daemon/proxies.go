@@ -43,11 +43,14 @@ type proxies struct {
 }
 
 func (d *Daemon) openProxies() (err error) {
-	if a := d.options.Config.Authorization; a.Listen != "" || len(a.Rules) > 0 {
+	if a := d.options.Config.Authorization; a.given() {
 		d.proxies, err = a.open(d.trust, d.options.Logger)
 	}
 	return err
 }
+
+// given reports whether the configuration has the section.
+func (a Authorization) given() bool { return a.Listen != "" || len(a.Rules) > 0 }
 
 // open checks the section. Nothing is listened at yet.
 func (a Authorization) open(t *trust.Trust, logger *slog.Logger) (*proxies, error) {
@@ -108,6 +111,9 @@ type Gateway struct {
 // what it names. Nothing is asked yet.
 func OpenGateway(o Options) (*Gateway, error) {
 	g := &Gateway{options: o}
+	if !o.Config.Authorization.given() {
+		return nil, malformed("authorization", "what is to be decided? docs/authorization.md has this section of the configuration")
+	}
 	var err error
 	if g.trust, err = o.Config.Service.open(o.Logger); err != nil {
 		return nil, err

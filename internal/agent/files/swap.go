@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/quotary/quotary/evidence"
 )
 
 // Beside the link D lie the directories .D-RANDOM, each with one set, and, for a moment,
@@ -143,6 +145,9 @@ func (w *Writer) tidy() error {
 func (w *Writer) sweep(keep ...string) error {
 	parent := filepath.Dir(w.config.Directory)
 	entries, err := os.ReadDir(parent)
+	if errors.Is(err, fs.ErrNotExist) {
+		return evidence.Errorf(evidence.CodeConfigMalformed, "files.directory", "%s does not exist, in which %s is to be", parent, filepath.Base(w.config.Directory))
+	}
 	if err != nil {
 		return err
 	}
