@@ -186,6 +186,8 @@ func explainAdmin(err error) error {
 		return withHint(err, "see quotary keys list")
 	case p.Reason.Code == evidence.CodeAttestationKeyChanged:
 		return withHint(err, "see quotary keys show")
+	case p.Reason.Code == evidence.CodeRevocationWhere:
+		return withHint(err, "what there is to ask for, quotary attestations show ID -o json has below claims; docs/policy.md (Rules) says how")
 	case p.Reason.Code == evidence.CodeAttestationUnknown:
 		return withHint(err, "see quotary attestations list")
 	case p.Status == http.StatusNotFound && p.Reason.Code == evidence.CodeNotFound:
