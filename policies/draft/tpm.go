@@ -170,6 +170,7 @@ func (w *page) attestationKey(c *evidence.TPMClaims, anchor *evidence.TrustAncho
 	case evidence.AKSourceCertificate:
 		w.say("The root of its certificate: %s.", anchor.Name)
 		w.hexes("anchors", tpm, nil, anchor.SHA256)
+		w.say("If the service itself gave the certificate (quotary tpm enrol), it knows the key as one that it enrolled: write sources: [enrolled], and leave anchors out.")
 	}
 	if c.AKProvider != "" && c.AKSource != evidence.AKSourceTEE {
 		w.waive("providers", flow(quote(c.AKProvider)), "the TPM is software that the cloud provider %s runs: what it quotes is the provider's word.", c.AKProvider)
