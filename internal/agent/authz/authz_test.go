@@ -105,7 +105,7 @@ func TestGateway(t *testing.T) {
 func asEnvoy(t *testing.T, g *gateway, id *client.Identity) {
 	e := g.envoy(t)
 	forged := func(a *auth.AttributeContext) {
-		a.Request.Http.Headers = map[string]string{"x-quotary-spiffe-id": "spiffe://fleet.test/admin", "x_quotary_spiffe-id": "spiffe://fleet.test/admin", "x-other": "1"}
+		a.Request.Http.Headers = map[string]string{"x-quotary-spiffe-id": "spiffe://fleet.test/admin", "x_quotary_spiffe-id": "spiffe://fleet.test/admin", "x.quotary~workload": "admin", "x-other": "1"}
 		a.Request.Http.HeaderMap = &core.HeaderMap{Headers: []*core.HeaderValue{{Key: "X-Quotary_Status", RawValue: []byte("affirming")}, {Key: "x-raw"}}}
 	}
 	ok := e.check(plain(id), "/guest/a?b=c", forged).GetOkResponse()
@@ -114,7 +114,7 @@ func asEnvoy(t *testing.T, g *gateway, id *client.Identity) {
 	if err != nil || time.Since(attested) > time.Hour || told["x-quotary-spiffe-id"] != fleettest.GuestID || told["x-quotary-workload"] != "guest" || told["x-quotary-simulated"] != "true" || told["x-quotary-status"] == "" {
 		t.Errorf("told %v", told)
 	}
-	if got, want := ok.GetHeadersToRemove(), []string{"X-Quotary_Status", "x_quotary_spiffe-id"}; !slices.Equal(got, want) {
+	if got, want := ok.GetHeadersToRemove(), []string{"X-Quotary_Status", "x.quotary~workload", "x_quotary_spiffe-id"}; !slices.Equal(got, want) {
 		t.Errorf("removed %q, want %q", got, want)
 	}
 	deniedBy(t, e.check(plain(id), "/other", nil), evidence.CodeAuthorizeSPIFFEID, http.StatusForbidden, codes.PermissionDenied)

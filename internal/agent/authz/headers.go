@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -38,15 +39,14 @@ func headers(d authorize.Decision) map[string]string {
 }
 
 // poses reports whether a header that a client sent could be taken for one of these: some
-// servers do not tell a hyphen from an underscore.
+// servers do not tell a hyphen from an underscore, and CGI from no other sign (RFC 3875 §4.1.18).
 func poses(name string) bool {
-	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
-	for _, own := range identityHeaders {
-		if name == own {
-			return true
+	return slices.Contains(identityHeaders, strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r
 		}
-	}
-	return false
+		return '-'
+	}, strings.ToLower(name)))
 }
 
 func withoutQuery(target string) string {
