@@ -170,6 +170,8 @@ func (s *stored) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (
 	return signature, nil
 }
 
+// unavailable does not wrap a store's error: that its device is not there must not pass for the
+// key's file not being there.
 func unavailable(path, what string, err error) error {
-	return evidence.Errorf(evidence.CodeAuthorityKeyUnavailable, path, "the key %s: %w", what, err)
+	return evidence.Errorf(evidence.CodeAuthorityKeyUnavailable, path, "the key %s: %v", what, err)
 }

@@ -123,6 +123,21 @@ func TestKeysStayWhereTheyAre(t *testing.T) {
 	unavailableFor(t, "without the store", err)
 }
 
+// That the device of a store is not there does not say that the file of the key is not: no other
+// key is made, and nobody takes the key for one that is kept elsewhere.
+func TestMissingStoreIsNoMissingFile(t *testing.T) {
+	path, m := filepath.Join(t.TempDir(), "a.key"), newMemory()
+	if _, _, err := stores(m).LoadOrCreate(path, elliptic.P256()); err != nil {
+		t.Fatal(err)
+	}
+	m.fails = &fs.PathError{Op: "open", Path: "/dev/tpmrm0", Err: fs.ErrNotExist}
+	_, _, err := stores(m).LoadOrCreate(path, elliptic.P256())
+	unavailableFor(t, "the device is missing", err)
+	if errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "the key cannot be opened") {
+		t.Errorf("a missing device passes for a missing file: %v", err)
+	}
+}
+
 // However many start at once, there is one key, and the store has no other.
 func TestConcurrentCreationInStores(t *testing.T) {
 	path, m := filepath.Join(t.TempDir(), "a.key"), newMemory()
