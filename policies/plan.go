@@ -119,7 +119,7 @@ type PlanChange struct {
 	ID       string    `json:"id"`
 	Live     bool      `json:"live"`
 	At       time.Time `json:"at"`
-	Workload string    `json:"workload"` // of the active set's decision, or as recorded where it has none
+	Workload string    `json:"workload"` // of the active set's decision, or as recorded where it has none or drifted; empty where that was no grant
 	SPIFFEID string    `json:"spiffe_id"`
 	To       string    `json:"to,omitempty"` // the workload of the candidate's decision
 	ToSPIFFE string    `json:"to_spiffe_id,omitempty"`
@@ -191,8 +191,7 @@ func (p *planner) replay(record *Record) {
 	}
 	if drifted(record, &before) {
 		reasons, workload := p.active.reasons(in, &before, record.Workload)
-		drift := newChange(record, &before, &before)
-		p.drifted.add(drift, reasons, workload, p.options.Details)
+		p.drifted.add(newDrift(record, &before), reasons, workload, p.options.Details)
 	}
 	p.countEnd(&after)
 	switch {
@@ -237,6 +236,16 @@ func newChange(record *Record, before, after *Decision) PlanChange {
 	}
 	if after.Verdict == Accepted {
 		c.To, c.ToSPIFFE = after.Workload, after.Identity.SPIFFEID
+	}
+	return c
+}
+
+// newDrift says what became already of a record.
+func newDrift(record *Record, before *Decision) PlanChange {
+	c := newChange(record, before, before)
+	c.Workload, c.SPIFFEID = record.Workload, record.SPIFFEID
+	if record.Verdict != Accepted { // it names the nearest
+		c.Workload, c.SPIFFEID = "", ""
 	}
 	return c
 }

@@ -148,6 +148,13 @@ func TestPlanDrift(t *testing.T) {
 	moved.Workload, moved.SPIFFEID = "web-1", "spiffe://example.org/web-1"
 	if r := plan(then, then, moved, recorded("unknown", false, nil, goodSNP())); r.Drifted.Count != 1 || r.Expiring != nil {
 		t.Errorf("%s, expiring %v", tallied(r), r.Expiring)
+	} else if m := r.Drifted.Moves[0]; m.From != "web-1" || m.To != "web" {
+		t.Errorf("moved %+v", m)
+	}
+	refused := record // the nearest workload stands in records of refusals, too
+	refused.Verdict, refused.SPIFFEID = policies.Rejected, ""
+	if r := plan(then, then, refused); r.Drifted.Count != 1 || r.Drifted.Moves[0].From != "" || r.Drifted.Moves[0].To != "web" {
+		t.Errorf("%s, moves %+v", tallied(r), r.Drifted.Moves)
 	}
 }
 
