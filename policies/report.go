@@ -150,7 +150,8 @@ func newChoice(words ...string) *choice {
 	return &choice{words, orList(words)}
 }
 
-// absent is what checks got where claims do not say; with absentWord begins all that means it.
+// absent is what checks got where claims do not say; with absentWord begins all that means it. What
+// evidence says in words of its own is quoted in checks, so that none of it passes for this.
 const (
 	absentWord = "absent"
 	absent     = absentWord + ": the evidence does not say"
