@@ -85,6 +85,9 @@ func SignRootList(keys Keys, rootKey, rootCert string, l RootList, now time.Time
 		return nil, 0, err
 	}
 	for _, serial := range append(revoked, l.Serials...) {
+		if serial.Sign() <= 0 || serial.BitLen() > serialBits {
+			return nil, 0, refuseRootList("%x is no serial number: these are positive and have 20 octets at most", serial)
+		}
 		if serial.Cmp(root.SerialNumber) == 0 {
 			return nil, 0, refuseRootList("a root does not revoke itself: it is taken out of the trust bundle")
 		}

@@ -188,6 +188,8 @@ func TestRootListsThatAreNotSigned(t *testing.T) {
 	}{
 		"the key of another":      {filepath.Join(other, rootKeyFile), o.rootCert, RootList{}, evidence.CodeAuthorityCert},
 		"the root itself":         {o.rootKey, o.rootCert, RootList{Serials: []*big.Int{root.SerialNumber}}, evidence.CodeAuthorityRootList},
+		"zero":                    {o.rootKey, o.rootCert, RootList{Serials: []*big.Int{{}}}, evidence.CodeAuthorityRootList},
+		"a longer number":         {o.rootKey, o.rootCert, RootList{Serials: []*big.Int{new(big.Int).Lsh(big.NewInt(1), serialBits)}}, evidence.CodeAuthorityRootList},
 		"no certificates":         {o.rootKey, o.rootCert, RootList{Revoked: []byte("?")}, evidence.CodeAuthorityRootList},
 		"a list of somebody else": {o.rootKey, o.rootCert, RootList{Previous: []byte("?")}, evidence.CodeAuthorityRootList},
 	} {

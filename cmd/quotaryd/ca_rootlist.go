@@ -20,7 +20,7 @@ func caSignList(f *caFlags, args []string) error {
 	f.Func("revoked", "", func(path string) error { revoked = append(revoked, path); return nil })
 	f.Func("serial", "", func(text string) error {
 		serial, ok := new(big.Int).SetString(strings.ReplaceAll(text, ":", ""), 16)
-		if !ok || serial.Sign() <= 0 {
+		if !ok {
 			return errors.New("this is no serial number in hex")
 		}
 		list.Serials = append(list.Serials, serial)
