@@ -83,6 +83,9 @@ type Authority struct {
 	created   bool
 	refreshes sync.Mutex // one at a time
 	force     atomic.Pointer[force]
+
+	listed     sync.Mutex
+	rootListed map[string]rootList // the last list of each root, by its digest; guarded by listed
 }
 
 // Open returns the authority in c.Dir, and makes the first one if there is none. A
@@ -100,7 +103,7 @@ func Open(c Config) (*Authority, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	a := &Authority{config: c, realm: r}
+	a := &Authority{config: c, realm: r, rootListed: map[string]rootList{}}
 	err = locked(c.Dir, func() (err error) {
 		if a.created, err = r.begin(c.Dir); err != nil {
 			return err

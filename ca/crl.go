@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"maps"
 	"math/big"
 	"slices"
@@ -41,6 +42,9 @@ type RevocationLists struct {
 	// InstalledUntil is when the first of the lists ends that were installed: nobody but the keeper of
 	// its root's key can sign the next one. Zero without any.
 	InstalledUntil time.Time
+	// RootFault is why the list of a root could not be made or read. The last one that could be stands in its
+	// place, if this process had one: what else was revoked must not wait for it.
+	RootFault error
 	// Issuers are the certificates of the CAs that signed the lists in Issuing, in DER.
 	Issuers [][]byte
 	// ThisUpdate is when the lists were made, and NextUpdate when they end.
@@ -68,44 +72,64 @@ func (a *Authority) RevocationLists(revoked []Revocation, sequence int64) (*Revo
 		lists.Issuing[id] = der
 		lists.Issuers = append(lists.Issuers, h.issuing.Raw)
 	}
-	return lists, a.rootLists(lists, f, template)
+	a.rootLists(lists, f, template)
+	return lists, nil
+}
+
+// rootList is the revocation list of a root; the zero rootList is none.
+type rootList struct {
+	der         []byte
+	until       time.Time
+	isInstalled bool // nobody here can sign it
 }
 
 // rootLists adds the lists of the roots.
-func (a *Authority) rootLists(lists *RevocationLists, f *force, template *x509.RevocationList) error {
+func (a *Authority) rootLists(lists *RevocationLists, f *force, template *x509.RevocationList) {
 	folder := &book{Slots: a.Slots(), changes: f.changes}
+	a.listed.Lock()
+	defer a.listed.Unlock()
 	for _, root := range f.roots {
-		installed, err := installedRootList(folder.dir, root)
+		list, err := folder.rootList(root, template)
 		if err != nil {
-			return err
+			lists.RootFault = errors.Join(lists.RootFault, err)
+			list = a.rootListed[rootID(root)]
 		}
-		key, err := folder.rootKey(rootID(root))
-		if err != nil {
-			return err
+		if list.der == nil {
+			continue
 		}
-		switch {
-		case key != "":
-			der, err := folder.signRootList(root, key, installed, *template)
-			if err != nil {
-				return err
-			}
-			lists.addRoot(root, f, der, template.NextUpdate)
-		case installed != nil:
-			lists.addRoot(root, f, installed.Raw, installed.NextUpdate)
-			if first := lists.InstalledUntil; first.IsZero() || installed.NextUpdate.Before(first) {
-				lists.InstalledUntil = installed.NextUpdate
-			}
-		}
+		a.rootListed[rootID(root)] = list
+		lists.addRoot(root, f, list)
 	}
-	return nil
 }
 
-func (l *RevocationLists) addRoot(root *x509.Certificate, f *force, der []byte, until time.Time) {
-	l.Roots = append(l.Roots, der)
+// rootList signs the list of a root if its key is here, else it is the installed one, if there is one.
+func (b *book) rootList(root *x509.Certificate, template *x509.RevocationList) (rootList, error) {
+	installed, err := installedRootList(b.dir, root)
+	if err != nil {
+		return rootList{}, err
+	}
+	key, err := b.rootKey(rootID(root))
+	switch {
+	case err != nil:
+		return rootList{}, err
+	case key != "":
+		der, err := b.signRootList(root, key, installed, *template)
+		return rootList{der, template.NextUpdate, false}, err
+	case installed != nil:
+		return rootList{installed.Raw, installed.NextUpdate, true}, nil
+	}
+	return rootList{}, nil
+}
+
+func (l *RevocationLists) addRoot(root *x509.Certificate, f *force, list rootList) {
+	l.Roots = append(l.Roots, list.der)
 	for id, h := range f.all {
 		if h.root.Equal(root) {
-			l.RootsUntil[id] = until
+			l.RootsUntil[id] = list.until
 		}
+	}
+	if first := l.InstalledUntil; list.isInstalled && (first.IsZero() || list.until.Before(first)) {
+		l.InstalledUntil = list.until
 	}
 }
 

@@ -205,18 +205,62 @@ func TestRootListsThatAreNotSigned(t *testing.T) {
 	}
 }
 
-// What lies in the folder is judged again each time, not only when it was installed.
+// What lies in the folder is judged again each time, not only when it was installed. While it is no list of the
+// root, the last one stands in its place, if this process had one; what else was revoked does not wait for it.
 func TestAttack_A24_ListThatSomebodyPutThere(t *testing.T) {
-	o := newOffline(t)
-	o.install(o.list(RootList{}))
-	path := rootListPath(o.dir, o.active().root)
-	data := readFile(t, path)
-	data[len(data)/2] ^= 1
-	if err := os.WriteFile(path, data, 0o600); err != nil {
+	for name, isHad := range map[string]bool{"after one that was good": true, "from the start": false} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffline(t)
+			o.install(o.list(RootList{}))
+			want := 0
+			if isHad {
+				want = len(o.published())
+			}
+			path := rootListPath(o.dir, o.active().root)
+			good := readFile(t, path)
+			damaged := bytes.Clone(good)
+			damaged[len(damaged)/2] ^= 1
+			if err := os.WriteFile(path, damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			serial := big.NewInt(77)
+			got, err := o.RevocationLists([]Revocation{{Serial: serial, Time: o.clock.at}}, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused(t, got.RootFault, evidence.CodeAuthorityRootList)
+			if len(got.Roots) != want {
+				t.Errorf("%d lists of roots, want %d", len(got.Roots), want)
+			}
+			if list := parseList(t, got.Issuing[got.Active], o.active().issuing); len(list.RevokedCertificateEntries) != 1 {
+				t.Errorf("the issuing CA's list names %d certificates", len(list.RevokedCertificateEntries))
+			}
+			if err := os.WriteFile(path, good, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got := lists(t, o.Authority, 3); got.RootFault != nil || len(got.Roots) != 1 {
+				t.Errorf("once it is good again: %d lists of roots, %v", len(got.Roots), got.RootFault)
+			}
+		})
+	}
+}
+
+// A root whose key is here says nothing while what was installed for it cannot be read: a list without that
+// would take back what was revoked.
+func TestAttack_A24_DamagedListOfARootThatIsHere(t *testing.T) {
+	a := open(t)
+	path := rootListPath(a.config.Dir, a.active().root)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	_, err := o.RevocationLists(nil, 1)
-	refused(t, err, evidence.CodeAuthorityRootList)
+	if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := lists(t, a, 1)
+	refused(t, got.RootFault, evidence.CodeAuthorityRootList)
+	if len(got.Roots) != 0 {
+		t.Error("the root signed a list")
+	}
 }
 
 // An independent verifier that asks for a list of every CA goes by the one that the root signed

@@ -2,12 +2,15 @@ package daemon
 
 import "time"
 
-// noticeRootLists logs that a root's revocation list which was signed elsewhere ends soon, and that it
-// ended, once each: nobody but the keeper of the root's key can sign another one.
+// noticeRootLists logs that a root's revocation list cannot be made or read, and that one which was signed
+// elsewhere ends soon or ended, once each: nobody but the keeper of the root's key can sign another one.
 func (d *Daemon) noticeRootLists() {
-	until := d.revocations.Lists().InstalledUntil
+	lists := d.revocations.Lists()
+	until := lists.InstalledUntil
 	var notice string
 	switch now := d.now(); {
+	case lists.RootFault != nil:
+		notice = "is the last one that could be had, or left out (" + lists.RootFault.Error() + ")"
 	case until.IsZero() || until.Sub(now) >= rootListNotice:
 	case now.Before(until):
 		notice = "ends soon (" + until.UTC().Format(time.RFC3339) + ")"

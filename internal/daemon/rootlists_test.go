@@ -83,4 +83,15 @@ func TestInstalledListIsPublishedAndItsEndTold(t *testing.T) {
 	look(1, "ends soon")
 	shift.Store(int64(21 * 24 * time.Hour))
 	look(2, "has ended")
+	files, err := filepath.Glob(filepath.Join(data, "ca", "root-lists", "*.crl"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("installed lists %q, %v", files, err)
+	}
+	if err := os.WriteFile(files[0], []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	look(3, "authority.root-list")
+	if got := get("/v1/crls"); !strings.Contains(got, string(list)) {
+		t.Errorf("the list that was good is gone: %s", got)
+	}
 }
