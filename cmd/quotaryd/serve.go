@@ -122,7 +122,7 @@ func credentialText(d *daemon.Daemon, data string) string {
 	var b strings.Builder
 	if d.FirstStart {
 		fmt.Fprintf(&b, "This is the first start with %s. Made there:\n\n", data)
-		for _, line := range [][2]string{
+		made := [][2]string{
 			{"ca/", "the authority of trust domain " + d.Config.TrustDomain + " (root.key may be kept elsewhere)"},
 			{"token.key", "the key that signs tokens"},
 			{"quotary.db", "the ledger: issuances and the audit trail"},
@@ -130,7 +130,11 @@ func credentialText(d *daemon.Daemon, data string) string {
 			{"admin.sha256", "the digest of the administrator's credential"},
 			{"policies/", "policy documents that count until a set is applied (quotary policy apply)"},
 			{"endorsements/", "for the vendors' certificates, CRLs and collateral"},
-		} {
+		}
+		if d.Enrols() {
+			made = append(made, [2]string{"attestation-ca/", "the authorities of TPMs' attestation keys"})
+		}
+		for _, line := range made {
 			fmt.Fprintf(&b, "  %-15s %s\n", line[0], line[1])
 		}
 		b.WriteString("\n")

@@ -293,10 +293,18 @@ func serving(ctx context.Context, running []*http.Server, ended <-chan error) (e
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	for _, s := range running {
-		if stopped := s.Shutdown(drain); stopped != nil {
-			err = errors.Join(err, stopped, s.Close())
-		}
+	stopped := make(chan error, len(running))
+	for _, s := range running { // all at once: none keeps its port for another
+		go func() {
+			failed := s.Shutdown(drain)
+			if failed != nil {
+				failed = errors.Join(failed, s.Close())
+			}
+			stopped <- failed
+		}()
+	}
+	for range running {
+		err = errors.Join(err, <-stopped)
 	}
 	for range left {
 		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {

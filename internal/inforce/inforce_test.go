@@ -346,7 +346,7 @@ func (o *office) accepted(id string, at time.Time) {
 	err = o.ledger.Record(context.Background(), store.Entry{
 		Event: store.Event{Time: at, Actor: "peer:x", Action: "attestation", Outcome: store.Issued, AttestationID: id},
 		Issuance: &store.Issuance{
-			AttestationID: id, Purpose: "certificate", IssuedAt: at, NotBefore: at, NotAfter: at.Add(time.Hour), Serial: id,
+			AttestationID: id, Purpose: "certificate", IssuedAt: at, NotBefore: at, NotAfter: at.Add(time.Hour), Serial: id, SPKISHA256: make([]byte, 32),
 			SPIFFEID: "spiffe://example.org/web", Workload: "web", Kinds: []evidence.Kind{evidence.KindSEVSNP}, Claims: claims,
 		},
 	})
@@ -360,11 +360,15 @@ func TestPlanReplaysRecords(t *testing.T) {
 	for n := range 30 {
 		o.accepted(fmt.Sprintf("%032d", n), now.Add(-time.Duration(n)*time.Hour)) // some live, some recent, some long ago
 	}
+	o.accepted("revoked", now)
+	if _, _, err := o.ledger.Revoke(t.Context(), store.Event{Time: now, Actor: "x", Action: "revoke", Outcome: store.Done}, []string{"revoked"}); err != nil {
+		t.Fatal(err)
+	}
 	plan, err := o.Plan(t.Context(), document(255))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := plan.Report; r.Records != 25 || r.Live != 1 || r.Denied.Count != 25 || r.Denied.Live != 1 || len(r.Denied.Reasons) == 0 {
+	if r := plan.Report; r.Records != 26 || r.Live != 1 || r.Denied.Count != 26 || r.Denied.Live != 1 || len(r.Denied.Reasons) == 0 {
 		t.Errorf("%d records, %d live: %+v", r.Records, r.Live, r.Denied)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -121,10 +121,10 @@ func (r *replay) records(ctx context.Context) iter.Seq[policies.Record] {
 					r.unread++
 					continue
 				}
-				live := now.Before(issuance.NotAfter)
+				live := now.Before(issuance.NotAfter) && issuance.RevokedAt.IsZero()
 				if !yield(policies.Record{
 					ID: issuance.AttestationID, Live: live, At: issuance.IssuedAt,
-					Certified: live && issuance.Serial != "" && issuance.RevokedAt.IsZero(), Names: issuance.Names,
+					Certified: live && issuance.Serial != "", Names: issuance.Names,
 					Verdict: policies.Accepted, Workload: issuance.Workload, SPIFFEID: issuance.SPIFFEID, Claims: claims,
 				}) {
 					return

@@ -143,7 +143,11 @@ func newWhere(text, reason string) (*policies.Where, error) {
 // find looks for live certificates that are not revoked.
 func (s *Server) find(ctx context.Context, r *revocation) error {
 	for _, serial := range r.serials {
-		f := store.IssuanceFilter{Serial: strings.ToLower(strings.ReplaceAll(serial, ":", "")), Limit: 1}
+		number := strings.ToLower(strings.ReplaceAll(serial, ":", ""))
+		if strings.Trim(number, "0123456789abcdef") != "" {
+			return malformed("serials", "%.64q is no serial number in hex", serial)
+		}
+		f := store.IssuanceFilter{Serial: number, Limit: 1}
 		if err := s.named(ctx, r, serial, f); err != nil {
 			return err
 		}

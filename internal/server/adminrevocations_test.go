@@ -100,6 +100,7 @@ func TestRevocationsThatSayTooLittleOrTooMuch(t *testing.T) {
 		"two ways":        {"reason": "r", "where": "simulated", "serials": []string{"00"}},
 		"no reason":       {"where": "simulated"},
 		"an empty name":   {"reason": "r", "serials": []string{""}},
+		"no number":       {"reason": "r", "serials": []string{"0x7f"}},
 		"too many names":  {"reason": "r", "attestation_ids": long},
 		"no place for it": {"reason": "r", "where": `workload == "` + strings.Repeat("<", 600) + `"`},
 	} {
