@@ -20,7 +20,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"math"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -125,7 +124,7 @@ func (w *Writer) Run(ctx context.Context, source Source) {
 // inherited is how long the identity lasts that an earlier process left; without end where there is
 // none.
 func (w *Writer) inherited() time.Duration {
-	text, _ := os.ReadFile(filepath.Join(w.config.Directory, NameChain))
+	text, _ := readForeign(filepath.Join(w.config.Directory, NameChain), maxChain)
 	if block, _ := pem.Decode(text); block != nil {
 		if leaf, err := x509.ParseCertificate(block.Bytes); err == nil {
 			return time.Until(leaf.NotAfter)

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/quotary/quotary/evidence"
@@ -121,14 +120,14 @@ func (t *head) Write(p []byte) (int, error) {
 
 // signal sends the signal to the process in the file.
 func (h Hook) signal() error {
-	text, err := readPID(h.PIDFile)
+	text, err := readForeign(h.PIDFile, maxPID)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(text))
+	pid, err := strconv.Atoi(string(bytes.TrimSpace(text)))
 	if err != nil || pid <= 1 {
 		return fmt.Errorf("%s holds no process ID", h.PIDFile)
 	}
@@ -139,21 +138,20 @@ func (h Hook) signal() error {
 	return err
 }
 
-// readPID reads the file, which is another program's: it may be anything, and must not hold up the
-// agent.
-func readPID(path string) (string, error) {
+// readForeign reads the beginning of a file that others may have put there: it may be anything, and
+// must not hold up the agent.
+func readForeign(path string, most int64) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is no regular file", path)
+		return nil, fmt.Errorf("%s is no regular file", path)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxPID))
-	return string(text), err
+	return io.ReadAll(io.LimitReader(f, most))
 }

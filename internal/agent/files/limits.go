@@ -15,4 +15,6 @@ const (
 	maxOutput = 1024
 	// maxPID bounds what is read of a file with a process ID, in bytes.
 	maxPID = 32
+	// maxChain bounds what is read of a chain that an earlier process left, in bytes: the leaf comes first.
+	maxChain = 64 << 10
 )

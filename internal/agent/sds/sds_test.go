@@ -306,6 +306,20 @@ func TestWithdrawnIdentityIsTakenBack(t *testing.T) {
 	}
 }
 
+// A machine that attests as another workload has the first one's identity no more, and neither has
+// a proxy that asked for it by its name.
+func TestAttack_B16_NameOfBefore(t *testing.T) {
+	authority := agenttest.NewAuthority(t)
+	source := agenttest.NewSource(agenttest.View(authority.Issue(t, "web", time.Hour)))
+	proxy, _ := dial(t, source)
+	x := begin(t, proxy)
+	x.say(&discovery.DiscoveryRequest{ResourceNames: []string{"spiffe://agent.test/web"}})
+	x.hear()
+	source.Set(agenttest.View(authority.Issue(t, "other", time.Hour)))
+	_, secrets := x.hear()
+	isVoid(t, secrets, "spiffe://agent.test/web")
+}
+
 // Other trust domains have their own roots, which never verify anybody else's; one that is not
 // federated with any more verifies nobody. Lists of what is revoked go to who can use them.
 func TestFederation(t *testing.T) {

@@ -78,6 +78,9 @@ func secretOf(name string, last, identity *agent.Identity, plain bool) (*tls.Sec
 	if last != nil && federated(last, name) != nil { // there is no federation with it any more
 		return voidValidation(name)
 	}
+	if last != nil && last.ID.String() == name { // the machine is another now
+		return voidCertificate(name)
+	}
 	return nil, status.Errorf(codes.InvalidArgument, "there is no secret %q; there are %s, %s, %s, %s, %s and the trust domains that are federated with",
 		name, identity.ID, nameIdentity, identity.ID.TrustDomain().IDString(), nameBundle, nameBundles)
 }
@@ -98,9 +101,13 @@ func certificate(name string, identity *agent.Identity) (*tls.Secret, error) {
 	if err != nil {
 		return nil, status.Error(codes.FailedPrecondition, err.Error())
 	}
+	return certificateSecret(name, identity.ChainPEM(), key), nil
+}
+
+func certificateSecret(name string, chain, key []byte) *tls.Secret {
 	return &tls.Secret{Name: name, Type: &tls.Secret_TlsCertificate{TlsCertificate: &tls.TlsCertificate{
-		CertificateChain: inline(identity.ChainPEM()), PrivateKey: inline(key),
-	}}}, nil
+		CertificateChain: inline(chain), PrivateKey: inline(key),
+	}}}
 }
 
 // validation is what verifies peers: that they are of one of the trust domains, or, for a proxy

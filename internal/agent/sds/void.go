@@ -24,18 +24,24 @@ func void(names []string, version uint64) (*discovery.DiscoveryResponse, error) 
 		if isBundle(name) {
 			continue
 		}
-		chain, key, err := nobody()
-		if err != nil {
-			return nil, err
+		s, err := voidCertificate(name)
+		if err == nil {
+			err = add(response, s)
 		}
-		err = add(response, &tls.Secret{Name: name, Type: &tls.Secret_TlsCertificate{TlsCertificate: &tls.TlsCertificate{
-			CertificateChain: inline(chain), PrivateKey: inline(key),
-		}}})
 		if err != nil {
 			return nil, err
 		}
 	}
 	return response, nil
+}
+
+// voidCertificate is a certificate that nobody accepts.
+func voidCertificate(name string) (*tls.Secret, error) {
+	chain, key, err := nobody()
+	if err != nil {
+		return nil, err
+	}
+	return certificateSecret(name, chain, key), nil
 }
 
 // isBundle reports whether a name is one of what verifies peers, whoever the machine is.
