@@ -121,8 +121,12 @@ func measureAll(ctx context.Context, plan loadPlan, l *lab.Lab, workloads []work
 		if err != nil {
 			return err
 		}
+		each, err := w.forEach(l.World(), slices.Max(plan.clients))
+		if err != nil {
+			return err
+		}
 		for _, n := range plan.clients {
-			m, err := measure(ctx, l, w, n, plan.duration)
+			m, err := measure(ctx, l, each[:n], plan.duration)
 			if err != nil {
 				return err
 			}
@@ -136,10 +140,10 @@ func measureAll(ctx context.Context, plan loadPlan, l *lab.Lab, workloads []work
 	return nil
 }
 
-// measure lets n clients attest for as long as duration.
-func measure(ctx context.Context, l *lab.Lab, w workload, n int, duration time.Duration) (measurement, error) {
-	clients := make([]*client.Client, n)
-	for i := range clients {
+// measure lets a client attest for each workload, for as long as duration.
+func measure(ctx context.Context, l *lab.Lab, each []workload, duration time.Duration) (measurement, error) {
+	clients := make([]*client.Client, len(each))
+	for i, w := range each {
 		c, err := l.Client()
 		if err != nil {
 			return measurement{}, err
@@ -150,17 +154,17 @@ func measure(ctx context.Context, l *lab.Lab, w workload, n int, duration time.D
 		}
 		clients[i] = c
 	}
-	latencies := make([][]time.Duration, n)
+	latencies := make([][]time.Duration, len(each))
 	group, ctx := errgroup.WithContext(ctx)
 	begin := time.Now()
 	for i, c := range clients {
 		group.Go(func() (err error) {
-			latencies[i], err = repeat(ctx, c, w, begin.Add(duration))
+			latencies[i], err = repeat(ctx, c, each[i], begin.Add(duration))
 			return err
 		})
 	}
 	err := group.Wait()
-	return summarise(w.kind, n, slices.Concat(latencies...), time.Since(begin)), err
+	return summarise(each[0].kind, len(each), slices.Concat(latencies...), time.Since(begin)), err
 }
 
 // repeat attests until the deadline and returns how long each attestation took.

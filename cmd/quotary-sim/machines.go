@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha512"
 	"fmt"
+	"slices"
 
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/simulators"
@@ -32,11 +33,29 @@ func newWorkloads(w *simulators.World) ([]workload, error) {
 		return nil, err
 	}
 	ledger := tdxMachine(w, "ledger", "ledger 7.0.1")
-	builder, err := tpmMachine(w, "builder", "bootloader 2.12")
+	builder, err := tpmMachine(w, "builder", builderBoots)
 	if err != nil {
 		return nil, err
 	}
 	return []workload{payments, ledger, builder}, nil
+}
+
+const builderBoots = "bootloader 2.12"
+
+// forEach returns the workload for n clients at once. With a TPM each has a machine of its own: of two quotes
+// by one attestation key the later one is refused if the other overtakes it.
+func (w workload) forEach(world *simulators.World, n int) ([]workload, error) {
+	all := slices.Repeat([]workload{w}, n)
+	if w.kind != evidence.KindTPM {
+		return all, nil
+	}
+	for i := range all {
+		var err error
+		if all[i], err = tpmMachine(world, fmt.Sprintf("%s %d", w.name, i), builderBoots); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 func snpMachine(w *simulators.World, name, image string) (workload, error) {
