@@ -18,8 +18,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 )
 
 // Config says how an agent does its work.
@@ -52,9 +50,8 @@ type Agent struct {
 	last    error         // of the last attempt
 
 	// What goes with every identity.
-	federated   []*spiffebundle.Bundle
+	published   *Published // nil before anybody knows
 	lists       [][]byte
-	listFile    []byte
 	revocations Revocations // nil before anybody knows
 }
 

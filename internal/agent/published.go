@@ -82,7 +82,7 @@ func (a *Agent) refresh(ctx context.Context, patience time.Duration) {
 // about to go, the agent attests soon: nobody believes the certificate any more, or will.
 func (a *Agent) learn(p *Published) {
 	a.mu.Lock()
-	a.federated, a.listFile = p.Federated, p.Lists
+	a.published = p
 	a.mu.Unlock()
 	var now *Identity
 	a.amend(func(i *Identity) bool {
@@ -104,6 +104,28 @@ func (a *Agent) learn(p *Published) {
 	case now.Bundle.Equal(p.Bundle) && now.below(p.Tainted, a.wall()):
 		a.config.Logger.Warn("the identity's authority is tainted; attesting soon")
 		a.soon(taintSpread)
+	}
+}
+
+// dress puts what belongs to every identity to one that was granted. Its bundle may be from before
+// the last look: then it is overtaken, and who replaced it may have withdrawn its authority. The
+// caller has the lock.
+func (a *Agent) dress(i Identity) (dressed *Identity, overtaken bool) {
+	i.Lists = a.lists
+	if p := a.published; p != nil {
+		i.Federated, i.ListFile = p.Federated, p.Lists
+		if overtaken = p.Bundle.TrustDomain() == i.ID.TrustDomain() && Newer(p.Bundle, i.Bundle) && !Newer(i.Bundle, p.Bundle); overtaken {
+			i.Bundle = p.Bundle
+		}
+	}
+	return &i, overtaken
+}
+
+// look has somebody look for what is published soon.
+func (a *Agent) look() {
+	select {
+	case a.news <- struct{}{}:
+	default: // somebody will
 	}
 }
 

@@ -61,3 +61,37 @@ func TestTaintedAuthority(t *testing.T) {
 		<-ended
 	})
 }
+
+// An answer that was under way while the authority was replaced brings neither the withdrawn root
+// back, nor does the agent keep an identity below that.
+func TestAttack_K22_AnswerFromBeforeTheChange(t *testing.T) {
+	var published atomic.Pointer[agent.Published]
+	refresh := func(context.Context) (*agent.Published, error) {
+		if p := published.Load(); p != nil {
+			return p, nil
+		}
+		return nil, silent()
+	}
+	bubble(t, agent.Config{Refresh: refresh}, func(t *testing.T, s *service, a *agent.Agent) {
+		synctest.Wait()
+		s.becomes(func() error { time.Sleep(20 * time.Second); return nil })
+		a.Hurry()
+		after(time.Second)
+		other := agenttest.NewAuthority(t)
+		published.Store(&agent.Published{Bundle: other.Bundle(8)})
+		s.mu.Lock()
+		s.authority = other
+		s.mu.Unlock()
+		a.Heed(&register{})
+		after(18 * time.Second) // it has learnt of that
+		s.becomes(granting)
+		after(time.Second)
+		if n, _ := view(a).Identity.Bundle.SequenceNumber(); n != 8 {
+			t.Errorf("the bundle is number %d", n)
+		}
+		after(15 * time.Second)
+		if v := view(a); len(s.requests()) != 3 || v.Identity.Certificate.Leaf.CheckSignatureFrom(other.Root) != nil {
+			t.Errorf("asked %d times; below the withdrawn root still: %+v", len(s.requests()), v.Status)
+		}
+	})
+}

@@ -32,10 +32,7 @@ func (a *Agent) Heed(r Revocations) {
 		return true
 	})
 	a.examine()
-	select {
-	case a.news <- struct{}{}: // what changed the lists may have changed the bundles
-	default:
-	}
+	a.look() // what changed the lists may have changed the bundles
 }
 
 func total(lists [][]byte) (size int) {

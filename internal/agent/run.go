@@ -147,13 +147,12 @@ func (a *Agent) granted(identity *Identity) {
 	if soonest := a.wall().Add(minRenewal); renew.Before(soonest) {
 		renew = soonest
 	}
-	dressed := *identity
 	a.metrics.granted()
 	a.mu.Lock()
 	a.due, a.ends, a.last = a.at(renew), a.at(identity.NotAfter), nil
-	dressed.Federated, dressed.Lists, dressed.ListFile = a.federated, a.lists, a.listFile
+	dressed, overtaken := a.dress(*identity)
 	a.replace(func(v *View) {
-		v.Identity = &dressed
+		v.Identity = dressed
 		v.Status = Status{
 			State: Healthy, Since: v.Status.Since, SPIFFEID: identity.ID.String(), AttestationID: identity.AttestationID, Simulated: identity.Simulated,
 			Expires: identity.NotAfter, LastAttested: identity.AttestedAt, NextDue: renew,
@@ -163,6 +162,9 @@ func (a *Agent) granted(identity *Identity) {
 	a.config.Logger.Info("attested", "spiffe_id", identity.ID.String(), "attestation_id", identity.AttestationID, "simulated", identity.Simulated,
 		"not_after", identity.NotAfter, "renew_at", renew)
 	a.examine() // by the lists of before, too
+	if overtaken {
+		a.look()
+	}
 }
 
 func (a *Agent) failed(err error) {
