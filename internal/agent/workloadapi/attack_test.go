@@ -1,6 +1,7 @@
 package workloadapi_test
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"strings"
@@ -12,11 +13,54 @@ import (
 	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 	"github.com/spiffe/go-spiffe/v2/proto/spiffe/workload"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/quotary/quotary/client"
+	"github.com/quotary/quotary/internal/agent"
 	"github.com/quotary/quotary/internal/agent/agenttest"
+	"github.com/quotary/quotary/internal/agent/workloadapi"
 )
+
+// meanwhile has something happen while a token is got.
+type meanwhile func(*agent.Identity)
+
+func (m meanwhile) Fetch(_ context.Context, i *agent.Identity, _ []string) (*client.JWTSVID, error) {
+	m(i)
+	return &client.JWTSVID{Token: i.Certificate.Leaf.SerialNumber.String()}, nil
+}
+
+// A token takes a while. It is not handed out if the identity was withdrawn meanwhile, and is that of
+// the new one if it was replaced.
+func TestAttack_B16_WithdrawnWhileATokenIsGot(t *testing.T) {
+	authority := agenttest.NewAuthority(t)
+	identity, next := authority.Issue(t, "web", time.Hour), authority.Issue(t, "web", time.Hour)
+	identity.Bundle = authority.Bundle(2)
+	if err := identity.Bundle.AddJWTAuthority("key", agenttest.NewKey(t).Public()); err != nil {
+		t.Fatal(err)
+	}
+	next.Bundle = identity.Bundle
+	source := agenttest.NewSource(nil)
+	then := agenttest.View(next)
+	socket := agenttest.Serve(t, func(r grpc.ServiceRegistrar) {
+		workloadapi.Register(r, source, meanwhile(func(*agent.Identity) { source.Set(then) }))
+	})
+	api, ctx := raw(t, socket), withHeader(t.Context(), "true")
+	ask := func() (*workload.JWTSVIDResponse, error) {
+		source.Set(agenttest.View(identity))
+		return api.FetchJWTSVID(ctx, &workload.JWTSVIDRequest{Audience: []string{"db"}})
+	}
+	if got, err := ask(); err != nil || got.GetSvids()[0].GetSvid() != next.Certificate.Leaf.SerialNumber.String() {
+		t.Errorf("replaced: %v, %v", got, err)
+	}
+	for _, state := range []agent.State{agent.Denied, agent.Revoked} {
+		then = &agent.View{Status: agent.Status{State: state}}
+		if got, err := ask(); status.Code(err) != codes.PermissionDenied {
+			t.Errorf("%s: %v, %v", state, got, err)
+		}
+	}
+}
 
 // What the agent validates for workloads is held to what the trust domain of its subject published:
 // algorithm, key, audience and time.

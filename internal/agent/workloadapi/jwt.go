@@ -2,6 +2,7 @@ package workloadapi
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/jwtbundle"
@@ -31,7 +32,26 @@ func (s *server) FetchJWTSVID(ctx context.Context, request *workload.JWTSVIDRequ
 	if err := checkAudience(request.GetAudience()); err != nil {
 		return nil, err
 	}
-	view, _ := s.source.Current()
+	for {
+		view, _ := s.source.Current()
+		response, err := s.token(ctx, view, request)
+		// Attesting takes a while: an identity that was withdrawn or replaced meanwhile has no tokens any more.
+		if now, _ := s.source.Current(); err != nil || certificateOf(now) == certificateOf(view) {
+			return response, err
+		}
+	}
+}
+
+// certificateOf is a view's certificate; nil if there is none.
+func certificateOf(view *agent.View) *tls.Certificate {
+	if view.Identity == nil {
+		return nil
+	}
+	return view.Identity.Certificate
+}
+
+// token returns a JWT-SVID of what the agent has.
+func (s *server) token(ctx context.Context, view *agent.View, request *workload.JWTSVIDRequest) (*workload.JWTSVIDResponse, error) {
 	if view.Identity == nil {
 		return nil, endpoint.Absence(view)
 	}
