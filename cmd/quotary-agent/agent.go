@@ -79,7 +79,8 @@ func hurryOnHangup(d *daemon.Daemon) (stop func()) {
 const onceHelp = `usage: quotary-agent once --config FILE [--wait TIME]
 
 Attest once, write the files that the configuration names, run their hooks, and end: for
-init scripts and images that need no renewal. Nothing is served.
+init scripts and images that need no renewal. Nothing is served. If the service refuses
+this machine, the files of an earlier identity are removed.
 
   --config FILE   the configuration, in YAML (needed)
   --wait TIME     for how long to ask again where nobody answers (default: 2m)

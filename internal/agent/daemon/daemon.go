@@ -334,14 +334,19 @@ func (d *Daemon) awaitReady(ctx context.Context) {
 }
 
 // Once attests until there is an answer, or until ctx ends, and writes the files of the
-// identity, if it was granted.
+// identity, if it was granted. If it was refused, those of an earlier one are removed.
 func (d *Daemon) Once(ctx context.Context) (*agent.Identity, error) {
 	defer d.trust.Close()
 	identity, err := d.Agent.Once(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var failed []error
+	if agent.Refused(err) {
+		for _, w := range d.writers {
+			failed = append(failed, w.Withdraw(ctx))
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(append([]error{err}, failed...)...)
+	}
 	for _, w := range d.writers {
 		failed = append(failed, w.Write(ctx, identity))
 	}

@@ -276,8 +276,8 @@ func secretPart(t *testing.T, path string) []byte {
 	return text[95:125]
 }
 
-// Once attests once, and writes the files.
-func TestOnce(t *testing.T) {
+// Once attests once, and writes the files, or removes those of before if it is refused.
+func TestAttack_B16_Once(t *testing.T) {
 	service := fleettest.New(t, true)
 	directory := filepath.Join(t.TempDir(), "identity")
 	config := daemon.Config{
@@ -304,6 +304,9 @@ func TestOnce(t *testing.T) {
 	service.Refuse()
 	if _, err := open(t, daemon.Options{Config: config}).Once(t.Context()); !agent.Refused(err) {
 		t.Errorf("refused: %v", err)
+	}
+	if _, err := os.Lstat(directory); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("refused, and the files of before are still there: %v", err)
 	}
 }
 

@@ -148,10 +148,7 @@ func alike(a, b *agent.Identity) bool {
 // an identity when that is withdrawn is cut off: it must not hold up the end of the files.
 func (w *Writer) follow(ctx context.Context, source Source, identity *agent.Identity) error {
 	if identity == nil {
-		if err := w.Remove(); err != nil {
-			return err
-		}
-		return w.config.Hook.withdrawn(ctx, w.config.Directory)
+		return w.Withdraw(ctx)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	watching := make(chan struct{})
@@ -195,4 +192,12 @@ func (w *Writer) Write(ctx context.Context, identity *agent.Identity) error {
 	}
 	w.once.Do(func() { close(w.written) })
 	return w.config.Hook.renewed(ctx, w.config.Directory, identity)
+}
+
+// Withdraw removes an identity's files and runs the hook.
+func (w *Writer) Withdraw(ctx context.Context) error {
+	if err := w.Remove(); err != nil {
+		return err
+	}
+	return w.config.Hook.withdrawn(ctx, w.config.Directory)
 }
