@@ -108,6 +108,13 @@ func (k *known) heard() time.Time {
 	return k.at
 }
 
+// age is how old that is: the greater age of two clocks, because the monotonic one stands still while
+// a machine is suspended, and that on the wall may be put back.
+func (k *known) age(now time.Time) time.Duration {
+	heard := k.heard()
+	return max(now.Sub(heard), now.Round(0).Sub(heard.Round(0)))
+}
+
 // Request is what a decision is about.
 type Request struct {
 	// Certificate is what the peer showed in the TLS handshake, in PEM, or in PEM with
@@ -155,7 +162,7 @@ func (a *Authorizer) decide(r Request, now time.Time, d *Decision) error {
 	if k == nil {
 		return refuse(evidence.CodeAuthorizeKnowledge, "neither trust bundle nor revocations are known yet")
 	}
-	if age := now.Sub(k.heard()); age > a.maxAge || age < -clockSkew { // the clock was put back: nobody knows how old it is
+	if age := k.age(now); age > a.maxAge || age < -clockSkew { // the clock was put back: nobody knows how old it is
 		return refuse(evidence.CodeAuthorizeKnowledge, "trust bundle and revocations were last confirmed %s ago", age.Round(time.Second))
 	}
 	p, err := k.peer(r.Certificate, now)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/quotary/quotary/client/authorize"
 	"github.com/quotary/quotary/evidence"
@@ -160,6 +161,25 @@ func TestAttack_A18_StaleKnowledgeRefuses(t *testing.T) {
 	expect("a feed of later", evidence.Code{})
 	z.Learn("example.org", roots, a, now.Add(time.Hour))
 	expect("both of later, as the clock was put back", evidence.CodeAuthorizeKnowledge)
+}
+
+// A gateway that was suspended knows how old its knowledge is by the clock on the wall: the monotonic
+// one stood still.
+func TestAttack_A18_SuspendedGateway(t *testing.T) {
+	const night = 8 * time.Hour
+	before := time.Now()
+	after := before.Add(night)
+	(*[2]int64)(unsafe.Pointer(&after))[1] -= int64(night) // the monotonic reading of a time.Time
+	if after.Sub(before) != 0 || after.Round(0).Sub(before.Round(0)) != night {
+		t.Skip("times are made in another way now")
+	}
+	a := newAuthority(t, "example.org")
+	z := a.authorizer(t, authorize.Rule{Allow: anybody})
+	a.heard = before
+	z.Learn("example.org", []*x509.Certificate{a.root}, a, before)
+	if d := z.Decide(get(a.svid(t, web, nil), "/"), after); d.Allowed || d.Code != evidence.CodeAuthorizeKnowledge {
+		t.Errorf("%+v", d)
+	}
 }
 
 // Each part of a rule refuses what does not meet it; what the certificate does not say does
