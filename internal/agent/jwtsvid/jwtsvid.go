@@ -50,6 +50,12 @@ type token struct {
 	renew time.Time
 }
 
+// isFresh reports whether it is too early for another, by both clocks: the monotonic one stands still
+// while a machine is suspended, and that on the wall may be put back.
+func (t token) isFresh(now time.Time) bool {
+	return now.Before(t.renew) && now.Round(0).Before(t.renew.Round(0))
+}
+
 // New returns a set of tokens that has none yet.
 func New(c Config) *Tokens {
 	if c.Now == nil {
@@ -70,7 +76,7 @@ func (t *Tokens) Fetch(ctx context.Context, identity *agent.Identity, audience [
 	key := keyOf(append([]string{string(identity.Certificate.Leaf.Raw), id}, audience...))
 	now := t.config.Now()
 	held := t.get(key)
-	if held.JWTSVID != nil && now.Before(held.renew) {
+	if held.JWTSVID != nil && held.isFresh(now) {
 		return held.JWTSVID, nil
 	}
 	got, err := t.obtain(ctx, key, id, audience)

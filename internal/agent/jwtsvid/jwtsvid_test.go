@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"google.golang.org/grpc/peer"
 
@@ -33,6 +34,27 @@ func (s *service) obtain(_ context.Context, _ string, audience []string) (*clien
 		return nil, *err
 	}
 	return &client.JWTSVID{Token: strconv.FormatInt(n, 10), Audience: audience, Expires: time.Now().Add(5 * time.Minute)}, nil
+}
+
+// A machine that was suspended does not hand out a token that ended meanwhile: the monotonic clock
+// stood still, and others go by that on the wall.
+func TestAttack_B16_SuspendedMachine(t *testing.T) {
+	const night = 8 * time.Hour
+	before := time.Now()
+	after := before.Add(night)
+	(*[2]int64)(unsafe.Pointer(&after))[1] -= int64(night) // the monotonic reading of a time.Time
+	if after.Sub(before) != 0 || after.Round(0).Sub(before.Round(0)) != night {
+		t.Skip("times are made in another way now")
+	}
+	now := before
+	tokens := jwtsvid.New(jwtsvid.Config{Obtain: (&service{}).obtain, Now: func() time.Time { return now }})
+	identity := agenttest.NewAuthority(t).Issue(t, "web", time.Hour)
+	for _, want := range []string{"1", "2"} {
+		if got, err := tokens.Fetch(t.Context(), identity, []string{"a"}); err != nil || got.Token != want {
+			t.Errorf("%+v, %v; want token %s", got, err, want)
+		}
+		now = after
+	}
 }
 
 // A token is kept for half of its life, for the same audiences in the same order, and
