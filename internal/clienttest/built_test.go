@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/quotary/quotary/internal/agent/agenttest"
 	"github.com/quotary/quotary/internal/agent/daemon"
 )
 
@@ -32,6 +33,6 @@ func built(t *testing.T, name string) string {
 // socketed runs the agent of a machine, and returns where its socket is.
 func (f *fleet) socketed(t *testing.T, name string) (d *daemon.Daemon, socket string) {
 	t.Helper()
-	socket = filepath.Join(short(t), "api.sock")
+	socket = filepath.Join(agenttest.ShortDir(t), "api.sock")
 	return f.run(t, name, daemon.Config{WorkloadAPI: daemon.WorkloadAPI{Socket: socket}}), socket
 }

@@ -105,17 +105,6 @@ func (f *fleet) revoke(t *testing.T, serial string) {
 	}
 }
 
-// short makes a folder with a short name: a socket's path has at most 107 bytes.
-func short(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "ct")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 func read(t *testing.T, elements ...string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(elements...))

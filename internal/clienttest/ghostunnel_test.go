@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/quotary/quotary/internal/agent"
+	"github.com/quotary/quotary/internal/agent/agenttest"
 )
 
 // Two ghostunnels carry what is said between programs that know nothing of TLS. A peer with
@@ -34,7 +35,7 @@ func TestGhostunnel(t *testing.T) {
 	}
 	tunnel(t, path, listener, "server", "--target", echo(t), "--allow-uri", f.id("caller"), "--use-workload-api-addr", "unix://"+web)
 	client := func(socket, server string) func() error {
-		at := filepath.Join(short(t), "socket")
+		at := filepath.Join(agenttest.ShortDir(t), "socket")
 		tunnel(t, path, nil, "client", "--listen", "unix:"+at, "--target", listener.Addr().String(), "--verify-uri", server, "--use-workload-api-addr", "unix://"+socket)
 		eventually(t, func() error { _, err := os.Stat(at); return err }) // it has its identity then
 		return func() error { return says(at) }

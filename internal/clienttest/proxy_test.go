@@ -122,7 +122,7 @@ func TestProxies(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			path := need(t, p.name)
-			f, dir := serve(t, "web", "caller"), short(t)
+			f, dir := serve(t, "web", "caller"), agenttest.ShortDir(t)
 
 			var c daemon.Config
 			parse(t, place(t, recipe(t, p.name, "yaml"), dir, map[string]string{"/run/quotary/" + p.name: "DIR/identity", "/run/" + p.name + ".pid": "DIR/pid"}), &c)

@@ -13,7 +13,6 @@ import (
 	"crypto/x509"
 	"math/big"
 	"net/url"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -154,16 +153,10 @@ func (s *Source) Set(view *agent.View) {
 	s.changed = make(chan struct{})
 }
 
-// Serve has services answer at a socket until the test ends. Its path is short: it has at
-// most 107 bytes (unix(7)).
+// Serve has services answer at a socket until the test ends.
 func Serve(t testing.TB, register func(grpc.ServiceRegistrar)) (socket string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "agent")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket = filepath.Join(dir, "api.sock")
+	socket = filepath.Join(ShortDir(t), "api.sock")
 	e, err := endpoint.Listen(endpoint.Config{Path: socket})
 	if err != nil {
 		t.Fatal(err)

@@ -1,12 +1,10 @@
 package authz_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/pem"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/quotary/quotary/client"
 	"github.com/quotary/quotary/client/authorize"
+	"github.com/quotary/quotary/internal/agent/agenttest"
 	"github.com/quotary/quotary/internal/agent/authz"
 	"github.com/quotary/quotary/internal/agent/endpoint"
 	"github.com/quotary/quotary/internal/agent/fleettest"
@@ -37,24 +36,6 @@ func eventually(t *testing.T, is func() bool) {
 	}
 }
 
-// notes are what is logged.
-type notes struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (n *notes) Write(p []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.Write(p)
-}
-
-func (n *notes) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.String()
-}
-
 // gateway is a machine with a proxy, the service that it believes, and who calls.
 type gateway struct {
 	*authz.Service
@@ -62,7 +43,7 @@ type gateway struct {
 	trust  *trust.Trust
 	socket string
 	dir    string
-	log    *notes
+	log    *agenttest.Notes
 }
 
 // rules let the guest in below /guest alone, and nobody below /other.
@@ -75,12 +56,9 @@ var rules = []authorize.Rule{
 // newGateway starts one that answers at a socket.
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "az") // short: a socket's path has at most 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	g := &gateway{fleet: fleettest.New(t, false), dir: dir, socket: filepath.Join(dir, "authz.sock"), log: &notes{}}
+	dir := agenttest.ShortDir(t)
+	var err error
+	g := &gateway{fleet: fleettest.New(t, false), dir: dir, socket: filepath.Join(dir, "authz.sock"), log: &agenttest.Notes{}}
 	if g.trust, err = trust.Open(trust.Config{URL: g.fleet.URL, BundleFile: g.fleet.Root}); err != nil {
 		t.Fatal(err)
 	}

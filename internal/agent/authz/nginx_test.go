@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/quotary/quotary/client"
+	"github.com/quotary/quotary/internal/agent/agenttest"
 	"github.com/quotary/quotary/internal/agent/fleettest"
 )
 
@@ -73,7 +74,7 @@ http {
     include DIR/server.conf;
 }
 `, "DIR", g.dir))
-	said := &notes{}
+	said := &agenttest.Notes{}
 	command := exec.Command(path, "-p", g.dir, "-e", "stderr", "-c", filepath.Join(g.dir, "nginx.conf"))
 	command.Stdout, command.Stderr = said, said
 	if err := command.Start(); err != nil {

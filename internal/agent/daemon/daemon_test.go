@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,22 +30,12 @@ import (
 	"github.com/quotary/quotary/evidence"
 	"github.com/quotary/quotary/internal/agent"
 	"github.com/quotary/quotary/internal/agent/agentapi"
+	"github.com/quotary/quotary/internal/agent/agenttest"
 	"github.com/quotary/quotary/internal/agent/daemon"
 	"github.com/quotary/quotary/internal/agent/fleettest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// short makes a folder with a short name: a socket's path has at most 107 bytes.
-func short(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "ag")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
 
 func open(t *testing.T, o daemon.Options) *daemon.Daemon {
 	t.Helper()
@@ -93,40 +82,22 @@ func until(t *testing.T, d *daemon.Daemon, is func(*agent.View) bool) *agent.Vie
 // logged tells on which address metrics are served, and keeps what is logged.
 type logged struct {
 	address chan string
-	text    *lines
+	text    *agenttest.Notes
 }
 
 func (logged) Enabled(context.Context, slog.Level) bool { return true }
 func (l logged) WithAttrs([]slog.Attr) slog.Handler     { return l }
 func (l logged) WithGroup(string) slog.Handler          { return l }
 func (l logged) Handle(_ context.Context, r slog.Record) error {
-	l.text.add(r.Message)
+	fmt.Fprintln(l.text, r.Message)
 	r.Attrs(func(a slog.Attr) bool {
-		l.text.add(a.String())
+		fmt.Fprintln(l.text, a.String())
 		if a.Key == "address" {
 			l.address <- a.Value.String()
 		}
 		return true
 	})
 	return nil
-}
-
-// lines is text that many write.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) add(line string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	fmt.Fprintln(&l.text, line)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 func get(t *testing.T, url string) (int, string) {
@@ -149,8 +120,8 @@ func get(t *testing.T, url string) (int, string) {
 // when it is refused; and has another when it is not refused any more.
 func TestAttack_D18_LifeOfAnAgent(t *testing.T) {
 	service := fleettest.New(t, false)
-	dir := short(t)
-	socket, directory, log := filepath.Join(dir, "api.sock"), filepath.Join(dir, "identity"), logged{make(chan string, 1), &lines{}}
+	dir := agenttest.ShortDir(t)
+	socket, directory, log := filepath.Join(dir, "api.sock"), filepath.Join(dir, "identity"), logged{make(chan string, 1), &agenttest.Notes{}}
 	service.Stop()
 	d := open(t, daemon.Options{Devices: service.Devices(), Logger: slog.New(log), Config: daemon.Config{
 		Service:     daemon.Service{URL: service.URL, RootSHA256: service.RootSHA256, Keep: filepath.Join(dir, "trust.json")},
@@ -294,7 +265,7 @@ func TestAttack_B16_Once(t *testing.T) {
 	}
 	inTPM := config
 	inTPM.Machine.Key, inTPM.Files = "tpm", []daemon.Files{{Directory: directory + "2"}}
-	inTPM.WorkloadAPI.Socket = filepath.Join(short(t), "api.sock")
+	inTPM.WorkloadAPI.Socket = filepath.Join(agenttest.ShortDir(t), "api.sock")
 	keyInTPM(t, inTPM, directory+"2")
 	var binding evidence.Binding
 	binding[0] = 0x5a

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/quotary/quotary/internal/agent/agenttest"
 	"github.com/quotary/quotary/internal/agent/daemon"
 )
 
@@ -42,7 +43,7 @@ func TestAttack_A16_PlacesThatOthersMayUse(t *testing.T) {
 			"socket": {Service: service, WorkloadAPI: daemon.WorkloadAPI{Socket: filepath.Join(place, "api.sock")}},
 			"files":  {Service: service, Files: []daemon.Files{{Directory: filepath.Join(place, "identity")}}},
 		} {
-			said := &lines{}
+			said := &agenttest.Notes{}
 			if _, err := daemon.Open(daemon.Options{Config: c, Logger: slog.New(logged{text: said})}); err != nil {
 				t.Fatal(err)
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/quotary/quotary/client/authorize"
 	"github.com/quotary/quotary/evidence"
+	"github.com/quotary/quotary/internal/agent/agenttest"
 	"github.com/quotary/quotary/internal/agent/daemon"
 	"github.com/quotary/quotary/internal/agent/fleettest"
 )
@@ -24,7 +25,7 @@ var letIn = []authorize.Rule{{Allow: authorize.Allow{SPIFFEIDs: []string{fleette
 // A gateway answers as soon as it knows whom to trust, without attesting.
 func TestGateway(t *testing.T) {
 	service := fleettest.New(t, false)
-	log := logged{make(chan string, 3), &lines{}}
+	log := logged{make(chan string, 3), &agenttest.Notes{}}
 	g, err := daemon.OpenGateway(daemon.Options{Logger: slog.New(log), Config: daemon.Config{
 		Service:       daemon.Service{URL: service.URL, RootSHA256: service.RootSHA256},
 		Authorization: daemon.Authorization{Listen: "127.0.0.1:0", Rules: letIn}, Metrics: daemon.Metrics{Listen: "127.0.0.1:0"},
@@ -60,7 +61,7 @@ func TestGateway(t *testing.T) {
 // An agent answers proxies beside everything else, at a socket that is removed with it.
 func TestAgentAnswersProxies(t *testing.T) {
 	service := fleettest.New(t, false)
-	socket := filepath.Join(short(t), "authz.sock")
+	socket := filepath.Join(agenttest.ShortDir(t), "authz.sock")
 	d := open(t, daemon.Options{Devices: service.Devices(), Config: daemon.Config{
 		Service:       daemon.Service{URL: service.URL, Bundle: service.Root},
 		Authorization: daemon.Authorization{Listen: "unix:" + socket, Rules: letIn, AllowUsers: []string{"*"}},

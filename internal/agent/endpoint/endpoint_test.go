@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/quotary/quotary/internal/agent/agenttest"
 	"github.com/quotary/quotary/internal/agent/endpoint"
 )
 
@@ -24,12 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func socket(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ep") // short: a socket's path has at most 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return filepath.Join(dir, "api.sock")
+	return filepath.Join(agenttest.ShortDir(t), "api.sock")
 }
 
 // asked is a service that notes who called, and has a fault for one question.

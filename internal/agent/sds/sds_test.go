@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -35,28 +34,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// notes are what is logged.
-type notes struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (n *notes) Write(p []byte) (int, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.Write(p)
-}
-
-func (n *notes) String() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.text.String()
-}
-
 // dial returns a proxy's client of a source, and what is logged.
-func dial(t *testing.T, source sds.Source) (secret.SecretDiscoveryServiceClient, *notes) {
+func dial(t *testing.T, source sds.Source) (secret.SecretDiscoveryServiceClient, *agenttest.Notes) {
 	t.Helper()
-	log := &notes{}
+	log := &agenttest.Notes{}
 	socket := agenttest.Serve(t, func(r grpc.ServiceRegistrar) { sds.Register(r, source, slog.New(slog.NewTextHandler(log, nil))) })
 	return secret.NewSecretDiscoveryServiceClient(agenttest.Dial(t, socket)), log
 }
