@@ -12,6 +12,7 @@ package authorize
 import (
 	"crypto/x509"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -123,6 +124,12 @@ type Request struct {
 	// Method, Host and Target are the request's, as the client wrote them: Host with or
 	// without a port, Target a path with or without a query.
 	Method, Host, Target string
+}
+
+// Path is the request's path as the client wrote it, without a query.
+func (r Request) Path() string {
+	path, _, _ := strings.Cut(r.Target, "?")
+	return path
 }
 
 // Decision is what was decided, and on what. What the certificate says is there as soon as

@@ -24,7 +24,7 @@ func canonical(r Request) (*asked, error) {
 		out.method = "GET"
 	}
 	var ok bool
-	if out.path, ok = canonicalPath(beforeQuery(r.Target)); !ok {
+	if out.path, ok = canonicalPath(r.Path()); !ok {
 		return nil, refuse(evidence.CodeAuthorizeRequest, "the path has dot segments, empty segments or characters that are not read alike everywhere")
 	}
 	if r.Host == "" {
@@ -40,11 +40,6 @@ func canonical(r Request) (*asked, error) {
 // registered are.
 func isMethod(text string) bool {
 	return text != "" && len(text) <= maxMethod && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") == ""
-}
-
-func beforeQuery(target string) string {
-	path, _, _ := strings.Cut(target, "?")
-	return path
 }
 
 // canonicalPath decodes a path, and takes a slash from its end. Nothing is mended: dot

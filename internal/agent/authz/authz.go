@@ -166,5 +166,5 @@ func (s *Service) tell(r authorize.Request, d authorize.Decision) {
 		return
 	}
 	s.config.Logger.Warn("a request was denied", "code", d.Code.String(), "reason", d.Reason, "spiffe_id", d.SPIFFEID,
-		"method", clip(r.Method), "host", clip(r.Host), "path", clip(withoutQuery(r.Target)), "left_out", left)
+		"method", clip(r.Method), "host", clip(r.Host), "path", clip(r.Path()), "left_out", left)
 }

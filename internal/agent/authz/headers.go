@@ -49,11 +49,6 @@ func poses(name string) bool {
 	}, strings.ToLower(name)))
 }
 
-func withoutQuery(target string) string {
-	path, _, _ := strings.Cut(target, "?")
-	return path
-}
-
 // clip keeps foreign text in the log short.
 func clip(text string) string {
 	if len(text) > maxLogged {
